@@ -1,0 +1,124 @@
+/*
+ * What every engine can do: one vtable, so that code above never asks which engine it has.
+ *
+ * All calls come from, and all events go to, the loop's thread. A sandbox is single use: made, filled, up to
+ * ENGINE_STEPS_MAX steps one after the other, collected, destroyed. Nothing blocks. After `failed` no other event of
+ * that sandbox comes and only engine_sandbox_destroy() may be called. destroy may be called in any callback.
+ */
+#ifndef KILN_ENGINE_ENGINE_H
+#define KILN_ENGINE_ENGINE_H
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "engine/facts.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ENGINE_STEPS_MAX 64
+
+struct engine;
+struct engine_sandbox;
+
+struct engine_sandbox_spec {
+	const char *image;
+	struct limits limits; /* of the first step; disk_bytes holds for the sandbox's whole life */
+	bool loopback;
+};
+
+struct engine_file {
+	const char *name; /* relative to /sandbox */
+	const uint8_t *data;
+	size_t len;
+	uint32_t mode;
+	bool is_dir;
+};
+
+struct engine_step {
+	char *const *argv;
+	char *const *envp;
+	struct limits limits;
+};
+
+enum engine_collect {
+	ENGINE_COLLECT_CHANGES, /* files created, changed and deleted since the upload */
+	ENGINE_COLLECT_KEEP,	/* files that match a glob, whole, however they came to be */
+};
+
+struct engine_collect_spec {
+	enum engine_collect kind;
+	char *const *globs;    /* NULL: all */
+	uint64_t file_bytes;   /* larger ones are cut (CHANGES) or fail the collection (KEEP) */
+	uint64_t total_bytes;
+	uint32_t files;
+};
+
+enum engine_file_change {
+	ENGINE_FILE_CREATED,
+	ENGINE_FILE_CHANGED,
+	ENGINE_FILE_DELETED,
+	ENGINE_FILE_OMITTED,
+};
+
+struct engine_collected {
+	enum engine_file_change change;
+	const char *name; /* bytes as in the sandbox, NUL-terminated, any but '/' components */
+	uint64_t size;	  /* in the sandbox */
+	uint32_t mode;
+	bool truncated;
+	uint8_t omit_reason; /* enum wire_omit, of omitted ones */
+};
+
+struct engine_events {
+	/* The sandbox exists and its init answers. */
+	void (*ready)(void *user);
+	/* All uploads so far are in place; err is NULL, or says which file failed and why (ENOSPC: disk_bytes). */
+	void (*uploaded)(void *user, const struct err *err);
+	void (*output)(void *user, int stream, const uint8_t *data, size_t len);
+	/* The step takes `len` more bytes of stdin. */
+	void (*stdin_wanted)(void *user, size_t len);
+	/* The step is over and every process it left is dead. facts->started false: err says why. */
+	void (*step_ended)(void *user, const struct step_facts *facts, const struct err *err);
+	/* One collected file, its content in `file_data` calls until size (or the cut) is reached, then the next. */
+	void (*file)(void *user, const struct engine_collected *file);
+	void (*file_data)(void *user, const uint8_t *data, size_t len);
+	/* The end of a collection; err not NULL: KEEP could not keep everything, and why. */
+	void (*collected)(void *user, const struct err *err);
+	/* The engine lost the sandbox. */
+	void (*failed)(void *user, const struct err *err);
+};
+
+struct engine_vtable {
+	const char *name; /* "native", "docker", "fake" */
+	[[nodiscard]] int (*sandbox_create)(struct engine *engine, const struct engine_sandbox_spec *spec,
+					    const struct engine_events *events, void *user,
+					    struct engine_sandbox **ret, struct err *err);
+	/* Queues files; their names and data must stay until `uploaded`. */
+	void (*upload)(struct engine_sandbox *sb, const struct engine_file *files, size_t count);
+	/* Starts a step; argv and envp are copied. -E2BIG when they are too large for one frame. */
+	[[nodiscard]] int (*step_start)(struct engine_sandbox *sb, const struct engine_step *step, struct err *err);
+	void (*stdin_write)(struct engine_sandbox *sb, const uint8_t *data, size_t len); /* within stdin_wanted; copied */
+	void (*stdin_eof)(struct engine_sandbox *sb);
+	/* Kills the running step; step_ended follows with this reason, unless it had ended by itself. */
+	void (*step_kill)(struct engine_sandbox *sb, enum step_kill reason);
+	void (*collect)(struct engine_sandbox *sb, const struct engine_collect_spec *spec);
+	void (*sandbox_destroy)(struct engine_sandbox *sb);
+	/* The canonical name of an image, or NULL; and its "name@sha256:…" form. */
+	const char *(*image_find)(struct engine *engine, const char *name);
+	const char *(*image_digest_name)(struct engine *engine, const char *name);
+	/* Names of limits that this host cannot enforce, NULL-terminated, static. */
+	const char *const *(*unenforced)(struct engine *engine);
+	/* False while no sandbox can be made (keeper gone, daemon away); `why` gets a sentence. */
+	bool (*healthy)(struct engine *engine, char *why, size_t size);
+	/* Sandboxes that exist now. */
+	size_t (*sandbox_count)(struct engine *engine);
+	void (*destroy)(struct engine *engine);
+};
+
+/* Every engine's struct begins with this. */
+struct engine {
+	const struct engine_vtable *v;
+};
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * What a run will do, worked out before anything is started: each step with its image, argument vector, environment,
+ * limits and input. Pure: request + languages + ceilings in, plan out. Golden tests print it.
+ *
+ * The plan takes over the request's files and bytes (the request is empty afterwards) and is immutable from then on.
+ */
+#ifndef KILN_RUN_PLAN_H
+#define KILN_RUN_PLAN_H
+
+#include "run/language.h"
+#include "run/request.h"
+
+struct plan_step {
+	char *name;
+	char *image; /* canonical image name, e.g. "host" */
+	char **argv;
+	char **envp; /* complete: nothing is inherited */
+	struct limits limits; /* every one resolved */
+	struct run_bytes stdin_bytes;
+	char **keep;
+	bool fresh; /* a new sandbox that holds only what the step before kept */
+};
+
+struct run_plan {
+	char *language; /* id, or NULL for an image run */
+	struct run_file *files;
+	size_t files_count;
+	struct plan_step *steps;
+	size_t steps_count;
+	enum collect_mode collect;
+	char **collect_globs;
+	bool network_loopback;
+};
+
+/* What plan_make() asks of its surroundings. */
+struct plan_context {
+	const struct language_registry *languages;
+	struct limits ceilings;
+	/* The canonical name of an image ("host"), or NULL when this node has no such image. */
+	const char *(*image_find)(void *user, const char *name);
+	void *user;
+};
+
+/*
+ * Returns 0 and *ret (plan_destroy()), or -EINVAL with a refusal: unknown language or image (404, fields "language",
+ * "image", "steps[i].image"), a limit over its ceiling or under its minimum (422, "limits.x" or "steps[i].limits.x"),
+ * nothing to run (422), files larger than disk_bytes (422, "limits.disk_bytes"), an entry that is not among the files
+ * (422, "entry").
+ */
+[[nodiscard]] int plan_make(struct run_request *req, const struct plan_context *context, struct run_plan **ret,
+			    struct err *err);
+
+void plan_destroy(struct run_plan *plan);
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * A run request as the client said it: checked in itself (types, names, encodings), not yet against languages, images
+ * or ceilings (that is plan.h). Owns all it points to; request_finish() frees it, half-built ones too.
+ *
+ * Names of files are relative, without "." or ".." or empty components, at most 4096 bytes and 255 per component, valid
+ * UTF-8 without NUL, and never twice nor both file and folder: request_parse() and request_add_archive() refuse others.
+ */
+#ifndef KILN_RUN_REQUEST_H
+#define KILN_RUN_REQUEST_H
+
+#include "base/err.h"
+#include "base/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct run_file {
+	char *name;
+	uint8_t *data; /* NULL for a folder or an empty file */
+	size_t len;    /* bytes */
+	uint32_t mode; /* permission bits 0..0777 */
+	bool is_dir;
+};
+
+struct run_bytes {
+	uint8_t *data;
+	size_t len; /* bytes */
+};
+
+struct run_step_request {
+	char *name;
+	char **command; /* argv, at least one element */
+	char *image;	/* NULL: the run's */
+	struct limits limits;
+	bool has_stdin; /* false: the run's stdin for the last step, empty for others */
+	struct run_bytes stdin_bytes;
+	char **env;  /* "NAME=value" */
+	char **keep; /* globs or names; NULL: nothing */
+};
+
+enum collect_mode {
+	COLLECT_NONE,
+	COLLECT_TEXT,
+	COLLECT_ALL,
+	COLLECT_GLOBS,
+};
+
+struct run_request {
+	char *language;	      /* id or alias, without the version range; NULL when image is given */
+	char *version_range;  /* what stood behind '@', or NULL */
+	char *image;	      /* NULL when language is given */
+	struct run_file *files; /* archive members first, then `files` (a later name replaces an archive's) */
+	size_t files_count;
+	char *entry;
+	char **args;
+	struct run_bytes stdin_bytes;
+	char **env; /* "NAME=value" */
+	struct run_step_request *steps;
+	size_t steps_count;
+	struct limits limits; /* unset where not given */
+	enum collect_mode collect;
+	char **collect_globs;
+	bool network_loopback;
+	bool archive_given; /* the JSON had `archive` */
+};
+
+/* Bounds on what a request may hold; every one of them is named in the error that it causes. */
+struct request_bounds {
+	size_t files;		/* number of files, archive members included */
+	size_t files_bytes;	/* all their contents together, after decompression */
+	size_t steps;
+	size_t args_bytes;	/* command, args and env of one step together */
+	size_t stdin_bytes;
+};
+
+extern const struct request_bounds request_bounds_default;
+
+/*
+ * Reads the JSON of POST /v1/runs (UTF-8, `len` bytes). The archive in field `archive` is unpacked into files.
+ * Returns 0, or -EINVAL with *err a refusal that names the field, or -ENOMEM. *ret is initialised in any case.
+ */
+[[nodiscard]] int request_parse(const char *json, size_t len, const struct request_bounds *bounds,
+				struct run_request *ret, struct err *err);
+
+/*
+ * Adds the members of a .tar, .tar.gz or .zip (found out by its content) beneath the files already there: a name that
+ * the request's own `files` has stays theirs. Links, devices, sockets and bad names refuse the whole archive (-EINVAL,
+ * field "archive"). Reads from memory only.
+ */
+[[nodiscard]] int request_add_archive(struct run_request *req, const uint8_t *data, size_t len,
+				      const struct request_bounds *bounds, struct err *err);
+
+/* Adds one file with a copy of its bytes; for callers that are not JSON (command line, libkiln). Same checks and errors. */
+[[nodiscard]] int request_add_file(struct run_request *req, const char *name, const void *data, size_t len,
+				   uint32_t mode, const struct request_bounds *bounds, struct err *err);
+
+void request_finish(struct run_request *req);
+
+#endif

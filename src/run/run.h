@@ -1,0 +1,45 @@
+/*
+ * One run from plan to result: takes sandboxes from an engine, uploads, runs the steps in order until one fails,
+ * collects, and gives the sandbox back. Driven by engine events on the loop's thread; never blocks.
+ */
+#ifndef KILN_RUN_RUN_H
+#define KILN_RUN_RUN_H
+
+#include "engine/engine.h"
+#include "run/plan.h"
+#include "run/result.h"
+
+struct run;
+
+struct run_events {
+	/* Output as it is printed; stream 1 or 2. NULL: not wanted (it is in the result in any case). */
+	void (*output)(void *user, size_t step, int stream, const uint8_t *data, size_t len);
+	/* `len` more bytes of live stdin may be given with run_stdin_write(). NULL without live stdin. */
+	void (*stdin_wanted)(void *user, size_t len);
+	/* The end, exactly once unless run_destroy() came first; the result is the callee's (run_result_destroy()). */
+	void (*done)(void *user, struct run_result *result);
+};
+
+struct run_options {
+	bool live_stdin; /* stdin of the last step comes through run_stdin_write() instead of the plan */
+	uint64_t queue_us; /* how long the request waited before; for `timing` */
+};
+
+/*
+ * Starts a plan, which becomes the run's own even on failure. Returns 0 and *ret, or a negative errno: nothing was
+ * started, no event comes. `done` may come only after this returned.
+ */
+[[nodiscard]] int run_start(struct engine *engine, struct run_plan *plan, const struct run_options *options,
+			    const struct run_events *events, void *user, struct run **ret, struct err *err);
+
+/* Ends it early with outcome `cancelled`; `done` still comes. */
+void run_cancel(struct run *run);
+
+/* Bytes for live stdin, at most what stdin_wanted allowed in sum; copied. run_stdin_eof() closes it. */
+void run_stdin_write(struct run *run, const uint8_t *data, size_t len);
+void run_stdin_eof(struct run *run);
+
+/* Frees the run, at any time, in a callback too; a run not done is killed without an event. NULL is fine. */
+void run_destroy(struct run *run);
+
+#endif
