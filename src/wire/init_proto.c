@@ -1,0 +1,310 @@
+#include "wire/init_proto.h"
+
+#include "wire/cursor.h"
+
+#include <errno.h>
+
+#define WRITER(to, room) ((struct wire_writer){ .at = (to), .left = (room) })
+#define READER(frame) ((struct wire_reader){ .at = (frame)->payload, .left = (frame)->len })
+
+static int64_t writer_length(const struct wire_writer *w, const uint8_t *start)
+{
+	return w->bad ? -EMSGSIZE : w->at - start;
+}
+
+static int reader_end(const struct wire_reader *r)
+{
+	return r->bad || r->left ? -EPROTO : 0;
+}
+
+int64_t wire_frame_parse(const uint8_t *data, size_t len, uint32_t max_payload, struct wire_frame *ret)
+{
+	struct wire_reader r = { .at = data, .left = len };
+	uint32_t payload_len;
+
+	if (len < WIRE_HEADER_SIZE)
+		return 0;
+	payload_len = (uint32_t)wire_get_uint(&r, 4);
+	ret->type = (uint8_t)wire_get_uint(&r, 1);
+	ret->stream = (uint8_t)wire_get_uint(&r, 1);
+	if (wire_get_uint(&r, 2) != 0 || payload_len > max_payload)
+		return -EPROTO;
+	if (r.left < payload_len)
+		return 0;
+	ret->payload = r.at;
+	ret->len = payload_len;
+	return (int64_t)WIRE_HEADER_SIZE + payload_len;
+}
+
+void wire_header_put(uint8_t header[WIRE_HEADER_SIZE], uint8_t type, uint8_t stream, uint32_t payload_len)
+{
+	struct wire_writer w = WRITER(header, WIRE_HEADER_SIZE);
+
+	wire_put_uint(&w, payload_len, 4);
+	wire_put_uint(&w, type, 1);
+	wire_put_uint(&w, stream, 1);
+	wire_put_uint(&w, 0, 2);
+}
+
+static void put_strings(struct wire_writer *w, char *const *strings)
+{
+	uint32_t count = 0;
+
+	while (strings && strings[count])
+		count++;
+	if (count > WIRE_STRINGS_MAX) {
+		w->bad = true;
+		return;
+	}
+	wire_put_uint(w, count, 4);
+	for (uint32_t i = 0; i < count; i++)
+		wire_put_string(w, strings[i]);
+}
+
+static void get_strings(struct wire_reader *r, struct wire_strings *ret)
+{
+	const uint8_t *start;
+
+	ret->count = (uint32_t)wire_get_uint(r, 4);
+	start = r->at;
+	ret->first = (const char *)start;
+	if (ret->count > WIRE_STRINGS_MAX)
+		r->bad = true;
+	for (uint32_t i = 0; i < ret->count && !r->bad; i++)
+		wire_get_string(r);
+	ret->size = r->bad ? 0 : (size_t)(r->at - start);
+}
+
+const char *wire_strings_next(const char *at)
+{
+	return at + strlen(at) + 1;
+}
+
+int64_t wire_file_encode(const struct wire_file *file, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+
+	wire_put_uint(&w, file->mode, 4);
+	wire_put_uint(&w, file->is_dir, 1);
+	wire_put_uint(&w, file->size, 8);
+	wire_put_string(&w, file->path);
+	return writer_length(&w, to);
+}
+
+int wire_file_decode(const struct wire_frame *frame, struct wire_file *ret)
+{
+	struct wire_reader r = READER(frame);
+	uint64_t is_dir;
+
+	ret->mode = (uint32_t)wire_get_uint(&r, 4);
+	is_dir = wire_get_uint(&r, 1);
+	ret->is_dir = is_dir != 0;
+	ret->size = wire_get_uint(&r, 8);
+	ret->path = wire_get_string(&r);
+	if (is_dir > 1 || (is_dir && ret->size) || ret->mode > 0777 || ret->size > INT64_MAX)
+		return -EPROTO;
+	return reader_end(&r);
+}
+
+int64_t wire_start_encode(uint32_t step, uint32_t flags, const struct limits *limits, char *const *argv,
+			  char *const *envp, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+
+	wire_put_uint(&w, step, 4);
+	wire_put_uint(&w, flags, 4);
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		wire_put_uint(&w, (uint64_t)limits->value[i], 8);
+	put_strings(&w, argv);
+	put_strings(&w, envp);
+	return writer_length(&w, to);
+}
+
+int wire_start_decode(const struct wire_frame *frame, struct wire_start *ret)
+{
+	struct wire_reader r = READER(frame);
+
+	ret->step = (uint32_t)wire_get_uint(&r, 4);
+	ret->flags = (uint32_t)wire_get_uint(&r, 4);
+	for (int i = 0; i < LIMIT_COUNT; i++) {
+		ret->limits.value[i] = (int64_t)wire_get_uint(&r, 8);
+		if (ret->limits.value[i] <= 0)
+			return -EPROTO;
+	}
+	get_strings(&r, &ret->argv);
+	get_strings(&r, &ret->envp);
+	if (ret->argv.count == 0)
+		return -EPROTO;
+	return reader_end(&r);
+}
+
+int64_t wire_synced_encode(const struct wire_synced *synced, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+
+	wire_put_uint(&w, synced->error, 4);
+	wire_put_string(&w, synced->path);
+	return writer_length(&w, to);
+}
+
+int wire_synced_decode(const struct wire_frame *frame, struct wire_synced *ret)
+{
+	struct wire_reader r = READER(frame);
+
+	ret->error = (uint32_t)wire_get_uint(&r, 4);
+	ret->path = wire_get_string(&r);
+	if (ret->error > 4095)
+		return -EPROTO;
+	return reader_end(&r);
+}
+
+int64_t wire_exit_encode(const struct wire_exit *end, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+
+	wire_put_uint(&w, end->stage, 1);
+	wire_put_uint(&w, end->error, 4);
+	wire_put_uint(&w, end->signaled, 1);
+	wire_put_uint(&w, end->status, 4);
+	wire_put_uint(&w, end->kill, 1);
+	wire_put_uint(&w, end->disk_full, 1);
+	wire_put_uint(&w, end->wall_us, 8);
+	wire_put_uint(&w, end->cpu_us, 8);
+	wire_put_uint(&w, end->memory_peak_bytes, 8);
+	wire_put_uint(&w, end->disk_used_bytes, 8);
+	wire_put_uint(&w, end->stdout_bytes, 8);
+	wire_put_uint(&w, end->stderr_bytes, 8);
+	wire_put_uint(&w, end->processes_peak, 4);
+	return writer_length(&w, to);
+}
+
+int wire_exit_decode(const struct wire_frame *frame, struct wire_exit *ret)
+{
+	struct wire_reader r = READER(frame);
+
+	ret->stage = (uint8_t)wire_get_uint(&r, 1);
+	ret->error = (uint32_t)wire_get_uint(&r, 4);
+	ret->signaled = (uint8_t)wire_get_uint(&r, 1);
+	ret->status = (uint32_t)wire_get_uint(&r, 4);
+	ret->kill = (uint8_t)wire_get_uint(&r, 1);
+	ret->disk_full = (uint8_t)wire_get_uint(&r, 1);
+	ret->wall_us = wire_get_uint(&r, 8);
+	ret->cpu_us = wire_get_uint(&r, 8);
+	ret->memory_peak_bytes = wire_get_uint(&r, 8);
+	ret->disk_used_bytes = wire_get_uint(&r, 8);
+	ret->stdout_bytes = wire_get_uint(&r, 8);
+	ret->stderr_bytes = wire_get_uint(&r, 8);
+	ret->processes_peak = (uint32_t)wire_get_uint(&r, 4);
+	if (ret->stage >= WIRE_STAGE_COUNT || ret->error > 4095 || ret->signaled > 1 || ret->disk_full > 1 ||
+	    ret->status > 255)
+		return -EPROTO;
+	return reader_end(&r);
+}
+
+int64_t wire_collect_encode(const struct wire_collect *collect, char *const *globs, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+
+	wire_put_uint(&w, collect->kind, 1);
+	wire_put_uint(&w, collect->file_bytes, 8);
+	wire_put_uint(&w, collect->total_bytes, 8);
+	wire_put_uint(&w, collect->files, 4);
+	put_strings(&w, globs);
+	return writer_length(&w, to);
+}
+
+int wire_collect_decode(const struct wire_frame *frame, struct wire_collect *ret)
+{
+	struct wire_reader r = READER(frame);
+
+	ret->kind = (uint8_t)wire_get_uint(&r, 1);
+	ret->file_bytes = wire_get_uint(&r, 8);
+	ret->total_bytes = wire_get_uint(&r, 8);
+	ret->files = (uint32_t)wire_get_uint(&r, 4);
+	get_strings(&r, &ret->globs);
+	if (ret->kind > WIRE_COLLECT_KEEP)
+		return -EPROTO;
+	return reader_end(&r);
+}
+
+int64_t wire_collected_encode(const struct wire_collected *file, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+
+	wire_put_uint(&w, file->change, 1);
+	wire_put_uint(&w, file->omit, 1);
+	wire_put_uint(&w, file->truncated, 1);
+	wire_put_uint(&w, file->mode, 4);
+	wire_put_uint(&w, file->size, 8);
+	wire_put_uint(&w, file->sent, 8);
+	wire_put_string(&w, file->path);
+	return writer_length(&w, to);
+}
+
+int wire_collected_decode(const struct wire_frame *frame, struct wire_collected *ret)
+{
+	struct wire_reader r = READER(frame);
+	uint64_t truncated;
+
+	ret->change = (uint8_t)wire_get_uint(&r, 1);
+	ret->omit = (uint8_t)wire_get_uint(&r, 1);
+	truncated = wire_get_uint(&r, 1);
+	ret->truncated = truncated != 0;
+	ret->mode = (uint32_t)wire_get_uint(&r, 4);
+	ret->size = wire_get_uint(&r, 8);
+	ret->sent = wire_get_uint(&r, 8);
+	ret->path = wire_get_string(&r);
+	if (ret->change >= WIRE_CHANGE_COUNT || ret->omit >= WIRE_OMIT_COUNT || truncated > 1 || ret->mode > 07777 ||
+	    ret->sent > ret->size || (ret->change >= WIRE_DELETED && ret->sent))
+		return -EPROTO;
+	return reader_end(&r);
+}
+
+int wire_u32_decode(const struct wire_frame *frame, uint32_t *ret)
+{
+	struct wire_reader r = READER(frame);
+
+	*ret = (uint32_t)wire_get_uint(&r, 4);
+	return reader_end(&r);
+}
+
+int64_t wire_u32_encode(uint32_t value, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+
+	wire_put_uint(&w, value, 4);
+	return writer_length(&w, to);
+}
+
+const char *wire_stage_name(unsigned stage)
+{
+	static const char *const names[WIRE_STAGE_COUNT] = {
+		[WIRE_STAGE_NONE] = "none",
+		[WIRE_STAGE_PIPE] = "make its pipes",
+		[WIRE_STAGE_CGROUP] = "enter its cgroup",
+		[WIRE_STAGE_FORK] = "fork",
+		[WIRE_STAGE_SESSION] = "make its session",
+		[WIRE_STAGE_STDIO] = "connect its standard streams",
+		[WIRE_STAGE_RLIMIT] = "set its resource limits",
+		[WIRE_STAGE_CHDIR] = "enter /sandbox",
+		[WIRE_STAGE_CREDENTIALS] = "become the sandbox's user",
+		[WIRE_STAGE_SECCOMP] = "load its system call filter",
+		[WIRE_STAGE_EXEC] = "execute the command",
+	};
+
+	return stage < WIRE_STAGE_COUNT ? names[stage] : "unknown stage";
+}
+
+const char *wire_omit_reason(unsigned reason)
+{
+	static const char *const reasons[WIRE_OMIT_COUNT] = {
+		[WIRE_OMIT_NOT_REGULAR] = "not a regular file",
+		[WIRE_OMIT_TOO_MANY] = "too many files",
+		[WIRE_OMIT_TOO_LARGE] = "too large together with the others",
+		[WIRE_OMIT_UNREADABLE] = "unreadable",
+		[WIRE_OMIT_NAME] = "name too long",
+		[WIRE_OMIT_TOO_DEEP] = "too many folders deep",
+	};
+
+	return reason < WIRE_OMIT_COUNT ? reasons[reason] : "";
+}

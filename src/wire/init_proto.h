@@ -1,0 +1,197 @@
+/*
+ * The protocol between the host and init, PID 1 of a sandbox. The same frames over every engine's byte stream.
+ *
+ * A frame is an 8-byte header, {be32 payload length, u8 type, u8 stream, be16 zero}, and its payload. All integers are big
+ * endian. Host to init a payload is at most WIRE_TO_INIT_MAX, init to host at most WIRE_TO_HOST_MAX bytes; a longer one, an
+ * unknown type or a non-zero reserved field breaks the connection. Everything here is pure: bytes in, structs out, no
+ * allocation; decoded structs point into the frame's payload.
+ *
+ * Life of a sandbox on this wire (H: host, I: init):
+ *   I HELLO · H (FILE DATA*)* SYNC · I SYNCED · H START · I STARTED, STDOUT/STDERR*, STDIN_CREDIT* · I EXIT
+ *   … further START … · H COLLECT · I (COLLECTED DATA*)* COLLECT_END · the host closes.
+ * KILL may come at any time; one that meets no running step does nothing.
+ */
+#ifndef KILN_WIRE_INIT_PROTO_H
+#define KILN_WIRE_INIT_PROTO_H
+
+#include "base/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_VERSION	 1
+#define WIRE_HEADER_SIZE 8
+#define WIRE_TO_INIT_MAX (1024u * 1024)
+#define WIRE_TO_HOST_MAX (64u * 1024)
+#define WIRE_STDIN_WINDOW (256u * 1024) /* bytes of stdin that init will hold */
+#define WIRE_PATH_MAX	 4096u
+
+enum wire_type {
+	/* host to init */
+	WIRE_FILE = 1,	   /* struct wire_file; then DATA frames until its size */
+	WIRE_DATA = 2,	   /* bytes of the file announced last; both ways */
+	WIRE_SYNC = 3,	   /* answer SYNCED when all files are in place */
+	WIRE_START = 4,	   /* struct wire_start */
+	WIRE_STDIN = 5,	   /* bytes, within the credit */
+	WIRE_STDIN_EOF = 6,
+	WIRE_KILL = 7,	   /* u8 enum step_kill */
+	WIRE_COLLECT = 8,  /* struct wire_collect */
+	/* init to host */
+	WIRE_HELLO = 64,	/* be32 WIRE_VERSION */
+	WIRE_SYNCED = 65,	/* struct wire_synced */
+	WIRE_STARTED = 66,
+	WIRE_OUTPUT = 67,	/* stream 1 or 2 in the header; bytes */
+	WIRE_STDIN_CREDIT = 68, /* be32 more bytes that may be sent */
+	WIRE_EXIT = 69,		/* struct wire_exit */
+	WIRE_COLLECTED = 70,	/* struct wire_collected; then DATA frames until `sent` */
+	WIRE_COLLECT_END = 71,	/* be32 errno, 0 when everything asked for was sent */
+};
+
+struct wire_frame {
+	uint8_t type;
+	uint8_t stream;
+	const uint8_t *payload;
+	uint32_t len; /* bytes of payload */
+};
+
+/*
+ * Finds the first frame in `data`. Returns its whole size in bytes with *ret filled, 0 when more bytes are needed, or
+ * -EPROTO: longer than max_payload or a reserved field set.
+ */
+int64_t wire_frame_parse(const uint8_t *data, size_t len, uint32_t max_payload, struct wire_frame *ret);
+
+/* Writes a header. */
+void wire_header_put(uint8_t header[WIRE_HEADER_SIZE], uint8_t type, uint8_t stream, uint32_t payload_len);
+
+struct wire_file {
+	uint32_t mode; /* permission bits */
+	bool is_dir;
+	uint64_t size; /* bytes that follow in DATA frames */
+	const char *path; /* NUL-terminated */
+};
+
+enum wire_start_flag {
+	WIRE_START_CGROUP = 1u << 0,	   /* enter the cgroup run<step> below the sandbox's own */
+	WIRE_START_WATCH_MEMORY = 1u << 1, /* no cgroup holds memory: watch it */
+	WIRE_START_WATCH_CPU = 1u << 2,
+	WIRE_START_NPROC = 1u << 3, /* no cgroup holds processes: RLIMIT_NPROC */
+};
+
+#define WIRE_STRINGS_MAX 4096 /* arguments, environment entries, globs: each list */
+
+struct wire_strings {
+	uint32_t count;
+	const char *first; /* count NUL-terminated strings, one behind the other */
+	size_t size;	   /* bytes of all, NULs included */
+};
+
+/* The string behind `at`. */
+const char *wire_strings_next(const char *at);
+
+struct wire_start {
+	uint32_t step;
+	uint32_t flags;
+	struct limits limits;
+	struct wire_strings argv, envp;
+};
+
+/* Stages of starting a step, for a sentence when one fails. */
+enum wire_stage {
+	WIRE_STAGE_NONE,
+	WIRE_STAGE_PIPE,
+	WIRE_STAGE_CGROUP,
+	WIRE_STAGE_FORK,
+	WIRE_STAGE_SESSION,
+	WIRE_STAGE_STDIO,
+	WIRE_STAGE_RLIMIT,
+	WIRE_STAGE_CHDIR,
+	WIRE_STAGE_CREDENTIALS,
+	WIRE_STAGE_SECCOMP,
+	WIRE_STAGE_EXEC,
+	WIRE_STAGE_COUNT,
+};
+
+const char *wire_stage_name(unsigned stage);
+
+struct wire_synced {
+	uint32_t error; /* errno of the first file that failed, or 0 */
+	const char *path; /* which; "" without */
+};
+
+struct wire_exit {
+	uint8_t stage;	 /* enum wire_stage that failed, or WIRE_STAGE_NONE: the program was executed */
+	uint32_t error;	 /* errno of that */
+	uint8_t signaled;
+	uint32_t status; /* exit code or signal */
+	uint8_t kill;	 /* enum step_kill that init acted on */
+	uint8_t disk_full;
+	uint64_t wall_us, cpu_us, memory_peak_bytes, disk_used_bytes;
+	uint64_t stdout_bytes, stderr_bytes;
+	uint32_t processes_peak;
+};
+
+enum wire_collect_kind {
+	WIRE_COLLECT_CHANGES,
+	WIRE_COLLECT_KEEP,
+};
+
+struct wire_collect {
+	uint8_t kind;
+	uint64_t file_bytes, total_bytes;
+	uint32_t files;
+	struct wire_strings globs;
+};
+
+enum wire_change {
+	WIRE_CREATED,
+	WIRE_CHANGED,
+	WIRE_DELETED,
+	WIRE_OMITTED,
+	WIRE_CHANGE_COUNT,
+};
+
+enum wire_omit {
+	WIRE_OMIT_NOT_REGULAR,
+	WIRE_OMIT_TOO_MANY,
+	WIRE_OMIT_TOO_LARGE,
+	WIRE_OMIT_UNREADABLE,
+	WIRE_OMIT_NAME,
+	WIRE_OMIT_TOO_DEEP,
+	WIRE_OMIT_COUNT,
+};
+
+/* "not a regular file", … ; "" for a number out of range. */
+const char *wire_omit_reason(unsigned reason);
+
+struct wire_collected {
+	uint8_t change; /* enum wire_change */
+	uint8_t omit;	/* enum wire_omit, of omitted ones */
+	bool truncated;
+	uint32_t mode;
+	uint64_t size; /* bytes in the sandbox */
+	uint64_t sent; /* bytes that follow in DATA frames */
+	const char *path;
+};
+
+/*
+ * Encoders write the payload into `to` (`room` bytes) and return its length, or -EMSGSIZE. Decoders return 0, or -EPROTO
+ * for any byte out of place; they accept exactly what encoders write.
+ */
+int64_t wire_file_encode(const struct wire_file *file, uint8_t *to, size_t room);
+int wire_file_decode(const struct wire_frame *frame, struct wire_file *ret);
+int64_t wire_start_encode(uint32_t step, uint32_t flags, const struct limits *limits, char *const *argv,
+			  char *const *envp, uint8_t *to, size_t room);
+int wire_start_decode(const struct wire_frame *frame, struct wire_start *ret);
+int64_t wire_synced_encode(const struct wire_synced *synced, uint8_t *to, size_t room);
+int wire_synced_decode(const struct wire_frame *frame, struct wire_synced *ret);
+int64_t wire_exit_encode(const struct wire_exit *end, uint8_t *to, size_t room);
+int wire_exit_decode(const struct wire_frame *frame, struct wire_exit *ret);
+int64_t wire_collect_encode(const struct wire_collect *collect, char *const *globs, uint8_t *to, size_t room);
+int wire_collect_decode(const struct wire_frame *frame, struct wire_collect *ret);
+int64_t wire_collected_encode(const struct wire_collected *file, uint8_t *to, size_t room);
+int wire_collected_decode(const struct wire_frame *frame, struct wire_collected *ret);
+int wire_u32_decode(const struct wire_frame *frame, uint32_t *ret); /* HELLO, STDIN_CREDIT, COLLECT_END */
+int64_t wire_u32_encode(uint32_t value, uint8_t *to, size_t room);
+
+#endif
