@@ -48,8 +48,8 @@ enum engine_collect {
 
 struct engine_collect_spec {
 	enum engine_collect kind;
-	char *const *globs;    /* NULL: all */
-	uint64_t file_bytes;   /* larger ones are cut (CHANGES) or fail the collection (KEEP) */
+	char *const *globs;  /* NULL: all */
+	uint64_t file_bytes; /* larger ones are cut (CHANGES) or fail the collection (KEEP) */
 	uint64_t total_bytes;
 	uint32_t files;
 };
@@ -91,14 +91,15 @@ struct engine_events {
 
 struct engine_vtable {
 	const char *name; /* "native", "docker", "fake" */
-	[[nodiscard]] int (*sandbox_create)(struct engine *engine, const struct engine_sandbox_spec *spec,
-					    const struct engine_events *events, void *user,
-					    struct engine_sandbox **ret, struct err *err);
+	int (*sandbox_create)(struct engine *engine, const struct engine_sandbox_spec *spec,
+			      const struct engine_events *events, void *user, struct engine_sandbox **ret,
+			      struct err *err);
 	/* Queues files; their names and data must stay until `uploaded`. */
 	void (*upload)(struct engine_sandbox *sb, const struct engine_file *files, size_t count);
 	/* Starts a step; argv and envp are copied. -E2BIG when they are too large for one frame. */
-	[[nodiscard]] int (*step_start)(struct engine_sandbox *sb, const struct engine_step *step, struct err *err);
-	void (*stdin_write)(struct engine_sandbox *sb, const uint8_t *data, size_t len); /* within stdin_wanted; copied */
+	int (*step_start)(struct engine_sandbox *sb, const struct engine_step *step, struct err *err);
+	void (*stdin_write)(struct engine_sandbox *sb, const uint8_t *data,
+			    size_t len); /* within stdin_wanted; copied */
 	void (*stdin_eof)(struct engine_sandbox *sb);
 	/* Kills the running step; step_ended follows with this reason, unless it had ended by itself. */
 	void (*step_kill)(struct engine_sandbox *sb, enum step_kill reason);
