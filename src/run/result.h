@@ -51,16 +51,18 @@ struct run_result {
 	bool collected; /* `files` stands in the answer */
 	struct result_file *files;
 	size_t files_count;
-	const char **unenforced; /* static names of limits, NULL-terminated; or NULL */
+	const char **unenforced; /* array of static names of limits, NULL-terminated; or NULL */
 	struct run_timing timing;
 };
 
 /*
  * The JSON of API.md. Bytes that are not UTF-8 go as base64, never altered; but text that was cut at a limit in the
- * middle of a character is still given as UTF-8 with the broken character left out. NULL when out of memory.
+ * middle of a character is still given as UTF-8 with the broken character left out. A step that did not end well has
+ * an `explanation` too, one sentence for people. NULL when out of memory.
  */
 json_t *result_to_json(const struct run_result *result);
 
+/* Frees all that it points to and itself, half-built ones too. NULL is fine. */
 void run_result_destroy(struct run_result *result);
 
 #endif
