@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from kilntest import host
-from kilntest.requests import MIB, b64, binary, file_bytes, output
+from kilntest.requests import MIB, binary, file_bytes, output
 
 PROGRAMS = Path(__file__).parent / "programs"
 COMPILER = ["gcc", "-std=gnu11", "-O1", "-w", "-pthread", "-o", "main", "main.c"]
@@ -87,7 +87,9 @@ def request_of(expect, program, words):
     limits = {LIMITS[name]: value for name, value in expect["limits"].items()}
     source_name = "main" + path.suffix
     run = {"name": "run", "limits": limits, "stdin": binary(stdin_bytes(expect))}
+    sources = {source_name: path}
     if path.suffix == ".c":
+        sources["attack.h"] = PROGRAMS / "attack.h"
         roomy = dict(limits, file_bytes=64 * MIB)
         roomy["memory_bytes"] = max(limits["memory_bytes"], 512 * MIB)
         roomy["disk_bytes"] = max(limits["disk_bytes"], 128 * MIB)
@@ -101,7 +103,7 @@ def request_of(expect, program, words):
         "steps": steps,
         "collect": "all",
         "network": "loopback" if expect.get("net") == "lo" else "none",
-        "files": {source_name: {"content": b64(words.fill(path.read_text()).encode()), "encoding": "base64"}},
+        "files": {name: binary(words.fill(source.read_text()).encode()) for name, source in sources.items()},
     }
 
 
