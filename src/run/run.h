@@ -21,7 +21,7 @@ struct run_events {
 };
 
 struct run_options {
-	bool live_stdin; /* stdin of the last step comes through run_stdin_write() instead of the plan */
+	bool live_stdin;   /* stdin of the last step comes through run_stdin_write() instead of the plan */
 	uint64_t queue_us; /* how long the request waited before; for `timing` */
 };
 
@@ -32,7 +32,7 @@ struct run_options {
 [[nodiscard]] int run_start(struct engine *engine, struct run_plan *plan, const struct run_options *options,
 			    const struct run_events *events, void *user, struct run **ret, struct err *err);
 
-/* Ends it early with outcome `cancelled`; `done` still comes. */
+/* Ends it early with outcome `cancelled`; `done` still comes, from the loop, never in here. */
 void run_cancel(struct run *run);
 
 /* Bytes for live stdin, at most what stdin_wanted allowed in sum; copied. run_stdin_eof() closes it. */

@@ -1,9 +1,10 @@
 /* The vtable: sandboxes, their files and steps. */
 #include "engine/fake/fake_priv.h"
 
+#include "base/glob.h"
+
 #include <assert.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,12 +195,12 @@ static void fake_step_kill(struct engine_sandbox *sb, enum step_kill reason)
 	fake_process_end(sb->process, &facts, NULL);
 }
 
-static bool glob_match(char *const *globs, const char *name)
+static bool any_glob_matches(char *const *globs, const char *name)
 {
 	if (!globs)
 		return true;
 	for (size_t i = 0; globs[i]; i++) {
-		if (fnmatch(globs[i], name, FNM_PATHNAME) == 0)
+		if (glob_match(globs[i], name))
 			return true;
 	}
 	return false;
@@ -230,7 +231,7 @@ static void collect_files(struct engine_sandbox *sb, const struct engine_collect
 		const struct fake_file *file = &sb->files[i];
 		struct engine_collected gone = { .change = ENGINE_FILE_DELETED, .name = file->name };
 
-		if (file->is_dir || !glob_match(spec->globs, file->name))
+		if (file->is_dir || !any_glob_matches(spec->globs, file->name))
 			continue;
 		if (file->removed && file->uploaded && !keep)
 			engine_fake_emit_file(sb, &gone);

@@ -1,0 +1,323 @@
+/*
+ * How it works: a run is a chain of calls to the engine, each answered by one event that makes the next call:
+ *
+ *   sandbox_create → ready → upload → uploaded → step_start → step_ended → (next step, or)
+ *       → collect(KEEP) → collected → sandbox_create … (the next step wants a fresh sandbox)
+ *       → collect(CHANGES) → collected → done
+ *
+ * There is at most one sandbox and one question to it at a time. All memory of the result but outputs and files is there
+ * before anything starts, so that any end can be told. Whatever may lead to `done` is the last thing its caller does,
+ * because the callee may destroy the run.
+ */
+#include "run/run_priv.h"
+
+#include "base/strv.h"
+#include "run/run_id.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+static uint64_t now_us(void)
+{
+	return uv_hrtime() / 1000;
+}
+
+void run_phase_begin(struct run *run)
+{
+	run->phase_us = now_us();
+}
+
+uint64_t run_phase_us(struct run *run)
+{
+	uint64_t before = run->phase_us;
+
+	run->phase_us = now_us();
+	return run->phase_us - before;
+}
+
+void run_sandbox_release(struct run *run)
+{
+	if (run->sb)
+		run->engine->v->sandbox_destroy(run->sb);
+	run->sb = NULL;
+	free(run->uploads);
+	run->uploads = NULL;
+}
+
+/* Steps that did not come to run have a name already, but no place in the result. */
+static void steps_trim(struct run *run)
+{
+	struct run_result *result = run->result;
+
+	for (size_t i = result->steps_count; result->steps && i < run->plan->steps_count; i++) {
+		free(result->steps[i].name);
+		result->steps[i].name = NULL;
+	}
+}
+
+void run_finish(struct run *run, enum run_outcome outcome)
+{
+	struct run_result *result = run->result;
+
+	steps_trim(run);
+	result->outcome = run->cancelled ? RUN_CANCELLED : outcome;
+	result->timing.total_us = run->options.queue_us + now_us() - run->began_us;
+	run_sandbox_release(run);
+	run->state = RUN_STATE_DONE;
+	run->result = NULL;
+	run->events.done(run->user, result);
+}
+
+void run_lose(struct run *run, const struct err *err)
+{
+	struct step_result *step = &run->result->steps[run->step];
+
+	/* While collecting, the step has ended and its verdict stands; only the run as a whole failed. */
+	if (run->state != RUN_STATE_COLLECT) {
+		run->result->steps_count = run->step + 1;
+		step->facts.engine_failed = true;
+		step->verdict = (struct verdict){ .outcome = RUN_ENGINE_ERROR, .limit = -1 };
+	}
+	free(step->error);
+	step->error = strdup(err->text);
+	run_finish(run, RUN_ENGINE_ERROR);
+}
+
+void run_refuse_disk(struct run *run, const struct err *err)
+{
+	struct step_result *step = &run->result->steps[run->step];
+	const struct plan_step *plan = &run->plan->steps[run->step];
+	int64_t limit = plan->limits.value[LIMIT_DISK_BYTES];
+
+	run->result->steps_count = run->step + 1;
+	step->facts.disk_full = true;
+	step->facts.disk_used_bytes = (uint64_t)limit;
+	step->verdict = (struct verdict){
+		.outcome = RUN_DISK_EXCEEDED,
+		.limit = LIMIT_DISK_BYTES,
+		.used = (uint64_t)limit,
+		.value = limit,
+		.enforced_by = ENFORCER_TMPFS,
+	};
+	step->error = strdup(err->text);
+	run_finish(run, strcmp(plan->name, "compile") == 0 ? RUN_COMPILE_FAILED : RUN_DISK_EXCEEDED);
+}
+
+static void upload_begin(struct run *run)
+{
+	bool fresh = run->step > 0;
+	const struct run_file *files = fresh ? run->kept : run->plan->files;
+	size_t count = fresh ? run->kept_count : run->plan->files_count;
+	struct err err = ERR_INIT;
+
+	if (count == 0) {
+		run_step_begin(run);
+		return;
+	}
+	run->state = RUN_STATE_UPLOAD;
+	run->uploads = calloc(count, sizeof(*run->uploads));
+	if (!run->uploads) {
+		err_set(&err, -ENOMEM, "uploading %zu files", count);
+		run_lose(run, &err);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		run->uploads[i] = (struct engine_file){
+			.name = files[i].name,
+			.data = files[i].data,
+			.len = files[i].len,
+			.mode = files[i].mode,
+			.is_dir = files[i].is_dir,
+		};
+	}
+	run->engine->v->upload(run->sb, run->uploads, count);
+}
+
+static void on_ready(void *user)
+{
+	struct run *run = user;
+
+	run->result->timing.acquire_us += run_phase_us(run);
+	if (run->cancelled)
+		run_finish(run, RUN_CANCELLED);
+	else
+		upload_begin(run);
+}
+
+static void on_uploaded(void *user, const struct err *err)
+{
+	struct run *run = user;
+
+	run->result->timing.upload_us += run_phase_us(run);
+	free(run->uploads);
+	run->uploads = NULL;
+	if (run->cancelled)
+		run_finish(run, RUN_CANCELLED);
+	else if (err && err->code == -ENOSPC)
+		run_refuse_disk(run, err);
+	else if (err)
+		run_lose(run, err);
+	else
+		run_step_begin(run);
+}
+
+/* Nothing of the user's has happened in a sandbox that no step began in: another one may serve as well, once. */
+static void on_failed(void *user, const struct err *why)
+{
+	struct run *run = user;
+	struct err err = *why;
+
+	if (run->cancelled || run->sandbox_used || run->retried) {
+		run_lose(run, &err);
+		return;
+	}
+	run->retried = true;
+	run_sandbox_release(run);
+	if (run_sandbox_acquire(run, &err) < 0)
+		run_lose(run, &err);
+}
+
+static const struct engine_events engine_events = {
+	.ready = on_ready,
+	.uploaded = on_uploaded,
+	.output = run_on_output,
+	.stdin_wanted = run_on_stdin_wanted,
+	.step_ended = run_on_step_ended,
+	.file = run_on_file,
+	.file_data = run_on_file_data,
+	.collected = run_on_collected,
+	.failed = on_failed,
+};
+
+int run_sandbox_acquire(struct run *run, struct err *err)
+{
+	const struct plan_step *step = &run->plan->steps[run->step];
+	const struct engine_sandbox_spec spec = {
+		.image = step->image,
+		.limits = step->limits,
+		.loopback = run->plan->network_loopback,
+	};
+
+	run->state = RUN_STATE_ACQUIRE;
+	run->sandbox_used = false;
+	run_phase_begin(run);
+	return run->engine->v->sandbox_create(run->engine, &spec, &engine_events, run, &run->sb, err);
+}
+
+static int copy_text(char **ret, const char *text)
+{
+	*ret = text ? strdup(text) : NULL;
+	return text && !*ret ? -ENOMEM : 0;
+}
+
+static int copy_unenforced(struct run *run)
+{
+	const char *const *names = run->engine->v->unenforced(run->engine);
+	size_t n = 0;
+
+	while (names && names[n])
+		n++;
+	if (n == 0)
+		return 0;
+	run->result->unenforced = calloc(n + 1, sizeof(*run->result->unenforced));
+	if (!run->result->unenforced)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		run->result->unenforced[i] = names[i];
+	return 0;
+}
+
+/* All that the result needs whatever happens. */
+static int result_prepare(struct run *run, struct err *err)
+{
+	const struct run_plan *plan = run->plan;
+	const char *image = plan->steps[plan->steps_count - 1].image;
+	struct run_result *result = calloc(1, sizeof(*result));
+	int r;
+
+	run->result = result;
+	if (!result)
+		return err_set(err, -ENOMEM, "start a run");
+	result->steps = calloc(plan->steps_count, sizeof(*result->steps));
+	if (!result->steps)
+		return err_set(err, -ENOMEM, "start a run");
+	for (size_t i = 0; i < plan->steps_count; i++) {
+		size_t output = (size_t)plan->steps[i].limits.value[LIMIT_OUTPUT_BYTES];
+
+		result->steps[i].out = result->steps[i].err = BUF_INIT(output);
+		result->steps[i].verdict.limit = -1;
+	}
+	if (copy_text(&result->language, plan->language) < 0 ||
+	    copy_text(&result->image, run->engine->v->image_digest_name(run->engine, image) ?: image) < 0 ||
+	    copy_unenforced(run) < 0)
+		return err_set(err, -ENOMEM, "start a run");
+	r = run_id_make(result->id, err);
+	result->timing.queue_us = run->options.queue_us;
+	return r;
+}
+
+static int step_names(struct run *run, struct err *err)
+{
+	for (size_t i = 0; i < run->plan->steps_count; i++) {
+		if (copy_text(&run->result->steps[i].name, run->plan->steps[i].name) < 0)
+			return err_set(err, -ENOMEM, "start a run");
+	}
+	return 0;
+}
+
+int run_start(struct engine *engine, struct run_plan *plan, const struct run_options *options,
+	      const struct run_events *events, void *user, struct run **ret, struct err *err)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	int r;
+
+	if (!run) {
+		plan_destroy(plan);
+		return err_set(err, -ENOMEM, "start a run");
+	}
+	run->engine = engine;
+	run->plan = plan;
+	run->options = *options;
+	run->events = *events;
+	run->user = user;
+	run->began_us = now_us();
+
+	r = result_prepare(run, err);
+	if (r == 0)
+		r = step_names(run, err);
+	if (r == 0)
+		r = run_sandbox_acquire(run, err);
+	if (r < 0) {
+		run_destroy(run);
+		return r;
+	}
+	*ret = run;
+	return 0;
+}
+
+void run_cancel(struct run *run)
+{
+	if (run->state == RUN_STATE_DONE || run->cancelled)
+		return;
+	/* In every other state an event is on its way, and its handler looks at this. */
+	run->cancelled = true;
+	if (run->state == RUN_STATE_STEP)
+		run->engine->v->step_kill(run->sb, STEP_KILL_CANCEL);
+}
+
+void run_destroy(struct run *run)
+{
+	if (!run)
+		return;
+	run_sandbox_release(run);
+	run_kept_free(run);
+	run_gather_finish(&run->gather);
+	if (run->result)
+		steps_trim(run);
+	run_result_destroy(run->result);
+	plan_destroy(run->plan);
+	free(run);
+}

@@ -1,0 +1,146 @@
+/* What a run fetches from its sandboxes: files for the answer, files for the next sandbox. */
+#include "run/run_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The bound on files that the next sandbox gets is what fits into it. */
+static uint64_t keep_bytes(const struct run *run)
+{
+	return (uint64_t)run->plan->steps[run->step].limits.value[LIMIT_DISK_BYTES];
+}
+
+static void collection_begin(struct run *run, bool keep, char *const *globs)
+{
+	struct engine_collect_spec spec;
+
+	run_gather_init(&run->gather, keep, run->plan->collect == COLLECT_TEXT, keep_bytes(run));
+	run->gather_error = 0;
+	spec = (struct engine_collect_spec){
+		.kind = keep ? ENGINE_COLLECT_KEEP : ENGINE_COLLECT_CHANGES,
+		.globs = globs,
+		.file_bytes = run->gather.file_bytes,
+		.total_bytes = run->gather.total_bytes,
+		.files = (uint32_t)run->gather.max_files,
+	};
+	run->engine->v->collect(run->sb, &spec);
+}
+
+void run_collect_begin(struct run *run)
+{
+	bool by_globs = run->plan->collect == COLLECT_GLOBS;
+
+	run->state = RUN_STATE_COLLECT;
+	collection_begin(run, false, by_globs ? run->plan->collect_globs : NULL);
+}
+
+static void next_sandbox(struct run *run)
+{
+	struct err err = ERR_INIT;
+
+	run_sandbox_release(run);
+	if (run_sandbox_acquire(run, &err) < 0)
+		run_lose(run, &err);
+}
+
+void run_keep_begin(struct run *run)
+{
+	char *const *keep = run->plan->steps[run->step - 1].keep;
+
+	run->state = RUN_STATE_KEEP;
+	if (keep && keep[0])
+		collection_begin(run, true, keep);
+	else
+		next_sandbox(run);
+}
+
+void run_kept_free(struct run *run)
+{
+	for (size_t i = 0; i < run->kept_count; i++) {
+		free(run->kept[i].name);
+		free(run->kept[i].data);
+	}
+	free(run->kept);
+	run->kept = NULL;
+	run->kept_count = 0;
+}
+
+void run_on_file(void *user, const struct engine_collected *file)
+{
+	struct run *run = user;
+
+	if (run->gather_error == 0)
+		run->gather_error = run_gather_file(&run->gather, file);
+}
+
+void run_on_file_data(void *user, const uint8_t *data, size_t len)
+{
+	struct run *run = user;
+
+	if (run->gather_error == 0)
+		run->gather_error = run_gather_data(&run->gather, data, len);
+}
+
+static void collected_changes(struct run *run)
+{
+	const struct step_result *step = &run->result->steps[run->step];
+	enum run_outcome outcome = step->verdict.outcome;
+
+	run->result->files = run->gather.files;
+	run->result->files_count = run->gather.files_count;
+	run->result->collected = true;
+	run->gather.files = NULL;
+	run->gather.files_count = 0;
+	if (outcome != RUN_OK && strcmp(run->plan->steps[run->step].name, "compile") == 0)
+		outcome = RUN_COMPILE_FAILED;
+	run_finish(run, outcome);
+}
+
+static bool means_too_large(int code)
+{
+	return code == -EFBIG || code == -ENOSPC || code == -E2BIG || code == -EMSGSIZE;
+}
+
+static void collected_keep(struct run *run, const struct err *engine_err)
+{
+	struct err err = ERR_INIT;
+	int r = run->gather_error;
+
+	if (engine_err)
+		err = *engine_err;
+	else if (r < 0)
+		err_set(&err, r, "keeping the files for step '%s'", run->plan->steps[run->step].name);
+	if (r == 0 && !engine_err) {
+		r = run_gather_take_kept(&run->gather, &run->kept, &run->kept_count);
+		if (r < 0)
+			err_set(&err, r, "keeping files");
+	}
+
+	if (err.code == 0)
+		next_sandbox(run);
+	else if (means_too_large(err.code))
+		run_refuse_disk(run, &err);
+	else
+		run_lose(run, &err);
+}
+
+void run_on_collected(void *user, const struct err *engine_err)
+{
+	struct run *run = user;
+	struct err err = ERR_INIT;
+
+	run->result->timing.collect_us += run_phase_us(run);
+	if (run->gather_error == 0)
+		run->gather_error = run_gather_end(&run->gather);
+	if (run->cancelled) {
+		run_finish(run, RUN_CANCELLED);
+	} else if (run->state == RUN_STATE_KEEP) {
+		collected_keep(run, engine_err);
+	} else if (engine_err || run->gather_error < 0) {
+		err_set(&err, run->gather_error, "collecting the files that changed");
+		run_lose(run, engine_err ?: &err);
+	} else {
+		collected_changes(run);
+	}
+}

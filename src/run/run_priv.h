@@ -1,0 +1,76 @@
+/*
+ * The state of a run, shared by run.c (sandboxes and the order of things), run_step.c (one step) and run_collect.c (what
+ * is fetched from a sandbox). See run.c for how they play together.
+ */
+#ifndef KILN_RUN_RUN_PRIV_H
+#define KILN_RUN_RUN_PRIV_H
+
+#include "run/run.h"
+#include "run/run_gather.h"
+
+enum run_state {
+	RUN_STATE_ACQUIRE, /* waits for `ready` */
+	RUN_STATE_UPLOAD,  /* for `uploaded` */
+	RUN_STATE_STEP,	   /* for `step_ended` */
+	RUN_STATE_KEEP,	   /* for `collected`, and then the next sandbox */
+	RUN_STATE_COLLECT, /* for `collected`, and then the end */
+	RUN_STATE_DONE,
+};
+
+struct run {
+	struct engine *engine;
+	struct run_plan *plan;
+	struct run_options options;
+	struct run_events events;
+	void *user;
+	struct run_result *result; /* with room for every step of the plan; NULL once handed out */
+	struct engine_sandbox *sb; /* or NULL */
+	enum run_state state;
+	size_t step;	   /* that runs, or runs next */
+	bool sandbox_used; /* a step has begun in `sb` */
+	bool retried, cancelled;
+	struct run_file *kept; /* what the step before kept for a fresh sandbox */
+	size_t kept_count;
+	struct engine_file *uploads; /* while they are on their way */
+	struct run_gather gather;
+	int gather_error;
+	size_t stdin_at; /* bytes of the plan's stdin that were given */
+	size_t live_credit;
+	bool stdin_closed, live_eof;
+	uint64_t began_us, phase_us;
+};
+
+/* Microseconds since the last call or run_phase_begin(). */
+void run_phase_begin(struct run *run);
+uint64_t run_phase_us(struct run *run);
+
+/*
+ * The ends of a run. Each hands the result to `done`, which may free the run: they come last in whatever calls them.
+ * run_lose() is the engine's fault, told in the step that stood next; run_refuse_disk() a step that cannot be because its
+ * files do not fit; run_finish() all others.
+ */
+void run_finish(struct run *run, enum run_outcome outcome);
+void run_lose(struct run *run, const struct err *err);
+void run_refuse_disk(struct run *run, const struct err *err);
+
+/* Gives back the sandbox, if there is one. */
+void run_sandbox_release(struct run *run);
+
+/* Asks for a sandbox for run->step; 0 or a negative errno. */
+int run_sandbox_acquire(struct run *run, struct err *err);
+
+/* run_step.c */
+void run_step_begin(struct run *run);
+void run_on_output(void *user, int stream, const uint8_t *data, size_t len);
+void run_on_stdin_wanted(void *user, size_t len);
+void run_on_step_ended(void *user, const struct step_facts *facts, const struct err *err);
+
+/* run_collect.c */
+void run_collect_begin(struct run *run);
+void run_keep_begin(struct run *run);
+void run_kept_free(struct run *run);
+void run_on_file(void *user, const struct engine_collected *file);
+void run_on_file_data(void *user, const uint8_t *data, size_t len);
+void run_on_collected(void *user, const struct err *err);
+
+#endif
