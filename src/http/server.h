@@ -71,7 +71,22 @@ void http_server_quiesce(struct http_server *server);
 /* Requests accepted and not answered yet. */
 unsigned http_server_open_requests(const struct http_server *server);
 
-/* Closes everything at once. */
+/* What happened since the start, and what is so now. */
+struct http_stats {
+	uint64_t answers[6]; /* by the status's first digit; [0] is unused */
+	uint64_t timeouts;   /* connections closed for being too slow */
+	uint64_t connections_accepted;
+	uint64_t connections_refused; /* over the cap or out of descriptors */
+	unsigned connections_open;
+	uint64_t body_bytes; /* memory that request bodies hold now */
+};
+
+void http_server_stats(const struct http_server *server, struct http_stats *ret);
+
+/*
+ * Closes everything at once; requests that handlers kept vanish. NULL is fine. Not from inside a handler or `vanished`.
+ * The memory goes when the loop has run its closing callbacks: run it once more before uv_loop_close().
+ */
 void http_server_destroy(struct http_server *server);
 
 const char *http_request_method(const struct http_request *request);

@@ -1,0 +1,194 @@
+/*
+ * What the files of http/ share. Ownership: a server owns its listeners, connections and lingering sockets; a
+ * connection owns at most one request, that of the bytes it is working on. MHD tells when a connection starts and
+ * ends (http_connection_notify) and when a request is over (http_request_completed): the only places that free them.
+ */
+#ifndef KILN_HTTP_PRIV_H
+#define KILN_HTTP_PRIV_H
+
+#include "http/server.h"
+#include "http/target.h"
+#include "http/tcp_counters.h"
+
+#include <microhttpd.h>
+
+/* MHD's pool of one connection. Head limits are well below it, so that it is us who refuse (as JSON) and not MHD. */
+#define HTTP_POOL_BYTES	 ((size_t)128 << 10)
+#define HTTP_TARGET_MAX	 ((size_t)16 << 10)
+#define HTTP_HEAD_MAX	 ((size_t)32 << 10)
+#define HTTP_HEADERS_MAX 100
+/* Largest body that is swallowed behind a 401, 404 or 405 to keep the connection usable. */
+#define HTTP_SWALLOW_BYTES ((uint64_t)64 << 10)
+/* All bodies in flight together may hold this many times `body_bytes`. */
+#define HTTP_BODIES_FACTOR	8
+#define HTTP_ANSWER_HEADERS_MAX 16
+#define HTTP_LINGERS_MAX	256
+
+enum http_phase {
+	HTTP_PHASE_HEAD,    /* between requests, or reading a request line and headers */
+	HTTP_PHASE_BODY,    /* headers accepted, body coming */
+	HTTP_PHASE_HANDLER, /* complete; the handler has it, time is the handler's business */
+	HTTP_PHASE_ANSWER,  /* answer queued, the socket is taking it */
+};
+
+struct http_connection {
+	struct http_server *server;
+	struct http_connection *prev, *next;
+	struct MHD_Connection *mhd;
+	int fd; /* MHD's, not ours to close */
+	struct http_request *request;
+
+	enum http_phase phase;
+	uint64_t since_ms;	 /* when the phase began */
+	uint64_t first_byte_ms;	 /* HEAD: first byte of this request was seen by then; 0: none yet */
+	uint64_t progress_ms;	 /* BODY, ANSWER: the last time a byte moved */
+	uint64_t progress;	 /* …and the counter then */
+	struct http_counters at; /* counters when the phase HEAD began */
+
+	unsigned farewell; /* status of the answer that we write ourselves when MHD closes; 0: none */
+	bool linger;	   /* an answer went out before all of the request was read */
+	bool hung_up;	   /* we asked for the end of this connection */
+	bool probed;	   /* the peer's FIN was answered with an interim response, see watch.c */
+	bool watch_live;
+	uv_poll_t watch;
+};
+
+struct http_field {
+	char *name;
+	char *value;
+};
+
+/* A refusal found in the head: answered instead of calling a handler. */
+struct http_refusal {
+	unsigned status; /* 0: none */
+	const char *code;
+	const char *message;
+	bool at_once; /* nothing more of this connection may be read as HTTP */
+};
+
+struct http_request {
+	struct http_connection *connection;
+	struct http_target target;
+	char *raw_target; /* until it is parsed */
+	const char *method;
+	bool http11;
+	bool target_too_long;
+	const struct http_route *route;
+	const struct http_token *token;
+	struct http_refusal refusal;
+	char *allow; /* of a 405 */
+
+	struct buf body;
+	uint64_t body_counted; /* bytes of it in the server's total */
+	uint64_t body_seen;
+	uint64_t arrived_us;
+
+	bool head_done;
+	bool dispatched;
+	bool kept;
+	bool suspended;
+	bool gone;
+	void (*vanished)(struct http_request *request, void *user);
+	void *vanished_user;
+
+	struct http_field fields[HTTP_ANSWER_HEADERS_MAX];
+	size_t fields_count;
+	struct MHD_Response *response; /* ready and not yet queued */
+	unsigned status;
+	bool failed; /* no memory for an answer: a farewell instead */
+};
+
+struct http_listener {
+	struct http_listener *next;
+	struct http_server *server;
+	int fd;
+	uv_poll_t poll;
+};
+
+struct http_linger {
+	struct http_server *server;
+	struct http_linger *prev, *next;
+	int fd;
+	uint64_t until_ms;
+	uint64_t quiet_since_ms;
+	uv_poll_t poll;
+};
+
+struct http_server {
+	uv_loop_t *loop;
+	struct http_options options;
+	struct MHD_Daemon *daemon;
+	uv_poll_t mhd_poll;
+	uv_timer_t pump;  /* MHD has more to do at once */
+	uv_timer_t sweep; /* deadlines; runs while there is a connection */
+	unsigned handles; /* of these three, open */
+	bool sweeping;
+	bool in_mhd;
+	uint64_t callbacks; /* calls of MHD so far: that something moves */
+	bool quiescing;
+	bool stopping;
+	unsigned port;
+	int reserve_fd;		  /* given up to accept and refuse when descriptors run out */
+	uint64_t accept_again_ms; /* listeners are paused until then; 0: they are not */
+
+	struct http_listener *listeners;
+	struct http_connection *connections;
+	struct http_linger *lingers;
+	unsigned lingers_count;
+	unsigned requests_open;
+	struct http_stats stats;
+};
+
+uint64_t http_now_ms(const struct http_server *server);
+
+/* server.c */
+void http_server_run(struct http_server *server);
+void http_server_sweep_start(struct http_server *server);
+
+/* listen.c */
+void http_listeners_pause(struct http_server *server, unsigned ms);
+void http_listeners_resume(struct http_server *server);
+void http_listeners_accept(struct http_server *server);
+void http_listeners_close(struct http_server *server);
+
+/* connection.c */
+void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **context,
+			    enum MHD_ConnectionNotificationCode code);
+void http_connection_phase(struct http_connection *c, enum http_phase phase);
+/* Makes MHD close it soon: by an EOF while it reads, by an error while it writes. `farewell` as in the struct. */
+void http_connection_hang_up(struct http_connection *c, unsigned farewell);
+void http_connections_check(struct http_server *server, uint64_t now_ms);
+
+/* watch.c: has the client of a suspended request gone? */
+void http_watch_start(struct http_connection *c);
+void http_watch_stop(struct http_connection *c);
+/* The request's owner is told to forget it; its connection is dropped. */
+void http_request_abandon(struct http_request *request);
+
+/* linger.c */
+void http_farewell_send(int fd, unsigned status);
+/* Takes `fd`: tells the peer that nothing more comes, reads what it still sends for a while, closes. */
+void http_linger_start(struct http_server *server, int fd);
+void http_lingers_check(struct http_server *server, uint64_t now_ms);
+void http_lingers_close(struct http_server *server);
+
+/* head.c: fills request->refusal, route and token from the headers. */
+void http_head_check(struct http_request *request, const char *method, const char *version);
+
+/* route.c */
+const struct http_route *http_route_find(const struct http_options *options, const char *method,
+					 const char *path, char **ret_allow, bool *ret_known);
+bool http_bearer_check(const struct http_options *options, const char *header, const struct http_token **ret);
+
+/* request.c */
+void *http_request_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
+enum MHD_Result http_request_access(void *cls, struct MHD_Connection *mhd, const char *url,
+				    const char *method, const char *version, const char *data, size_t *len,
+				    void **context);
+void http_request_completed(void *cls, struct MHD_Connection *mhd, void **context,
+			    enum MHD_RequestTerminationCode why);
+
+/* respond.c */
+void http_respond_refusal(struct http_request *request, const struct http_refusal *refusal);
+
+#endif

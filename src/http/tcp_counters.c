@@ -1,0 +1,19 @@
+#include "http/tcp_counters.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+struct http_counters http_counters_read(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return (struct http_counters){ 0 };
+	return (struct http_counters){
+		.received = info.tcpi_bytes_received,
+		.sent = info.tcpi_bytes_sent,
+		.acked = info.tcpi_bytes_acked,
+	};
+}
