@@ -1,0 +1,108 @@
+"""Fixtures of the tests against the real program: tests/api and tests/integration."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "lib"))
+
+from kilntest import host  # noqa: E402
+from kilntest.requests import command  # noqa: E402
+from kilntest.server import Server, settle, snapshot  # noqa: E402
+from kilntest.settings import CANARY, CANARY_FILE, KILN, runs_as_root  # noqa: E402
+
+# What a hostile client may leave behind at most, after a little rest.
+HARMLESS = {"memory": 64 * 1024 * 1024, "descriptors": 15, "threads": 7, "processes": 2, "mounts": 2, "cgroups": 24}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def program():
+    if not KILN.exists():
+        pytest.exit(f"{KILN} is not there: build it, or say where it is with KILN_BIN", returncode=2)
+    return KILN
+
+
+@pytest.fixture(scope="session", autouse=True)
+def canary_file():
+    """A file on the host that no run may read."""
+    CANARY_FILE.write_text(CANARY)
+    CANARY_FILE.chmod(0o644)
+    yield CANARY_FILE
+    CANARY_FILE.unlink()
+
+
+@pytest.fixture(scope="session")
+def server(program, canary_file):
+    """The server that most tests share, with default settings; it must end well and leave nothing."""
+    mounts = host.mounts()
+    server = Server(ceilings={"wall_ms": 60000}).start()
+    yield server
+    server.stop()
+    assert host.mounts() == mounts, "mounts are left on the host"
+
+
+@pytest.fixture(scope="module")
+def servers():
+    """Makes servers with settings of their own; all of them end well at the end of the module."""
+    started = []
+
+    def start(**settings):
+        started.append(Server(**settings).start())
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.stop()
+
+
+@pytest.fixture
+def mortal():
+    """Makes servers that a test may kill; what is left of them is cleaned up."""
+    made = []
+
+    def make(**settings):
+        made.append(Server(**settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kill()
+
+
+@pytest.fixture
+def unharmed(server):
+    """Afterwards the server is alive, the same, right, and no bigger than before."""
+    assert server.run(command("echo", "warm"))["outcome"] == "ok"
+    before, pid, front = snapshot(server), server.pid, server.front_pid()
+    born = host.start_time(front)
+    yield before
+    assert server.get("/alive", timeout=1).status == 200
+    assert server.run(command("echo", "right"), timeout=3)["steps"][0]["stdout"] == "right\n"
+    assert (server.pid, server.front_pid(), host.start_time(front)) == (pid, front, born), "a process was restarted"
+    settle(server, before, HARMLESS)
+    assert CANARY not in server.log()
+
+
+@pytest.fixture
+def root_only():
+    if not runs_as_root():
+        pytest.skip("holds only where kiln runs as root")
+
+
+@pytest.fixture(scope="session")
+def unenforced(server):
+    """The limits that this host cannot enforce, by kiln's own word."""
+    return set(server.run(command("true")).get("unenforced") or [])
+
+
+@pytest.fixture
+def enforced(unenforced):
+    """enforced("memory_bytes"): skips where this host cannot hold that limit."""
+
+    def check(name):
+        if name in unenforced:
+            pytest.skip(f"this host cannot enforce {name}, and kiln says so")
+
+    return check

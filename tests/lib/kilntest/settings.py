@@ -1,0 +1,34 @@
+"""Where the program under test is and how patient the tests are; all from the environment."""
+
+import os
+import pwd
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+KILN = Path(os.environ.get("KILN_BIN", ROOT / "build" / "kiln")).resolve()
+
+# Waits are multiplied by this; limits of runs are not.
+SLOW = float(os.environ.get("KILN_TEST_SLOW", "1"))
+
+# Runs of the endurance test; 10000 is the full one.
+RUNS = int(os.environ.get("KILN_TEST_RUNS", "2000"))
+
+CANARY = "HOSTCANARY-" + os.urandom(8).hex()
+CANARY_FILE = Path("/tmp") / f"kiln-test-canary-{os.getpid()}"
+
+
+def test_user():
+    """The ordinary user whom root starts kiln as, or None: kiln runs as whoever runs the tests."""
+    name = os.environ.get("KILN_TEST_USER")
+    if not name or os.geteuid() != 0:
+        return None
+    return pwd.getpwnam(name)
+
+
+def runs_as_root():
+    return os.geteuid() == 0 and test_user() is None
+
+
+def seconds(value):
+    """A wait of `value` seconds on this machine."""
+    return value * SLOW
