@@ -86,8 +86,8 @@ def test_every_reference_leads_somewhere():
 
 
 def test_every_schema_is_one():
-    for name, schema in PAGE["components"]["schemas"].items():
-        jsonschema.Draft202012Validator.check_schema(schema), name
+    for schema in PAGE["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
 
 
 def test_operations_have_names_of_their_own():
