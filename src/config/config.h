@@ -21,23 +21,23 @@ struct config_token {
 };
 
 struct config {
-	char **listen;		 /* "127.0.0.1:4597", "[::1]:4597", with options after commas (dialect=…) */
+	char **listen; /* "127.0.0.1:4597", "[::1]:4597", with options after commas (dialect=…) */
 	struct config_token *tokens;
 	size_t tokens_count;
-	bool insecure_no_auth;	 /* allow a listener that is not loopback without tokens */
-	char *state_dir;	 /* default /var/lib/kiln as root, else ${XDG_STATE_HOME:-~/.local/state}/kiln */
-	char *languages_dir;	 /* default: beside the program's source or installed share/kiln/languages */
-	char *user;		 /* whom the front becomes when started as root; default "nobody" */
-	char *cgroup;		 /* cgroup under which kiln makes its own, relative to the hierarchy; default "" (found out) */
-	int64_t uid_base;	 /* first host uid of sandboxes, ≥ 100000; default 1879048192 */
-	int64_t uid_count;	 /* two for each sandbox; default 65536 */
-	int64_t parallel;	 /* runs at one time; default 2 × processors */
-	int64_t queue;		 /* requests waiting beyond that before 503; default 256 */
-	int64_t body_bytes;	 /* largest request body; default 64 MiB */
-	int64_t connections;	 /* open connections; default 4096 */
-	int64_t idle_ms;	 /* a connection without traffic is closed; default 60 s */
-	int64_t header_ms;	 /* request line and headers must be complete by then; default 20 s */
-	int64_t drain_ms;	 /* after SIGTERM running runs get this long; default 150 s */
+	bool insecure_no_auth; /* allow a listener that is not loopback without tokens */
+	char *state_dir;     /* default /var/lib/kiln as root, else ${XDG_STATE_HOME:-~/.local/state}/kiln */
+	char *languages_dir; /* default: beside the program's source or installed share/kiln/languages */
+	char *user;	     /* whom the front becomes when started as root; default "nobody" */
+	char *cgroup; /* cgroup under which kiln makes its own, relative to the hierarchy; default "" (found out) */
+	int64_t uid_base;    /* first host uid of sandboxes, ≥ 100000; default 1879048192 */
+	int64_t uid_count;   /* two for each sandbox; default 65536 */
+	int64_t parallel;    /* runs at one time; default 2 × processors */
+	int64_t queue;	     /* requests waiting beyond that before 503; default 256 */
+	int64_t body_bytes;  /* largest request body; default 64 MiB */
+	int64_t connections; /* open connections; default 4096 */
+	int64_t idle_ms;     /* a connection without traffic is closed; default 60 s */
+	int64_t header_ms;   /* request line and headers must be complete by then; default 20 s */
+	int64_t drain_ms;    /* after SIGTERM running runs get this long; default 150 s */
 	struct limits ceilings;
 };
 
@@ -51,7 +51,10 @@ struct config {
 /* True when `arg` is "--name=value" or "--name" (value in the next argument) of a setting; sets *ret_takes_value. */
 bool config_flag_is(const char *arg, bool *ret_needs_next);
 
-/* Prints every setting with its default and help, for `kiln help serve` (`format` "text") or the man page ("man"). */
+/*
+ * Prints every setting with its default and help to stdout: for `kiln help serve` (`format` "text"), the man page ("man")
+ * or as kiln.conf.example ("conf").
+ */
 void config_describe(const char *format);
 
 /* Overwrites the tokens and frees everything. */

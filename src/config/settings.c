@@ -1,0 +1,194 @@
+#include "config/config_priv.h"
+
+#include "base/cleanup.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <string.h>
+
+#define AT(member) offsetof(struct config, member)
+#define CEILING(ID, n)                                                                                       \
+	{                                                                                                    \
+		.name = "ceilings." n, .type = SETTING_CEILING, .limit = LIMIT_##ID                          \
+	}
+
+#define HOUR_MS	       3600000LL
+#define UID_MAX_USABLE 4294967293LL /* the two above stand for "no such user" in 32-bit interfaces */
+
+const struct setting config_settings[] = {
+	{ .name = "listen",
+	  .type = SETTING_LIST,
+	  .offset = AT(listen),
+	  .fallback = "127.0.0.1:4597",
+	  .help = "Addresses to listen on, \"host:port\" with options after commas; more than one as a list, "
+		  "as several "
+		  "flags, or with spaces between in the variable" },
+	{ .name = "tokens",
+	  .type = SETTING_TOKENS,
+	  .offset = AT(tokens),
+	  .fallback_help = "none, and then only on loopback",
+	  .help = "Who may ask: a mapping of names to secrets, or \"name=secret\" with commas between; a "
+		  "request then needs "
+		  "\"Authorization: Bearer secret\". A flag is visible to every user of the machine: prefer "
+		  "the file" },
+	{ .name = "insecure_no_auth",
+	  .type = SETTING_SWITCH,
+	  .offset = AT(insecure_no_auth),
+	  .fallback = "false",
+	  .help = "Listen on addresses other than loopback although there are no tokens" },
+	{ .name = "state_dir",
+	  .type = SETTING_PATH,
+	  .offset = AT(state_dir),
+	  .example = "/var/lib/kiln",
+	  .fallback_help = "/var/lib/kiln as root, else kiln in $XDG_STATE_HOME or ~/.local/state",
+	  .help = "Folder for images and whatever else must outlive the server" },
+	{ .name = "languages_dir",
+	  .type = SETTING_PATH,
+	  .offset = AT(languages_dir),
+	  .example = "/usr/share/kiln/languages",
+	  .fallback_help = "../share/kiln/languages or ../languages beside the program",
+	  .help = "Folder of the language files" },
+	{ .name = "user",
+	  .type = SETTING_TEXT,
+	  .offset = AT(user),
+	  .fallback = "nobody",
+	  .help = "User that the server becomes when it was started as root" },
+	{ .name = "cgroup",
+	  .type = SETTING_TEXT,
+	  .offset = AT(cgroup),
+	  .fallback = "",
+	  .fallback_help = "found out",
+	  .help = "Control group, relative to the hierarchy, under which kiln makes its own" },
+	{ .name = "uid_base",
+	  .type = SETTING_NUMBER,
+	  .offset = AT(uid_base),
+	  .min = 100000,
+	  .max = UID_MAX_USABLE,
+	  .fallback = "1879048192",
+	  .help = "First user id of the host that sandboxes use; only when started as root" },
+	{ .name = "uid_count",
+	  .type = SETTING_NUMBER,
+	  .offset = AT(uid_count),
+	  .min = 2,
+	  .max = 1LL << 31,
+	  .fallback = "65536",
+	  .help = "How many user ids sandboxes use, two for each" },
+	{ .name = "parallel",
+	  .type = SETTING_NUMBER,
+	  .offset = AT(parallel),
+	  .min = 1,
+	  .max = 4096,
+	  .example = "4",
+	  .fallback_help = "two for each processor",
+	  .help = "Runs at one time" },
+	{ .name = "queue",
+	  .type = SETTING_NUMBER,
+	  .offset = AT(queue),
+	  .min = 0,
+	  .max = 1LL << 20,
+	  .fallback = "256",
+	  .help = "Requests that may wait beyond those; one more is answered with 503" },
+	{ .name = "body_bytes",
+	  .type = SETTING_NUMBER,
+	  .quantity = QUANTITY_BYTES,
+	  .offset = AT(body_bytes),
+	  .min = 1024,
+	  .max = 4LL << 30,
+	  .fallback = "64MiB",
+	  .help = "Largest body of a request" },
+	{ .name = "connections",
+	  .type = SETTING_NUMBER,
+	  .offset = AT(connections),
+	  .min = 1,
+	  .max = 1LL << 20,
+	  .fallback = "4096",
+	  .help = "Open connections at one time" },
+	{ .name = "idle_ms",
+	  .type = SETTING_NUMBER,
+	  .quantity = QUANTITY_MS,
+	  .offset = AT(idle_ms),
+	  .min = 1,
+	  .max = 24 * HOUR_MS,
+	  .fallback = "60s",
+	  .help = "A connection without traffic is closed after this" },
+	{ .name = "header_ms",
+	  .type = SETTING_NUMBER,
+	  .quantity = QUANTITY_MS,
+	  .offset = AT(header_ms),
+	  .min = 1,
+	  .max = HOUR_MS,
+	  .fallback = "20s",
+	  .help = "The request line and headers must be complete by then" },
+	{ .name = "drain_ms",
+	  .type = SETTING_NUMBER,
+	  .quantity = QUANTITY_MS,
+	  .offset = AT(drain_ms),
+	  .min = 0,
+	  .max = 24 * HOUR_MS,
+	  .fallback = "150s",
+	  .help = "After SIGTERM the runs under way get this long to end" },
+	CEILING(WALL_MS, "wall_ms"),
+	CEILING(CPU_MS, "cpu_ms"),
+	CEILING(MEMORY_BYTES, "memory_bytes"),
+	CEILING(PROCESSES, "processes"),
+	CEILING(OUTPUT_BYTES, "output_bytes"),
+	CEILING(DISK_BYTES, "disk_bytes"),
+	CEILING(FILE_BYTES, "file_bytes"),
+	CEILING(OPEN_FILES, "open_files"),
+	CEILING(STACK_BYTES, "stack_bytes"),
+	CEILING(CPU_PERCENT, "cpu_percent"),
+};
+
+const size_t config_settings_count = ARRAY_LEN(config_settings);
+static_assert(ARRAY_LEN(config_settings) <= SETTINGS_MAX, "grow SETTINGS_MAX");
+
+int setting_by_name(const char *name, size_t len)
+{
+	for (size_t i = 0; i < config_settings_count; i++) {
+		if (strlen(config_settings[i].name) == len && memcmp(config_settings[i].name, name, len) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+void setting_bounds(const struct setting *setting, int64_t *ret_min, int64_t *ret_max)
+{
+	static const int64_t ceiling_max[] = {
+		[QUANTITY_COUNT] = 1LL << 22,
+		[QUANTITY_BYTES] = 1LL << 50,
+		[QUANTITY_MS] = 168 * HOUR_MS,
+	};
+
+	if (setting->type == SETTING_CEILING) {
+		*ret_min = limit_table[setting->limit].minimum;
+		*ret_max = ceiling_max[quantity_of_limit(setting->limit)];
+	} else {
+		*ret_min = setting->min;
+		*ret_max = setting->max;
+	}
+}
+
+const char *setting_fallback(const struct setting *setting, char *text, size_t size)
+{
+	if (setting->type != SETTING_CEILING)
+		return setting->fallback;
+	quantity_format(limit_table[setting->limit].default_ceiling, quantity_of_limit(setting->limit), text,
+			size);
+	return text;
+}
+
+void setting_variable(const struct setting *setting, char *text, size_t size)
+{
+	snprintf(text, size, "KILN_%s", setting->name);
+	for (char *c = text; *c; c++)
+		*c = *c == '.' || *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+}
+
+void setting_flag(const struct setting *setting, char *text, size_t size)
+{
+	snprintf(text, size, "--%s", setting->name);
+	for (char *c = text; *c; c++) {
+		if (*c == '_')
+			*c = '-';
+	}
+}
