@@ -26,8 +26,21 @@ def test_the_scheme_is_read_in_any_case(guarded, scheme):
 
 
 WRONG = [
-    "", "Bearer", "Bearer ", "Bearer wrong", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN, f"Bearer{TOKEN}",
-    f"Bearer {TOKEN.upper()}", f"Bearer {TOKEN} {OTHER}", f"Bearer {TOKEN},{OTHER}", f"Token {TOKEN}", "Bearer " + "x" * 5000, "Bearer tenant0",
+    "",
+    "Bearer",
+    "Bearer ",
+    "Bearer wrong",
+    f"Bearer {TOKEN}x",
+    f"Bearer {TOKEN[:-1]}",
+    f"Basic {TOKEN}",
+    TOKEN,
+    f"Bearer{TOKEN}",
+    f"Bearer {TOKEN.upper()}",
+    f"Bearer {TOKEN} {OTHER}",
+    f"Bearer {TOKEN},{OTHER}",
+    f"Token {TOKEN}",
+    "Bearer " + "x" * 5000,
+    "Bearer tenant0",
 ]
 
 
@@ -55,7 +68,9 @@ def test_the_probes_are_open(guarded, path):
 
 
 def test_without_a_token_no_body_is_read(guarded):
-    answer = guarded.request("POST", "/v1/runs", b"x" * 100_000, {"Authorization": "Bearer no", "Content-Type": "application/json"})
+    answer = guarded.request(
+        "POST", "/v1/runs", b"x" * 100_000, {"Authorization": "Bearer no", "Content-Type": "application/json"}
+    )
     assert answer.status == 401
 
 
@@ -66,7 +81,9 @@ def test_tokens_are_in_no_log_and_no_answer(guarded):
 
 
 def test_tokens_cannot_be_seen_from_a_run(guarded):
-    found = guarded.run(shell("cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr '\\0' '\\n'; ls -R / 2>/dev/null | grep conf; true"))
+    found = guarded.run(
+        shell("cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr '\\0' '\\n'; ls -R / 2>/dev/null | grep conf; true")
+    )
     assert TOKEN not in str(found)
 
 
@@ -105,7 +122,10 @@ def test_an_open_address_is_listened_on_when_told_to(mortal):
     server.stop()
 
 
-@pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:x", ":", "1.2.3.4.5:80", ""])
+@pytest.mark.parametrize(
+    "listen",
+    ["nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:x", ":", "1.2.3.4.5:80", ""],
+)
 def test_a_wrong_address_is_refused_with_a_sentence(mortal, listen):
     server = mortal()
     server.listen = listen
@@ -124,7 +144,17 @@ def test_a_taken_port_is_refused_with_a_sentence(mortal, server):
 
 @pytest.mark.parametrize(
     "text_",
-    ["nosuchsetting: 1\n", "queue: many\n", "queue: -1\n", "listen: {a: b}\n", ": [\n", "queue: 1\nqueue: 2\n", "ceilings: {nosuch: 1}\n", "\t\n", "tokens: [{name: a}]\n"],
+    [
+        "nosuchsetting: 1\n",
+        "queue: many\n",
+        "queue: -1\n",
+        "listen: {a: b}\n",
+        ": [\n",
+        "queue: 1\nqueue: 2\n",
+        "ceilings: {nosuch: 1}\n",
+        "\t\n",
+        "tokens: [{name: a}]\n",
+    ],
     ids=repr,
 )
 def test_a_wrong_configuration_is_refused_with_file_and_key(mortal, text_):

@@ -35,7 +35,16 @@ def refused(server, archive, kind="application/x-tar", statuses=(400,)):
         assert not Path(place, NONCE).exists()
 
 
-BAD_NAMES = ["../../../../tmp/" + NONCE, "/tmp/" + NONCE, "a/../../" + NONCE, "..", "a/..", "a//../b", "x" * 256, "d/" * 2500 + "f"]
+BAD_NAMES = [
+    "../../../../tmp/" + NONCE,
+    "/tmp/" + NONCE,
+    "a/../../" + NONCE,
+    "..",
+    "a/..",
+    "a//../b",
+    "x" * 256,
+    "d/" * 2500 + "f",
+]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=lambda name: name[:20])
@@ -57,9 +66,19 @@ def raw_member(name, data, kind=b"0", size=None, link=b""):
     """A tar member built byte by byte, so that it can lie."""
     size = b"%011o\0" % len(data) if size is None else size
     header = bytearray(512)
-    for offset, value in ((0, name[:100]), (100, b"0000644\0"), (108, b"0000000\0"), (116, b"0000000\0"), (124, size), (136, b"00000000000\0"),
-                          (148, b"        "), (156, kind), (157, link[:100]), (257, b"ustar\0" + b"00")):
-        header[offset:offset + len(value)] = value
+    for offset, value in (
+        (0, name[:100]),
+        (100, b"0000644\0"),
+        (108, b"0000000\0"),
+        (116, b"0000000\0"),
+        (124, size),
+        (136, b"00000000000\0"),
+        (148, b"        "),
+        (156, kind),
+        (157, link[:100]),
+        (257, b"ustar\0" + b"00"),
+    ):
+        header[offset : offset + len(value)] = value
     header[148:156] = b"%06o\0 " % sum(header)
     return bytes(header) + data + bytes(-len(data) % 512)
 
@@ -100,8 +119,11 @@ def test_a_symlink_in_a_zip_is_refused(server):
     refused(server, out.getvalue(), "application/zip")
 
 
-@pytest.mark.parametrize("size", [b"77777777777\0", b"\x80" + bytes(3) + b"\x7f" + b"\xff" * 7, b"\xff" * 12, b"-0000000001\0", b"zzzzzzzzzzz\0"],
-                         ids=["8_gib", "2_to_the_63", "negative", "minus", "no_number"])
+@pytest.mark.parametrize(
+    "size",
+    [b"77777777777\0", b"\x80" + bytes(3) + b"\x7f" + b"\xff" * 7, b"\xff" * 12, b"-0000000001\0", b"zzzzzzzzzzz\0"],
+    ids=["8_gib", "2_to_the_63", "negative", "minus", "no_number"],
+)
 def test_a_size_that_lies_is_refused_at_once(server, unharmed, size):
     begin = time.monotonic()
     refused(server, raw_member(b"main.sh", b"echo ran\n") + raw_member(b"big", b"0123456789", size=size) + bytes(1024))
@@ -170,7 +192,8 @@ def test_a_zip_bomb_of_overlapping_members_is_stopped(server, unharmed):
     data = b"".join(packer.compress(bytes(1 << 20)) for _ in range(256)) + packer.flush()
     local = struct.pack("<IHHHHHIIIHH", 0x04034B50, 20, 0, 8, 0, 0, 0, len(data), 1 << 28, 1, 0) + b"a" + data
     central = b"".join(
-        struct.pack("<IHHHHHHIIIHHHHHII", 0x02014B50, 20, 20, 0, 8, 0, 0, 0, len(data), 1 << 28, 2, 0, 0, 0, 0, 0, 0) + b"%02d" % i
+        struct.pack("<IHHHHHHIIIHHHHHII", 0x02014B50, 20, 20, 0, 8, 0, 0, 0, len(data), 1 << 28, 2, 0, 0, 0, 0, 0, 0)
+        + b"%02d" % i
         for i in range(90)
     )
     end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 90, 90, len(central), len(local), 0)
@@ -191,8 +214,24 @@ def test_a_member_that_is_file_and_folder_is_refused(server, members):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"x", b"no archive", b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07\x00", b"BZh9", b"\xfd7zXZ\0", b"!<arch>\n",
-     b"\x28\xb5\x2f\xfd", b"070701" + b"0" * 104, b"#mtree\n./x type=file\n", b"\x89PNG\r\n\x1a\n", bytes(range(256)) * 40],
+    [
+        b"",
+        b"x",
+        b"no archive",
+        b"\x1f\x8b",
+        b"PK\x03\x04",
+        b"PK\x05\x06",
+        b"7z\xbc\xaf\x27\x1c",
+        b"Rar!\x1a\x07\x00",
+        b"BZh9",
+        b"\xfd7zXZ\0",
+        b"!<arch>\n",
+        b"\x28\xb5\x2f\xfd",
+        b"070701" + b"0" * 104,
+        b"#mtree\n./x type=file\n",
+        b"\x89PNG\r\n\x1a\n",
+        bytes(range(256)) * 40,
+    ],
     ids=lambda data: repr(data[:8]),
 )
 def test_what_is_no_archive_of_the_three_kinds_is_refused(server, data):

@@ -35,7 +35,11 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.parametrize("leave", [socket.socket.close, reset, lambda connection: connection.shutdown(socket.SHUT_RDWR)], ids=["close", "reset", "shutdown"])
+@pytest.mark.parametrize(
+    "leave",
+    [socket.socket.close, reset, lambda connection: connection.shutdown(socket.SHUT_RDWR)],
+    ids=["close", "reset", "shutdown"],
+)
 def test_a_vanished_client_s_run_is_cancelled(server, unharmed, leave):
     connection = connect(server.port)
     connection.sendall(post_bytes(json.dumps(slow_run("kiln-vanished")).encode()))
@@ -118,7 +122,9 @@ def test_clients_that_never_read_hold_no_sandbox(server, unharmed):
         connection.sendall(post_bytes(json.dumps(document).encode()))
         deaf.append(connection)
     try:
-        host.wait_until(lambda: not server.sandboxed() or text(server.run(shell("echo free"))) == "free\n", 20, "sandboxes are held")
+        host.wait_until(
+            lambda: not server.sandboxed() or text(server.run(shell("echo free"))) == "free\n", 20, "sandboxes are held"
+        )
         assert text(server.run(shell("echo others"), timeout=5)) == "others\n"
     finally:
         for connection in deaf:
@@ -218,7 +224,9 @@ def test_a_small_body_limit_is_kept(servers):
     assert server.run(shell("echo fits"))["outcome"] == "ok"
     assert server.post(shell("true", stdin="x" * 5000)).status == 413
     with connect(server.port) as connection:
-        connection.sendall(b"POST /v1/runs HTTP/1.1\r\nHost: k\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(
+            b"POST /v1/runs HTTP/1.1\r\nHost: k\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         try:
             connection.sendall((b"400\r\n" + b" " * 1024 + b"\r\n") * 10)
         except OSError:

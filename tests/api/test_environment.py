@@ -29,8 +29,11 @@ def test_the_environment_is_the_same_every_time(server):
 
 
 def test_the_server_s_secrets_are_nowhere(server):
-    script = f"cat /proc/*/environ /proc/*/cmdline {CANARY_FILE} 2>/dev/null; env; set; grep -r HOSTCANARY /etc /tmp /run /var /home /root " \
-             "2>/dev/null | head; echo end"
+    script = f"""
+    cat /proc/*/environ /proc/*/cmdline {CANARY_FILE} 2>/dev/null; env; set
+    grep -r HOSTCANARY /etc /tmp /run /var /home /root 2>/dev/null | head
+    echo end
+    """
     result = server.run(shell(script, collect="all"))
     assert CANARY not in output(result).decode("utf-8", "replace")
     assert output(result).endswith(b"end\n")
@@ -50,7 +53,9 @@ def test_the_program_is_not_root_and_has_no_groups_of_root(server):
 
 
 def test_all_ids_are_the_same(server):
-    lines = dict(line.split(":\t") for line in text(server.run(shell("grep -E '^(Uid|Gid)' /proc/self/status"))).splitlines())
+    lines = dict(
+        line.split(":\t") for line in text(server.run(shell("grep -E '^(Uid|Gid)' /proc/self/status"))).splitlines()
+    )
     assert len(set(lines["Uid"].split())) == 1 and len(set(lines["Gid"].split())) == 1
 
 
@@ -87,7 +92,14 @@ def test_nothing_outside_can_be_reached(server, network):
         listener.bind(("0.0.0.0", 0))
         listener.listen()
         port = listener.getsockname()[1]
-        addresses = [("127.0.0.1", port), ("127.0.0.1", server.port), ("10.0.0.1", 80), ("8.8.8.8", 53), ("::1", port), ("169.254.169.254", 80)]
+        addresses = [
+            ("127.0.0.1", port),
+            ("127.0.0.1", server.port),
+            ("10.0.0.1", 80),
+            ("8.8.8.8", 53),
+            ("::1", port),
+            ("169.254.169.254", 80),
+        ]
         result = server.run(python(CONNECT, stdin=repr(addresses), network=network))
     assert "CONNECTED" not in text(result)
     assert text(result).count("refused") == len(addresses)
@@ -129,18 +141,23 @@ def test_proc_shows_only_the_run_s_own_processes(server):
 
 
 def test_other_runs_are_not_seen_and_cannot_be_signalled(server):
+    script = """
+    sleep 0.5; cat /proc/*/cmdline | tr '\\0' ' '; trap '' TERM; kill -TERM -1
+    for p in {2..500}; do [ $p = $$ ] || kill -9 $p; done 2>/dev/null; true
+    """
     with ThreadPoolExecutor(1) as pool:
         victim = pool.submit(server.run, shell("sleep 1.5; echo unharmed"))
-        spy = server.run(shell("sleep 0.5; cat /proc/*/cmdline | tr '\\0' ' '; trap '' TERM; kill -TERM -1; for p in {2..500}; do kill -9 $p; done"
-                               " 2>/dev/null; true"))
+        spy = server.run(shell(script))
         assert text(victim.result()) == "unharmed\n"
     assert b"sleep 1.5" not in output(spy)
 
 
 def test_the_init_cannot_be_looked_into(server):
-    script = "cat /proc/1/environ /proc/1/maps /proc/1/mem; ls /proc/1/fd /proc/1/root; readlink /proc/1/exe; kill -9 1; echo still here"
-    result = server.run(shell(script))
-    assert output(result) == b"still here\n"
+    script = """
+    cat /proc/1/environ /proc/1/maps /proc/1/mem; ls /proc/1/fd /proc/1/root; readlink /proc/1/exe
+    kill -9 1; echo still here
+    """
+    assert output(server.run(shell(script))) == b"still here\n"
 
 
 def test_etc_is_minimal(server):
@@ -159,7 +176,23 @@ def test_passwd_names_no_account_of_the_host_s(server):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/usr", "/usr/bin", "/usr/local", "/etc", "/lib", "/dev", "/proc", "/sys", "/var", "/run", "/root", "/home", "/opt", "/bin/kiln"],
+    [
+        "/",
+        "/usr",
+        "/usr/bin",
+        "/usr/local",
+        "/etc",
+        "/lib",
+        "/dev",
+        "/proc",
+        "/sys",
+        "/var",
+        "/run",
+        "/root",
+        "/home",
+        "/opt",
+        "/bin/kiln",
+    ],
 )
 def test_the_rest_cannot_be_written(server, path):
     script = f"touch {path}/x 2>/dev/null && echo WROTE; mkdir {path}/d 2>/dev/null && echo MADE; echo end"
@@ -167,11 +200,16 @@ def test_the_rest_cannot_be_written(server, path):
 
 
 def test_programs_of_the_host_cannot_be_changed(server):
-    script = "echo x >> /usr/bin/env; chmod 777 /usr/bin/env; rm /usr/bin/env; mv /usr/bin/env /tmp; exec 2>&1; test -x /usr/bin/env && echo there"
+    script = """
+    echo x >> /usr/bin/env; chmod 777 /usr/bin/env; rm /usr/bin/env; mv /usr/bin/env /tmp
+    test -x /usr/bin/env && echo there
+    """
     assert output(server.run(shell(script))) == b"there\n"
 
 
-@pytest.mark.parametrize("path", ["/root", "/home", "/work", "/srv", "/mnt", "/media", "/boot", "/var/lib", "/var/log", "/run", "/sys"])
+@pytest.mark.parametrize(
+    "path", ["/root", "/home", "/work", "/srv", "/mnt", "/media", "/boot", "/var/lib", "/var/log", "/run", "/sys"]
+)
 def test_folders_of_the_host_are_absent_or_empty(server, path):
     ours = path == "/home"
     result = server.run(shell(f'find {path} -mindepth 1 ! -path "$HOME" ! -path "$HOME/*" 2>/dev/null | head -5; true'))
@@ -192,7 +230,20 @@ def test_programs_can_be_run_from_the_work_folder_and_tmp(server):
 
 def test_dev_holds_only_harmless_nodes(server):
     names = set(text(server.run(shell("cd /dev; ls -A"))).split())
-    assert names <= {"null", "zero", "full", "random", "urandom", "fd", "stdin", "stdout", "stderr", "shm", "pts", "ptmx"}
+    assert names <= {
+        "null",
+        "zero",
+        "full",
+        "random",
+        "urandom",
+        "fd",
+        "stdin",
+        "stdout",
+        "stderr",
+        "shm",
+        "pts",
+        "ptmx",
+    }
     assert {"null", "zero", "full", "random", "urandom", "fd", "stdin", "stdout", "stderr", "shm"} <= names
 
 
@@ -213,7 +264,10 @@ def test_device_nodes_do_what_they_should(server, script, expected):
 
 
 def test_no_device_can_be_made(server):
-    assert text(server.run(shell("mknod n c 1 3 2>/dev/null && cat n; mknod b b 254 0 2>/dev/null && cat b; echo end"))) == "end\n"
+    assert (
+        text(server.run(shell("mknod n c 1 3 2>/dev/null && cat n; mknod b b 254 0 2>/dev/null && cat b; echo end")))
+        == "end\n"
+    )
 
 
 def test_the_host_s_name_is_not_seen(server):
@@ -222,12 +276,19 @@ def test_the_host_s_name_is_not_seen(server):
 
 
 def test_only_the_three_streams_are_open(server):
-    source = "#include <stdio.h>\n#include <fcntl.h>\nint main(void) { for (int i = 0; i < 1000; i++) if (fcntl(i, F_GETFD) >= 0) printf(\"%d \", i); }"
+    source = """
+#include <fcntl.h>
+#include <stdio.h>
+int main(void) { for (int i = 0; i < 1000; i++) if (fcntl(i, F_GETFD) >= 0) printf("%d ", i); }
+"""
     assert text(server.run(c_program(source))) == "0 1 2 "
 
 
 def test_the_streams_are_pipes(server):
-    assert set(text(server.run(shell("for i in 0 1 2; do stat -L -c %F /proc/self/fd/$i; done"))).splitlines()) <= {"fifo", "character special file"}
+    assert set(text(server.run(shell("for i in 0 1 2; do stat -L -c %F /proc/self/fd/$i; done"))).splitlines()) <= {
+        "fifo",
+        "character special file",
+    }
 
 
 def test_there_is_no_terminal(server):
@@ -239,7 +300,9 @@ def test_the_umask_is_022(server):
 
 
 def test_no_signal_is_blocked_or_ignored(server):
-    lines = dict(line.split(":\t") for line in text(server.run(command("grep", "^Sig[BI]", "/proc/self/status"))).splitlines())
+    lines = dict(
+        line.split(":\t") for line in text(server.run(command("grep", "^Sig[BI]", "/proc/self/status"))).splitlines()
+    )
     assert int(lines["SigBlk"], 16) == 0 and int(lines["SigIgn"], 16) == 0
 
 
@@ -250,8 +313,13 @@ def test_no_core_is_dumped(server):
 
 def test_nothing_of_one_run_is_left_for_the_next(server):
     places = "/sandbox /tmp /dev/shm $HOME /var/tmp"
-    server.run(shell(f"for d in {places}; do echo RESIDUE > $d/residue; mkdir $d/.hidden; done; ipcmk -M 4096 -Q; true"))
-    look = f"for d in {places}; do find $d -mindepth 1 ! -name main.sh 2>/dev/null; done; cat /proc/sysvipc/shm /proc/sysvipc/msg | grep -v key"
+    server.run(
+        shell(f"for d in {places}; do echo RESIDUE > $d/residue; mkdir $d/.hidden; done; ipcmk -M 4096 -Q; true")
+    )
+    look = f"""
+    for d in {places}; do find $d -mindepth 1 ! -name main.sh 2>/dev/null; done
+    cat /proc/sysvipc/shm /proc/sysvipc/msg | grep -v key
+    """
     assert output(server.run(shell(look))) == b""
 
 

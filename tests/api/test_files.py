@@ -71,7 +71,21 @@ def test_files_and_folders_belong_to_the_program(server):
 
 @pytest.mark.parametrize(
     "name",
-    ["with space", "-rf", "quote'\"", "new\nline", "ünï", "*", "$(id)", "a;b", "back\\slash", ".hidden", "..a", "a..b", "x" * 255],
+    [
+        "with space",
+        "-rf",
+        "quote'\"",
+        "new\nline",
+        "ünï",
+        "*",
+        "$(id)",
+        "a;b",
+        "back\\slash",
+        ".hidden",
+        "..a",
+        "a..b",
+        "x" * 255,
+    ],
 )
 def test_an_odd_name_is_just_a_name(server, name):
     result = server.run(shell("find . -type f ! -name main.sh -exec cat {} +", files={name: "found\n"}))
@@ -100,7 +114,9 @@ def test_an_archive_in_the_json_is_unpacked(server, archive):
 
 def test_an_archive_in_a_form_is_unpacked(server, archive):
     kind, data = archive
-    body, content_type = multipart([("run", "application/json", json.dumps(RUN_MAIN).encode()), ("archive", kind, data)])
+    body, content_type = multipart(
+        [("run", "application/json", json.dumps(RUN_MAIN).encode()), ("archive", kind, data)]
+    )
     answer = server.request("POST", "/v1/runs", body, {"Content-Type": content_type})
     assert answer.status == 200, answer
     assert text(answer.json()) == EXPECTED
@@ -143,9 +159,13 @@ def test_files_win_over_the_archive(server):
 
 
 def test_modes_in_a_tar_are_kept(server):
-    archive = tar({"main.sh": b"stat -c %04a tool secret; ./tool\n",
-                   "tool": (member("tool", mode=0o755), b"#!/bin/bash\necho ran\n"),
-                   "secret": (member("secret", mode=0o600), b"x")})
+    archive = tar(
+        {
+            "main.sh": b"stat -c %04a tool secret; ./tool\n",
+            "tool": (member("tool", mode=0o755), b"#!/bin/bash\necho ran\n"),
+            "secret": (member("secret", mode=0o600), b"x"),
+        }
+    )
     assert text(server.run({**RUN_MAIN, "archive": b64(archive)})) == "0755\n0600\nran\n"
 
 
@@ -165,7 +185,9 @@ def test_names_that_start_with_dot_slash_in_a_tar_are_relative(server):
     assert text(server.run({**RUN_MAIN, "archive": b64(archive)})) == "dot\n"
 
 
-@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["ustar", "gnu", "pax"])
+@pytest.mark.parametrize(
+    "form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["ustar", "gnu", "pax"]
+)
 def test_a_tar_in_each_common_format_is_read(server, form):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=form) as archive:

@@ -14,12 +14,13 @@ HELLO = {
 }
 ECHO = {
     "c": '#include <stdio.h>\nint main(void) { char l[99]; while (fgets(l, 99, stdin)) printf("got: %s", l); }\n',
-    "cpp": '#include <iostream>\n#include <string>\nint main() { std::string l; while (getline(std::cin, l))'
+    "cpp": "#include <iostream>\n#include <string>\nint main() { std::string l; while (getline(std::cin, l))"
     ' std::cout << "got: " << l << "\\n"; }\n',
     "python": 'import sys\nfor line in sys.stdin:\n    print("got:", line, end="")\n',
     "bash": 'while read -r line; do echo "got: $line"; done\n',
     "perl": 'print "got: $_" while <STDIN>;\n',
-    "javascript": 'require("fs").readFileSync(0, "utf8").trimEnd().split("\\n").forEach(l => console.log("got: " + l));\n',
+    "javascript": 'require("fs").readFileSync(0, "utf8").trimEnd().split("\\n")'
+    '.forEach(l => console.log("got: " + l));\n',
 }
 EXIT_3 = {
     "c": "int main(void) { return 3; }\n",
@@ -29,11 +30,15 @@ EXIT_3 = {
     "perl": "exit 3;\n",
     "javascript": "process.exit(3);\n",
 }
-BROKEN = {
-    "c": "int main(void) { return nonsense; }\n",
-    "cpp": "int main() { return nonsense; }\n",
+BROKEN = {"c": "int main(void) { return nonsense; }\n", "cpp": "int main() { return nonsense; }\n"}
+NAMES = {
+    "c": "main.c",
+    "cpp": "main.cpp",
+    "python": "main.py",
+    "bash": "main.sh",
+    "perl": "main.pl",
+    "javascript": "main.js",
 }
-NAMES = {"c": "main.c", "cpp": "main.cpp", "python": "main.py", "bash": "main.sh", "perl": "main.pl", "javascript": "main.js"}
 
 
 @pytest.fixture(scope="module")

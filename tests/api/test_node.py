@@ -7,8 +7,11 @@ import pytest
 
 from kilntest.requests import command
 
-SAMPLE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"(?:,[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*")*,?\})? '
-                    r"(-?(?:[0-9.]+(?:[eE][+-]?[0-9]+)?|Inf)|NaN)( [0-9]+)?$")
+LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'
+SAMPLE = re.compile(
+    rf"^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{{{LABEL}(?:,{LABEL})*,?\}})? "
+    r"(-?(?:[0-9.]+(?:[eE][+-]?[0-9]+)?|Inf)|NaN)( [0-9]+)?$"
+)
 
 
 def metrics(server):

@@ -23,7 +23,12 @@ def test_nothing_printed_is_an_empty_string(server):
 
 @pytest.mark.parametrize(
     "data",
-    ["grüße 世界 🎈 \u0000 end".encode(), b"\r\n\t\x1b[31mred\x7f", "\ufeffbom\uffff\U0010ffff".encode(), b'"\\/\b\f' * 9],
+    [
+        "grüße 世界 🎈 \u0000 end".encode(),
+        b"\r\n\t\x1b[31mred\x7f",
+        "\ufeffbom\uffff\U0010ffff".encode(),
+        b'"\\/\b\f' * 9,
+    ],
     ids=["utf8_and_nul", "control", "edges", "json"],
 )
 def test_valid_utf_8_comes_back_as_text_unaltered(server, data):
@@ -35,8 +40,17 @@ def test_valid_utf_8_comes_back_as_text_unaltered(server, data):
 @pytest.mark.parametrize(
     "data",
     [
-        b"\xff", b"ok \x80 no", b"\xc3", "ü".encode()[:1] + b"x", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80",
-        "grüße".encode("latin-1"), bytes(range(256)) * 9, b"text\xe4\xb8",
+        b"\xff",
+        b"ok \x80 no",
+        b"\xc3",
+        "ü".encode()[:1] + b"x",
+        b"\xed\xa0\x80",
+        b"\xc0\xaf",
+        b"\xf4\x90\x80\x80",
+        b"\xf8\x88\x80\x80\x80",
+        "grüße".encode("latin-1"),
+        bytes(range(256)) * 9,
+        b"text\xe4\xb8",
     ],
     ids=repr,
 )
@@ -48,10 +62,17 @@ def test_other_bytes_come_back_as_base64_unaltered(server, data):
 
 def test_each_stream_has_its_own_encoding(server):
     step = server.run(shell("echo text; printf '\\xff' >&2"))["steps"][0]
-    assert (step["stdout"], step["stdout_encoding"], step["stderr"], step["stderr_encoding"]) == ("text\n", "utf-8", "/w==", "base64")
+    assert (step["stdout"], step["stdout_encoding"], step["stderr"], step["stderr_encoding"]) == (
+        "text\n",
+        "utf-8",
+        "/w==",
+        "base64",
+    )
 
 
-@pytest.mark.parametrize(("character", "limit"), [("é", 101), ("世", 100), ("世", 101), ("🎈", 101), ("🎈", 102), ("🎈", 103)])
+@pytest.mark.parametrize(
+    ("character", "limit"), [("é", 101), ("世", 100), ("世", 101), ("🎈", 101), ("🎈", 102), ("🎈", 103)]
+)
 def test_text_cut_inside_a_character_stays_text(server, character, limit):
     step = server.run(raw(character.encode() * 1000) | {"limits": {"output_bytes": limit}})["steps"][0]
     assert step["outcome"] == "output_exceeded"
@@ -78,7 +99,9 @@ def test_output_of_a_child_that_wrote_before_the_program_ended_is_kept(server):
     assert len(output(result)) == 60000
 
 
-@pytest.mark.parametrize("hold", ["sleep 60 & echo done", "(sleep 60; echo never) & echo done", "setsid sleep 60 & disown; echo done"])
+@pytest.mark.parametrize(
+    "hold", ["sleep 60 & echo done", "(sleep 60; echo never) & echo done", "setsid sleep 60 & disown; echo done"]
+)
 def test_a_background_holder_of_stdout_does_not_delay_the_answer(server, hold):
     begin = time.monotonic()
     assert text(server.run(shell(hold))) == "done\n"
@@ -116,7 +139,12 @@ def test_output_before_a_crash_is_kept(server):
 
 @pytest.mark.parametrize(
     ("script", "outcome"),
-    [("sleep 30", "wall_time_exceeded"), ("exit 9", "failed"), ("kill -9 $$", "signaled"), ("kill -9 -1; exit 0", None)],
+    [
+        ("sleep 30", "wall_time_exceeded"),
+        ("exit 9", "failed"),
+        ("kill -9 $$", "signaled"),
+        ("kill -9 -1; exit 0", None),
+    ],
 )
 def test_output_before_any_end_is_kept(server, script, outcome):
     step = server.run(shell("printf partial; printf err >&2\n" + script, limits={"wall_ms": 700}))["steps"][0]
@@ -136,12 +164,16 @@ def test_a_program_can_reopen_its_streams_by_name(server):
 
 
 def test_a_program_that_makes_its_pipes_non_blocking_harms_only_itself(server):
-    source = "import fcntl, os\nfor fd in (0, 1, 2): fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK)\nos.write(1, b'hello')\n"
+    source = (
+        "import fcntl, os\nfor fd in (0, 1, 2): fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK)\nos.write(1, b'hello')\n"
+    )
     assert text(server.run(python(source))) == "hello"
     assert text(server.run(shell("echo next"))) == "next\n"
 
 
 def test_a_program_that_reads_its_own_stdout_harms_only_itself(server):
-    result = server.run(shell("echo x; timeout 0.3 cat /proc/self/fd/1 > /dev/null 2>&1; echo y", limits={"wall_ms": 5000}))
+    result = server.run(
+        shell("echo x; timeout 0.3 cat /proc/self/fd/1 > /dev/null 2>&1; echo y", limits={"wall_ms": 5000})
+    )
     assert result["outcome"] in ("ok", "failed")
     assert text(server.run(shell("echo next"))) == "next\n"

@@ -27,7 +27,9 @@ def exchange(server, data, timeout=25):
 
 
 def head(*lines, method="POST", path="/v1/runs"):
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: kiln", "Content-Type: application/json", *lines, "", ""]).encode()
+    return "\r\n".join(
+        [f"{method} {path} HTTP/1.1", "Host: kiln", "Content-Type: application/json", *lines, "", ""]
+    ).encode()
 
 
 def chunked(*pieces):
@@ -39,7 +41,7 @@ def chunked(*pieces):
 
 @pytest.mark.parametrize("size", [1, 7, 100, 100000])
 def test_a_chunked_body_is_read(server, size):
-    pieces = [RUN[i:i + size] for i in range(0, len(RUN), size)]
+    pieces = [RUN[i : i + size] for i in range(0, len(RUN), size)]
     received = exchange(server, head("Transfer-Encoding: chunked", "Connection: close") + chunked(*pieces))
     assert statuses(received) == [200] and b"ran\\n" in received
 
@@ -102,13 +104,29 @@ def test_connection_close_is_obeyed(server):
 @pytest.mark.parametrize(
     "lines",
     [
-        ["Content-Length: -1"], ["Content-Length: +5"], ["Content-Length: 5, 5"], ["Content-Length: 5", "Content-Length: 6"],
-        ["Content-Length: 5", "Content-Length: 5"], ["Content-Length: 0x10"], ["Content-Length: 5 5"], ["Content-Length:"],
-        ["Content-Length: five"], ["Content-Length: 99999999999999999999999"], ["Content-Length: 18446744073709551616"], ["Content-Length: 1e3"],
-        ["Content-Length: 5", "Transfer-Encoding: chunked"], ["Transfer-Encoding: chunked", "Content-Length: 5"],
-        ["Transfer-Encoding: xchunked"], ["Transfer-Encoding: chunked, identity"], ["Transfer-Encoding: identity, chunked, identity"],
-        ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"], ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
-        ["Transfer-Encoding: gzip, chunked"], ["Transfer-Encoding: \x0bchunked"], ["Transfer-Encoding : chunked"], ["Content-Length : 5"],
+        ["Content-Length: -1"],
+        ["Content-Length: +5"],
+        ["Content-Length: 5, 5"],
+        ["Content-Length: 5", "Content-Length: 6"],
+        ["Content-Length: 5", "Content-Length: 5"],
+        ["Content-Length: 0x10"],
+        ["Content-Length: 5 5"],
+        ["Content-Length:"],
+        ["Content-Length: five"],
+        ["Content-Length: 99999999999999999999999"],
+        ["Content-Length: 18446744073709551616"],
+        ["Content-Length: 1e3"],
+        ["Content-Length: 5", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: chunked", "Content-Length: 5"],
+        ["Transfer-Encoding: xchunked"],
+        ["Transfer-Encoding: chunked, identity"],
+        ["Transfer-Encoding: identity, chunked, identity"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: gzip, chunked"],
+        ["Transfer-Encoding: \x0bchunked"],
+        ["Transfer-Encoding : chunked"],
+        ["Content-Length : 5"],
         ["Content_Length: 5", "Content-Length: -5"],
     ],
     ids=" | ".join,
@@ -139,8 +157,16 @@ def test_a_length_longer_than_the_body_runs_nothing(server):
 
 @pytest.mark.parametrize(
     "body",
-    [b"zz\r\nhello\r\n0\r\n\r\n", b"-5\r\nhello\r\n0\r\n\r\n", b"FFFFFFFFFFFFFFFFF\r\nhello\r\n", b"5\r\nhelloX0\r\n\r\n", b"\r\n\r\n", b"5 5\r\nhello\r\n0\r\n\r\n",
-     b"0x5\r\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n0\r\n\r\n"],
+    [
+        b"zz\r\nhello\r\n0\r\n\r\n",
+        b"-5\r\nhello\r\n0\r\n\r\n",
+        b"FFFFFFFFFFFFFFFFF\r\nhello\r\n",
+        b"5\r\nhelloX0\r\n\r\n",
+        b"\r\n\r\n",
+        b"5 5\r\nhello\r\n0\r\n\r\n",
+        b"0x5\r\nhello\r\n0\r\n\r\n",
+        b"5\r\nhello\r\n0\r\n\r\n",
+    ],
     ids=repr,
 )
 def test_broken_chunks_are_refused(server, body):
@@ -188,12 +214,25 @@ def test_a_chunked_body_without_end_is_cut_at_the_limit(server):
 @pytest.mark.parametrize(
     "data",
     [
-        b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"GET /alive\r\n\r\n", b"GET /alive HTTP/9.9\r\nHost: k\r\n\r\n", b"GET  /alive  HTTP/1.1\r\nHost: k\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 500, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0" * 1000, b"\xff" * 1000,
-        b"GET /alive HTTP/1.1\r\nHost: k\r\nBad Header: x\r\n\r\n", b"GET /alive HTTP/1.1\r\nHost: k\r\n: x\r\n\r\n",
-        b"GET /alive HTTP/1.1\r\nHost: k\r\nnocolon\r\n\r\n", b"GET /alive HTTP/1.1\r\nHost: k\r\nA: b\r\n folded\r\n\r\n",
-        b"GET /alive HTTP/1.1\r\nHost: k\r\nA: x\0y\r\n\r\n", b"GET /\0 HTTP/1.1\r\nHost: k\r\n\r\n", b"GET /alive HTTP/1.1\r\n\r\n",
-        b"GET /alive HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"G" * 100000, b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: k\r\n\r\n",
+        b"\r\n\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /alive\r\n\r\n",
+        b"GET /alive HTTP/9.9\r\nHost: k\r\n\r\n",
+        b"GET  /alive  HTTP/1.1\r\nHost: k\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 500,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\0" * 1000,
+        b"\xff" * 1000,
+        b"GET /alive HTTP/1.1\r\nHost: k\r\nBad Header: x\r\n\r\n",
+        b"GET /alive HTTP/1.1\r\nHost: k\r\n: x\r\n\r\n",
+        b"GET /alive HTTP/1.1\r\nHost: k\r\nnocolon\r\n\r\n",
+        b"GET /alive HTTP/1.1\r\nHost: k\r\nA: b\r\n folded\r\n\r\n",
+        b"GET /alive HTTP/1.1\r\nHost: k\r\nA: x\0y\r\n\r\n",
+        b"GET /\0 HTTP/1.1\r\nHost: k\r\n\r\n",
+        b"GET /alive HTTP/1.1\r\n\r\n",
+        b"GET /alive HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"G" * 100000,
+        b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: k\r\n\r\n",
         b"GET /alive HTTP/1.1\r\nHost: k\r\nA: " + b"a" * 1000000 + b"\r\n\r\n",
         b"GET /alive HTTP/1.1\r\nHost: k\r\n" + b"A: b\r\n" * 50000 + b"\r\n",
     ],
@@ -216,9 +255,21 @@ def test_broken_requests_are_answered_or_closed_and_never_harm(server, data):
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/nosuch", 404), ("POST", "/v1/nosuch", 404), ("GET", "/v1/", 404), ("GET", "/v1/languages/", 404), ("GET", "//alive", 404),
-        ("GET", "/v1/../alive", 404), ("GET", "/alive/", 404), ("GET", "/ALIVE", 404), ("GET", "/%61live%00", 404), ("GET", "/..%2f..%2fetc/passwd", 404),
-        ("GET", "/v1/runs", 405), ("DELETE", "/v1/runs", 405), ("POST", "/alive", 405), ("PUT", "/v1/languages", 405), ("BREW", "/alive", 405),
+        ("GET", "/nosuch", 404),
+        ("POST", "/v1/nosuch", 404),
+        ("GET", "/v1/", 404),
+        ("GET", "/v1/languages/", 404),
+        ("GET", "//alive", 404),
+        ("GET", "/v1/../alive", 404),
+        ("GET", "/alive/", 404),
+        ("GET", "/ALIVE", 404),
+        ("GET", "/%61live%00", 404),
+        ("GET", "/..%2f..%2fetc/passwd", 404),
+        ("GET", "/v1/runs", 405),
+        ("DELETE", "/v1/runs", 405),
+        ("POST", "/alive", 405),
+        ("PUT", "/v1/languages", 405),
+        ("BREW", "/alive", 405),
     ],
 )
 def test_an_unknown_way_is_refused_as_an_error_document(server, method, path, status):

@@ -34,12 +34,41 @@ def names(error, field):
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b" ", b"{", b"}", b"[", b'{"image":"host",}', b"{}{}", b'{} x', b"{'image':'host'}", b'{"limits":{"wall_ms":NaN}}',
-        b'{"limits":{"wall_ms":Infinity}}', b"\xef\xbb\xbf{}", '{"image":"host"}'.encode("utf-16"), '{"image":"host"}'.encode("utf-32"),
-        b"\0", b"{}\0", b'{"image":"ho\xffst"}', b'{"image":"ho\xc0\xafst"}', b'{"image":"\xed\xa0\x80"}', b'{"image":"\\ud800"}',
-        b'{"image":"\\u12"}', b'{"image":"a\nb"}', b'{"image":host}', b'{"image" "host"}', b"{image:1}", b"// c\n{}", b"/* c */{}",
-        b'{"limits":{"wall_ms":01}}', b'{"limits":{"wall_ms":+1}}', b'{"limits":{"wall_ms":.5}}', b'{"limits":{"wall_ms":1e999}}',
-        b'{"limits":{"wall_ms":0x10}}', b"\x1f\x8b\x08", b"{" * 1000, b'"unended',
+        b"",
+        b" ",
+        b"{",
+        b"}",
+        b"[",
+        b'{"image":"host",}',
+        b"{}{}",
+        b"{} x",
+        b"{'image':'host'}",
+        b'{"limits":{"wall_ms":NaN}}',
+        b'{"limits":{"wall_ms":Infinity}}',
+        b"\xef\xbb\xbf{}",
+        '{"image":"host"}'.encode("utf-16"),
+        '{"image":"host"}'.encode("utf-32"),
+        b"\0",
+        b"{}\0",
+        b'{"image":"ho\xffst"}',
+        b'{"image":"ho\xc0\xafst"}',
+        b'{"image":"\xed\xa0\x80"}',
+        b'{"image":"\\ud800"}',
+        b'{"image":"\\u12"}',
+        b'{"image":"a\nb"}',
+        b'{"image":host}',
+        b'{"image" "host"}',
+        b"{image:1}",
+        b"// c\n{}",
+        b"/* c */{}",
+        b'{"limits":{"wall_ms":01}}',
+        b'{"limits":{"wall_ms":+1}}',
+        b'{"limits":{"wall_ms":.5}}',
+        b'{"limits":{"wall_ms":1e999}}',
+        b'{"limits":{"wall_ms":0x10}}',
+        b"\x1f\x8b\x08",
+        b"{" * 1000,
+        b'"unended',
     ],
     ids=lambda body: repr(body[:24]),
 )
@@ -85,7 +114,15 @@ def test_a_key_that_stands_twice_is_refused(server, body):
 
 # Fields
 
-WRONG_TYPES = {"null": None, "true": True, "number": 7, "float": 7.5, "string": "text", "array": [1], "object": {"a": 1}}
+WRONG_TYPES = {
+    "null": None,
+    "true": True,
+    "number": 7,
+    "float": 7.5,
+    "string": "text",
+    "array": [1],
+    "object": {"a": 1},
+}
 FIELDS = {
     "language": {"string"},
     "image": {"string"},
@@ -97,7 +134,7 @@ FIELDS = {
     "env": set(),
     "steps": set(),
     "limits": set(),
-    "collect": set(),
+    "collect": {"string"},
     "network": set(),
 }
 
@@ -122,7 +159,9 @@ STEP_FIELDS = {
 }
 
 
-@pytest.mark.parametrize(("field", "kind"), [(f, k) for f in STEP_FIELDS for k in WRONG_TYPES if k not in STEP_FIELDS[f]])
+@pytest.mark.parametrize(
+    ("field", "kind"), [(f, k) for f in STEP_FIELDS for k in WRONG_TYPES if k not in STEP_FIELDS[f]]
+)
 def test_a_field_of_a_step_of_the_wrong_type_is_refused_by_name(server, field, kind):
     step = {"name": "run", "command": ["true"], field: WRONG_TYPES[kind]}
     assert names(server.refuse({"image": "host", "steps": [step]}, 400), f"steps[0].{field}")
@@ -187,7 +226,14 @@ def test_a_wrong_field_is_refused_by_name(server, change, field):
         ({"language": "python", "files": {}}, (400, 422), None),
         ({"language": "nosuchlanguage", "files": {"a": ""}}, (404,), "language"),
         ({"image": "nosuchimage", "steps": [{"name": "r", "command": ["true"]}]}, (404,), "image"),
-        ({"image": "host", "steps": [{"name": "r", "command": ["true"]}, {"name": "s", "command": ["true"], "image": "gone"}]}, (404,), "steps[1].image"),
+        (
+            {
+                "image": "host",
+                "steps": [{"name": "r", "command": ["true"]}, {"name": "s", "command": ["true"], "image": "gone"}],
+            },
+            (404,),
+            "steps[1].image",
+        ),
     ],
     ids=repr,
 )
@@ -201,8 +247,24 @@ def test_a_request_that_says_too_little_or_the_unknown_is_refused(server, docume
 # Names of files
 
 BAD_NAMES = [
-    "../../../../tmp/evil", "..", ".", "a/../b", "a/..", "a/./b", "./a", "/etc/cron.d/evil", "/sandbox/ok", "//a", "a//b", "a/", "", "a\0b",
-    "x" * 256, "d/" * 2500 + "f", "\ud800", "/",
+    "../../../../tmp/evil",
+    "..",
+    ".",
+    "a/../b",
+    "a/..",
+    "a/./b",
+    "./a",
+    "/etc/cron.d/evil",
+    "/sandbox/ok",
+    "//a",
+    "a//b",
+    "a/",
+    "",
+    "a\0b",
+    "x" * 256,
+    "d/" * 2500 + "f",
+    "\ud800",
+    "/",
 ]
 
 
@@ -230,7 +292,26 @@ def test_a_name_that_is_file_and_folder_is_refused(server, files):
 
 @pytest.mark.parametrize(
     "content",
-    ["ab!d", "a-b_", "YQ", "YQ=", "YQ===", "YQ==YQ==", "Y=Q=", "Y Q=", "YQ==\n", "\nYQ==", "Y", "YWJjZ", "YR==", "YWJ=", "=", "====", "ÿÿÿÿ", "=" * 1_000_000],
+    [
+        "ab!d",
+        "a-b_",
+        "YQ",
+        "YQ=",
+        "YQ===",
+        "YQ==YQ==",
+        "Y=Q=",
+        "Y Q=",
+        "YQ==\n",
+        "\nYQ==",
+        "Y",
+        "YWJjZ",
+        "YR==",
+        "YWJ=",
+        "=",
+        "====",
+        "ÿÿÿÿ",
+        "=" * 1_000_000,
+    ],
     ids=lambda content: repr(content[:12]),
 )
 @pytest.mark.parametrize("place", ["files", "stdin", "archive"])
@@ -241,15 +322,40 @@ def test_bad_base64_is_refused_by_name(server, content, place):
 
 
 def test_fifty_megabytes_of_equal_signs_are_refused(server, unharmed):
-    body = b'{"image":"host","files":{"a":{"encoding":"base64","content":"' + b"=" * 50_000_000 + b'"}},"steps":[{"name":"r","command":["true"]}]}'
+    body = (
+        b'{"image":"host","files":{"a":{"encoding":"base64","content":"'
+        + b"=" * 50_000_000
+        + b'"}},"steps":[{"name":"r","command":["true"]}]}'
+    )
     assert server.post(body).status in (400, 413)
 
 
 # Images and languages
 
 INJECTIONS = [
-    "../../etc", "/etc", "gcc; touch /tmp/kiln-x", "--privileged", "-v/:/host", "gcc\nFROM x", "$(id)", "`id`", "a" * 10000, "UPPER/Case",
-    "x@sha256:zz", "", " ", "host ", "host\0", "host/..", "host/../host", "ünï", "host@sha256:" + "0" * 64, "%2e%2e", "\\\\host", "*", "host:latest:x",
+    "../../etc",
+    "/etc",
+    "gcc; touch /tmp/kiln-x",
+    "--privileged",
+    "-v/:/host",
+    "gcc\nFROM x",
+    "$(id)",
+    "`id`",
+    "a" * 10000,
+    "UPPER/Case",
+    "x@sha256:zz",
+    "",
+    " ",
+    "host ",
+    "host\0",
+    "host/..",
+    "host/../host",
+    "ünï",
+    "host@sha256:" + "0" * 64,
+    "%2e%2e",
+    "\\\\host",
+    "*",
+    "host:latest:x",
 ]
 
 
@@ -297,7 +403,9 @@ def test_an_error_does_not_echo_the_request(server):
 # Content types
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/x-www-form-urlencoded", "application/jsonx", "x", ""])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/xml", "application/x-www-form-urlencoded", "application/jsonx", "x", ""]
+)
 def test_another_content_type_is_refused(server, kind):
     answer = server.request("POST", "/v1/runs", json.dumps(GOOD).encode(), {"Content-Type": kind})
     assert answer.status == 415, answer
@@ -339,8 +447,16 @@ def test_a_form_that_ends_early_is_refused(server, cut):
     assert answer.status == 400, answer
 
 
-@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=" + "b" * 500,
-                                  "multipart/form-data; boundary=other", 'multipart/form-data; boundary="unended'])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        "multipart/form-data; boundary=" + "b" * 500,
+        "multipart/form-data; boundary=other",
+        'multipart/form-data; boundary="unended',
+    ],
+)
 def test_a_form_with_a_wrong_boundary_is_refused(server, kind):
     body, _ = multipart([RUN_PART])
     assert server.request("POST", "/v1/runs", body, {"Content-Type": kind}).status in (400, 415)
@@ -367,8 +483,13 @@ def test_no_error_names_a_path_of_the_host_or_an_id(server):
     seen = b"".join(
         server.post(document).body
         for document in (
-            {**GOOD, "files": {"../x": ""}}, {"language": "nosuch"}, {"image": "nosuch", "steps": [{"name": "r", "command": ["x"]}]},
-            {**GOOD, "archive": "eA=="}, command("/no/such"), command("./x", files={"x": {"content": "", "mode": "0755"}}), "{",
+            {**GOOD, "files": {"../x": ""}},
+            {"language": "nosuch"},
+            {"image": "nosuch", "steps": [{"name": "r", "command": ["x"]}]},
+            {**GOOD, "archive": "eA=="},
+            command("/no/such"),
+            command("./x", files={"x": {"content": "", "mode": "0755"}}),
+            "{",
         )
     )
     for word in (state, tempfile.gettempdir() + "/kiln-test", "/work/", "/sys/fs/cgroup", ".c:", "0x7f", "/root/"):

@@ -114,7 +114,12 @@ def test_a_run_s_stdin_is_the_last_step_s(server):
 
 def test_a_step_s_own_stdin_and_env_are_its_own(server):
     result = server.run(
-        steps(step("a", "cat; echo $X", stdin="in a ", env={"X": "a"}), step("b", "cat; echo $X"), stdin="run ", env={"X": "run"})
+        steps(
+            step("a", "cat; echo $X", stdin="in a ", env={"X": "a"}),
+            step("b", "cat; echo $X"),
+            stdin="run ",
+            env={"X": "run"},
+        )
     )
     assert [s["stdout"] for s in result["steps"]][1] == "run run\n"
     assert result["steps"][0]["stdout"] == "in a a\n"
@@ -137,7 +142,11 @@ def test_processes_of_a_step_are_dead_before_the_next(server):
 def test_a_step_with_its_own_image_sees_only_what_was_kept(server):
     result = server.run(
         steps(
-            step("compile", "echo kept > a.out; echo lost > b; mkdir d; echo deep > d/x; echo t > /tmp/t", keep=["a.out", "d/x"]),
+            step(
+                "compile",
+                "echo kept > a.out; echo lost > b; mkdir d; echo deep > d/x; echo t > /tmp/t",
+                keep=["a.out", "d/x"],
+            ),
             step("run", "find . /tmp -type f | sort; cat a.out d/x", image="host"),
             files={"source": "secret"},
         )
@@ -148,7 +157,11 @@ def test_a_step_with_its_own_image_sees_only_what_was_kept(server):
 def test_keep_takes_globs_and_modes(server):
     result = server.run(
         steps(
-            step("make", "echo 1 > a.o; echo 2 > b.o; echo 3 > c.txt; echo 'echo ran' > tool; chmod 755 tool", keep=["*.o", "tool"]),
+            step(
+                "make",
+                "echo 1 > a.o; echo 2 > b.o; echo 3 > c.txt; echo 'echo ran' > tool; chmod 755 tool",
+                keep=["*.o", "tool"],
+            ),
             step("run", "ls; stat -c %a tool", image="host"),
         )
     )
@@ -207,15 +220,28 @@ def test_the_result_has_every_field_of_the_contract(server):
     assert set(result["timing"]) == {"queue_us", "acquire_us", "upload_us", "exec_us", "collect_us", "total_us"}
     assert all(isinstance(value, int) and value >= 0 for value in result["timing"].values())
     one = result["steps"][0]
-    expected = {"name": "run", "outcome": "ok", "exit_code": 0, "signal": None, "stdout": "out\n", "stdout_encoding": "utf-8",
-                "stdout_truncated": False, "stderr": "err\n", "stderr_encoding": "utf-8", "stderr_truncated": False, "limit": None}
+    expected = {
+        "name": "run",
+        "outcome": "ok",
+        "exit_code": 0,
+        "signal": None,
+        "stdout": "out\n",
+        "stdout_encoding": "utf-8",
+        "stdout_truncated": False,
+        "stderr": "err\n",
+        "stderr_encoding": "utf-8",
+        "stderr_truncated": False,
+        "limit": None,
+    }
     assert {key: one[key] for key in expected} == expected
     assert all(isinstance(one[key], int) for key in ("wall_ms", "cpu_ms", "memory_peak_bytes", "processes_peak"))
 
 
 def test_what_was_used_is_measured(server, enforced):
-    source = "import subprocess, time\nb = bytearray(50_000_000)\nsubprocess.run(['true'])\nt = time.process_time()\n" \
-             "while time.process_time() - t < 0.3: pass\n"
+    source = (
+        "import subprocess, time\nb = bytearray(50_000_000)\nsubprocess.run(['true'])\nt = time.process_time()\n"
+        "while time.process_time() - t < 0.3: pass\n"
+    )
     one = server.run(python(source))["steps"][0]
     enforced("memory_bytes")
     assert 45_000_000 < one["memory_peak_bytes"] < 120_000_000

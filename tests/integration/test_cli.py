@@ -41,7 +41,13 @@ class Cli:
         return name
 
     def popen(self, *args, **options):
-        settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **identity(), **options}
+        settings = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            **identity(),
+            **options,
+        }
         return subprocess.Popen([str(KILN), *args], cwd=self.work, env=self.home.environment(), **settings)
 
     def run(self, *args, stdin=b"", timeout=60):
@@ -87,8 +93,10 @@ def test_runs_a_file_in_the_language_that_is_asked_for(cli, language):
 
 
 def test_runs_several_files_together(cli):
-    names = [cli.write("main.c", '#include <stdio.h>\nint n(void);\nint main(void) { printf("%d\\n", n()); }\n'),
-             cli.write("n.c", "int n(void) { return 42; }\n")]
+    names = [
+        cli.write("main.c", '#include <stdio.h>\nint n(void);\nint main(void) { printf("%d\\n", n()); }\n'),
+        cli.write("n.c", "int n(void) { return 42; }\n"),
+    ]
     assert cli.run("run", *names).stdout == b"42\n"
 
 
@@ -206,11 +214,24 @@ def test_a_failed_compilation_shows_the_compiler_s_words_and_fails(cli):
 @pytest.mark.parametrize(
     "args",
     [
-        ["run"], ["run", "nosuchfile.py"], ["run", "-l", "nosuchlanguage", "main.sh"], ["run", "-l"], ["run", "-i", "host"], ["run", "-i", "host", "--"],
-        ["run", "-i", "nosuchimage", "--", "true"], ["run", "--limit", "nosuch=1", "main.sh"], ["run", "--limit", "wall_ms", "main.sh"],
-        ["run", "--limit", "wall_ms=", "main.sh"], ["run", "--limit", "wall_ms=abc", "main.sh"], ["run", "--limit", "wall_ms=-1", "main.sh"],
-        ["run", "--limit", "wall_ms=99999999999", "main.sh"], ["run", "--limit", "wall_ms=99999999999999999999999", "main.sh"],
-        ["run", "--nosuchoption", "main.sh"], ["run", "-Z", "main.sh"], ["run", "--stdin", "nosuchfile", "main.sh"], ["run", "main.nosuchextension"],
+        ["run"],
+        ["run", "nosuchfile.py"],
+        ["run", "-l", "nosuchlanguage", "main.sh"],
+        ["run", "-l"],
+        ["run", "-i", "host"],
+        ["run", "-i", "host", "--"],
+        ["run", "-i", "nosuchimage", "--", "true"],
+        ["run", "--limit", "nosuch=1", "main.sh"],
+        ["run", "--limit", "wall_ms", "main.sh"],
+        ["run", "--limit", "wall_ms=", "main.sh"],
+        ["run", "--limit", "wall_ms=abc", "main.sh"],
+        ["run", "--limit", "wall_ms=-1", "main.sh"],
+        ["run", "--limit", "wall_ms=99999999999", "main.sh"],
+        ["run", "--limit", "wall_ms=99999999999999999999999", "main.sh"],
+        ["run", "--nosuchoption", "main.sh"],
+        ["run", "-Z", "main.sh"],
+        ["run", "--stdin", "nosuchfile", "main.sh"],
+        ["run", "main.nosuchextension"],
     ],
     ids=" ".join,
 )
@@ -222,8 +243,21 @@ def test_kiln_s_own_errors_are_125_with_one_line(cli, args):
     assert one_line(done).startswith("kiln")
 
 
-@pytest.mark.parametrize("args", [["nosuchcommand"], ["--nosuchoption"], [], ["help", "nosuchcommand"], ["languages", "--nosuch"], ["doctor", "extra"],
-                                  ["serve", "--nosuch"], ["serve", "--listen"], ["images", "extra"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["nosuchcommand"],
+        ["--nosuchoption"],
+        [],
+        ["help", "nosuchcommand"],
+        ["languages", "--nosuch"],
+        ["doctor", "extra"],
+        ["serve", "--nosuch"],
+        ["serve", "--listen"],
+        ["images", "extra"],
+    ],
+    ids=" ".join,
+)
 def test_unknown_words_are_refused(cli, args):
     done = cli.run(*args, timeout=10)
     assert done.returncode not in (0, None) and 0 < done.returncode < 126
@@ -236,7 +270,11 @@ def test_unknown_words_are_refused(cli, args):
 def test_json_prints_the_result_of_the_api(cli):
     done = cli.script("echo out; echo err >&2; exit 3", "--json")
     result = json.loads(done.stdout)
-    assert (result["outcome"], result["steps"][-1]["stdout"], result["steps"][-1]["stderr"]) == ("failed", "out\n", "err\n")
+    assert (result["outcome"], result["steps"][-1]["stdout"], result["steps"][-1]["stderr"]) == (
+        "failed",
+        "out\n",
+        "err\n",
+    )
     assert done.returncode == 3 and done.stderr == b""
 
 
@@ -267,7 +305,16 @@ def test_an_interrupted_run_leaves_nothing(cli, signal_):
 def test_ctrl_c_on_a_terminal_leaves_nothing(cli):
     cli.write("main.sh", "trap '' INT; exec -a kiln-cli-tty sleep 30")
     leader, follower = pty.openpty()
-    process = cli.popen("run", "--limit", "wall_ms=60000", "main.sh", stdin=follower, stdout=follower, stderr=follower, start_new_session=True)
+    process = cli.popen(
+        "run",
+        "--limit",
+        "wall_ms=60000",
+        "main.sh",
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+    )
     os.close(follower)
     host.wait_until(lambda: host.processes_with("kiln-cli-tty"), 15, "the run never started")
     os.killpg(process.pid, signal.SIGINT)
@@ -296,7 +343,9 @@ def test_many_at_once_are_all_right(cli):
 
 
 def test_a_run_sees_nothing_of_the_host(cli):
-    done = cli.script(f"cat /proc/*/environ {cli.home.path}/* 2>/dev/null; env; ls -A {cli.work} 2>/dev/null; id -u; pwd")
+    done = cli.script(
+        f"cat /proc/*/environ {cli.home.path}/* 2>/dev/null; env; ls -A {cli.work} 2>/dev/null; id -u; pwd"
+    )
     assert CANARY.encode() not in done.stdout
     assert done.stdout.splitlines()[-1] == b"/sandbox" and done.stdout.splitlines()[-2] != b"0"
 

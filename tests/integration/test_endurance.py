@@ -91,8 +91,13 @@ def test_runs_that_end_badly_grow_nothing(mortal):
         shell("head -c 9M /dev/zero > f", limits={"disk_bytes": MIB}, collect="all"),
         python("b = bytearray(400_000_000)", limits={"memory_bytes": 48 * MIB}),
         shell("for i in {1..50}; do echo $i > f$i; done", collect="all"),
-        {"image": "host", "steps": [{"name": "a", "command": ["bash", "-c", "echo > f"], "keep": ["f"]},
-                                    {"name": "b", "command": ["ls"], "image": "host"}]},
+        {
+            "image": "host",
+            "steps": [
+                {"name": "a", "command": ["bash", "-c", "echo > f"], "keep": ["f"]},
+                {"name": "b", "command": ["ls"], "image": "host"},
+            ],
+        },
         {"image": "nosuch", "steps": [{"name": "r", "command": ["true"]}]},
         {"nosuch": 1},
     ]

@@ -203,12 +203,18 @@ def test_killing_the_front_again_and_again_leaves_nothing(mortal):
 def test_the_deadline_holds_while_the_front_is_stopped(mortal):
     server = mortal().start()
     connection = connect(server.port, 30)
-    connection.sendall(post_bytes(json.dumps(shell("exec -a kiln-deadline sleep 30", limits={"wall_ms": 1500})).encode()))
+    connection.sendall(
+        post_bytes(json.dumps(shell("exec -a kiln-deadline sleep 30", limits={"wall_ms": 1500})).encode())
+    )
     host.wait_until(lambda: host.processes_with("kiln-deadline"), 10, "the run never started")
     front = server.front_pid()
     os.kill(front, signal.SIGSTOP)
     try:
-        host.wait_until(lambda: not host.processes_with("kiln-deadline"), 8, "the run outlives its deadline while the front is stopped")
+        host.wait_until(
+            lambda: not host.processes_with("kiln-deadline"),
+            8,
+            "the run outlives its deadline while the front is stopped",
+        )
     finally:
         os.kill(front, signal.SIGCONT)
     received = read_to_end_of_answer(connection)
@@ -329,6 +335,8 @@ def test_nothing_is_written_outside_the_state_folder(mortal):
     server = mortal().start()
     server.run(shell("echo x > /tmp/kiln-outside; echo y > ~/kiln-outside", collect="all"))
     assert not Path("/tmp/kiln-outside").exists()
-    found = subprocess.run(["find", "/tmp", "/var/tmp", "/dev/shm", "-name", "kiln-outside"], capture_output=True, text=True)
+    found = subprocess.run(
+        ["find", "/tmp", "/var/tmp", "/dev/shm", "-name", "kiln-outside"], capture_output=True, text=True
+    )
     assert found.stdout == ""
     server.stop()

@@ -112,11 +112,7 @@ def mounts(pid="self"):
 
 def cgroups():
     """Every cgroup that has kiln in its name or above it."""
-    return {
-        path
-        for path, _, _ in os.walk(CGROUP_ROOT)
-        if "kiln" in path[len(str(CGROUP_ROOT)):]
-    }
+    return {path for path, _, _ in os.walk(CGROUP_ROOT) if "kiln" in path[len(str(CGROUP_ROOT)) :]}
 
 
 def cgroups_with_processes():

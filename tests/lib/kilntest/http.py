@@ -81,7 +81,7 @@ def read_answer(reader):
         return None
     status = int(line.split()[1])
     headers = []
-    while (line := reader.readline().strip()):
+    while line := reader.readline().strip():
         name, _, value = line.decode("latin-1").partition(":")
         headers.append((name, value.strip()))
     table = {name.lower(): value for name, value in headers}
