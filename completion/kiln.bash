@@ -21,7 +21,7 @@ _kiln_languages() {
 }
 
 _kiln() {
-	local program=$1 current=$2 previous=$3 command= i
+	local program=$1 current=$2 previous=$3 command='' i
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		# Behind -- stands the sandbox's own command.
