@@ -21,6 +21,7 @@ struct run_file {
 	size_t len;    /* bytes */
 	uint32_t mode; /* permission bits 0..0777 */
 	bool is_dir;
+	bool from_archive;
 };
 
 struct run_bytes {
@@ -50,8 +51,11 @@ struct run_request {
 	char *language;	      /* id or alias, without the version range; NULL when image is given */
 	char *version_range;  /* what stood behind '@', or NULL */
 	char *image;	      /* NULL when language is given */
-	struct run_file *files; /* archive members first, then `files` (a later name replaces an archive's) */
+	struct run_file *files; /* those of `files` in their order, then what the archive has besides */
 	size_t files_count;
+	size_t files_bytes;   /* their contents together */
+	size_t folders_count; /* folders that their names imply */
+	struct json_t *names; /* each name and implied folder, for request_add_*() to find it again; NULL while empty */
 	char *entry;
 	char **args;
 	struct run_bytes stdin_bytes;
@@ -67,7 +71,7 @@ struct run_request {
 
 /* Bounds on what a request may hold; every one of them is named in the error that it causes. */
 struct request_bounds {
-	size_t files;		/* number of files, archive members included */
+	size_t files;		/* number of files, archive members included; as many folders may be implied */
 	size_t files_bytes;	/* all their contents together, after decompression */
 	size_t steps;
 	size_t args_bytes;	/* command, args and env of one step together */
@@ -86,12 +90,14 @@ extern const struct request_bounds request_bounds_default;
 /*
  * Adds the members of a .tar, .tar.gz or .zip (found out by its content) beneath the files already there: a name that
  * the request's own `files` has stays theirs. Links, devices, sockets and bad names refuse the whole archive (-EINVAL,
- * field "archive"). Reads from memory only.
+ * field "archive"), and so does what is cut short, encrypted, or over a bound, found while inflating (ERR_TOO_LARGE).
+ * Reads from memory only. After an error the request can only be finished.
  */
 [[nodiscard]] int request_add_archive(struct run_request *req, const uint8_t *data, size_t len,
 				      const struct request_bounds *bounds, struct err *err);
 
-/* Adds one file with a copy of its bytes; for callers that are not JSON (command line, libkiln). Same checks and errors. */
+/* Adds one file with a copy of its bytes; for callers that are not JSON (command line, libkiln). Same checks and errors;
+ * a file of the same name from an archive is replaced. */
 [[nodiscard]] int request_add_file(struct run_request *req, const char *name, const void *data, size_t len,
 				   uint32_t mode, const struct request_bounds *bounds, struct err *err);
 
