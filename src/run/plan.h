@@ -14,7 +14,7 @@ struct plan_step {
 	char *name;
 	char *image; /* canonical image name, e.g. "host" */
 	char **argv;
-	char **envp; /* complete: nothing is inherited */
+	char **envp;	      /* complete: nothing is inherited */
 	struct limits limits; /* every one resolved */
 	struct run_bytes stdin_bytes;
 	char **keep;
@@ -47,8 +47,8 @@ struct plan_context {
  * nothing to run (422), files larger than disk_bytes (422, "limits.disk_bytes"), an entry that is not among the files
  * (422, "entry").
  */
-[[nodiscard]] int plan_make(struct run_request *req, const struct plan_context *context, struct run_plan **ret,
-			    struct err *err);
+[[nodiscard]] int plan_make(struct run_request *req, const struct plan_context *context,
+			    struct run_plan **ret, struct err *err);
 
 void plan_destroy(struct run_plan *plan);
 

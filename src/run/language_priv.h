@@ -1,0 +1,46 @@
+/*
+ * The parts of the registry of languages among themselves.
+ */
+#ifndef KILN_RUN_LANGUAGE_PRIV_H
+#define KILN_RUN_LANGUAGE_PRIV_H
+
+#include "run/language.h"
+
+#include <stdint.h>
+
+/*
+ * Reads one language file from memory; `name` is for errors. Returns 0 and *ret (language_finish()), or -EINVAL with a
+ * sentence that names file, line and key, or -ENOMEM. Pure.
+ */
+[[nodiscard]] int language_parse(const char *name, const uint8_t *data, size_t len, struct language *ret,
+				 struct err *err);
+
+/* The same from a file. */
+[[nodiscard]] int language_load(const char *path, struct language *ret, struct err *err);
+
+void language_finish(struct language *language);
+
+/* Orders versions by their numbers: "3.9" < "3.11"; "" is lowest. */
+int language_version_compare(const char *a, const char *b);
+
+/* True when the version fits the range; an unknown version ("") fits only NULL and "*". */
+bool language_version_fits(const char *version, const char *range);
+
+/*
+ * The version of the installed program `path`, worked out without running it: a pattern such as
+ * "/usr/bin/python{version}" names files beside it, and one of them that is the same file (by link or symlink) tells.
+ * Returns 0 and *ret (free()) with the longest such version, "" when there is none; -ENOMEM.
+ */
+[[nodiscard]] int language_version_probe(const char *path, char *const *patterns, char **ret);
+
+/*
+ * Adds a language, in its order; takes *language over on success. -EINVAL when one of its names and its version are
+ * there already.
+ */
+[[nodiscard]] int language_registry_add(struct language_registry *reg, struct language *language,
+					struct err *err);
+
+/* An empty registry, or NULL. */
+struct language_registry *language_registry_create(void);
+
+#endif

@@ -1,0 +1,412 @@
+/*
+ * How it works: a `draft` collects what the request leads to. First whatever may be refused is looked up and checked,
+ * then the steps are written, and only when nothing can fail any more the files and bytes move from request to plan, so
+ * that a refused request is still whole.
+ */
+#include "run/plan.h"
+
+#include "run/plan_priv.h"
+
+#include "base/cleanup.h"
+#include "base/strv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STEPS_MAX 64
+
+struct draft {
+	const struct run_request *req;
+	const struct plan_context *context;
+	const struct language *language; /* NULL: an image run */
+	const char *image;		 /* canonical, of steps that name none */
+	const char *entry;
+	struct run_plan *plan;
+};
+
+static const char *find_image(const struct plan_context *context, const char *name)
+{
+	return context->image_find ? context->image_find(context->user, name) : NULL;
+}
+
+/* Says which of the reasons for not having a language it is. */
+static int refuse_language(const struct draft *draft, struct err *err)
+{
+	const char *name = draft->req->language, *range = draft->req->version_range;
+	const struct language *any = language_find(draft->context->languages, name, NULL);
+
+	if (!any)
+		return err_refuse(err, ERR_UNKNOWN, "language_unknown", "language",
+				  "there is no language '%.64s'", name);
+	if (!language_range_valid(range))
+		return err_refuse(err, ERR_MALFORMED, "version_range_malformed", "language",
+				  "'%.64s' is not a range of versions", range);
+	if (!*any->version)
+		return err_refuse(err, ERR_UNKNOWN, "language_unknown", "language",
+				  "the version of language '%.64s' on this node is not known, so that "
+				  "'%.64s' cannot be "
+				  "promised",
+				  name, range);
+	return err_refuse(err, ERR_UNKNOWN, "language_unknown", "language",
+			  "no version of language '%.64s' here fits '%.64s': the newest is %.64s", name,
+			  range, any->version);
+}
+
+static int choose_language(struct draft *draft, struct err *err)
+{
+	const struct language *language;
+
+	language = language_find(draft->context->languages, draft->req->language, draft->req->version_range);
+	if (!language)
+		return refuse_language(draft, err);
+	draft->image = find_image(draft->context, language->image);
+	if (!draft->image)
+		return err_refuse(err, ERR_UNKNOWN, "language_unavailable", "language",
+				  "language '%s' needs image '%s', which this node does not have",
+				  language->id, language->image);
+	if (!language->available)
+		return err_refuse(err, ERR_UNKNOWN, "language_unavailable", "language",
+				  "language '%s' is not installed in image '%s' of this node", language->id,
+				  language->image);
+	draft->language = language;
+	return 0;
+}
+
+static int choose_image(struct draft *draft, struct err *err)
+{
+	const struct run_request *req = draft->req;
+
+	if (!req->image)
+		return err_refuse(err, ERR_IMPOSSIBLE, "nothing_to_run", "language",
+				  "a run needs `language`, or `image` with `steps`");
+	if (req->steps_count == 0)
+		return err_refuse(err, ERR_IMPOSSIBLE, "nothing_to_run", "steps",
+				  "a run of an image needs `steps` that say what to run");
+	draft->image = find_image(draft->context, req->image);
+	if (!draft->image)
+		return err_refuse(err, ERR_UNKNOWN, "image_unknown", "image",
+				  "there is no image '%.128s' on this node", req->image);
+	return 0;
+}
+
+static const struct run_file *find_file(const struct run_request *req, const char *name)
+{
+	for (size_t i = 0; i < req->files_count; i++) {
+		if (!req->files[i].is_dir && strcmp(req->files[i].name, name) == 0)
+			return &req->files[i];
+	}
+	return NULL;
+}
+
+/* The request's entry, else the language's source file when it is there, else the first file; none is no error yet. */
+static int choose_entry(struct draft *draft, struct err *err)
+{
+	const struct run_request *req = draft->req;
+
+	if (req->entry) {
+		if (!find_file(req, req->entry))
+			return err_refuse(err, ERR_IMPOSSIBLE, "entry_unknown", "entry",
+					  "entry '%.256s' is not among the files", req->entry);
+		draft->entry = req->entry;
+		return 0;
+	}
+	if (draft->language && find_file(req, draft->language->source_file)) {
+		draft->entry = draft->language->source_file;
+		return 0;
+	}
+	for (size_t i = 0; i < req->files_count && !draft->entry; i++) {
+		if (!req->files[i].is_dir)
+			draft->entry = req->files[i].name;
+	}
+	return 0;
+}
+
+static int check_sources(const struct draft *draft, char *const *command, const struct plan_sources *sources,
+			 struct err *err)
+{
+	if (plan_command_needs(command, "entry") && !sources->entry)
+		return err_refuse(err, ERR_IMPOSSIBLE, "nothing_to_run", "files",
+				  "there are no files: language '%s' needs one to run, such as %s",
+				  draft->language->id, draft->language->source_file);
+	if (plan_command_needs(command, "files") && !plan_has_sources(sources))
+		return err_refuse(err, ERR_IMPOSSIBLE, "nothing_to_run", "files",
+				  "none of the files is source of language '%s', such as %s",
+				  draft->language->id, draft->language->source_file);
+	return 0;
+}
+
+static int copy_text(char **ret, const char *text, struct err *err)
+{
+	*ret = strdup(text);
+	return *ret ? 0 : err_set(err, -ENOMEM, "plan");
+}
+
+static int copy_texts(char ***ret, char *const *texts, struct err *err)
+{
+	if (!texts || !texts[0])
+		return 0;
+	*ret = strv_copy(texts);
+	return *ret ? 0 : err_set(err, -ENOMEM, "plan");
+}
+
+/* What kiln gives, then the language, then for the run step the request, then the step. */
+static int write_env(struct plan_step *step, char *const *language, char *const *request, char *const *own,
+		     struct err *err)
+{
+	int r;
+
+	r = plan_env_base(&step->envp);
+	if (r == 0)
+		r = plan_env_merge(&step->envp, language);
+	if (r == 0)
+		r = plan_env_merge(&step->envp, request);
+	if (r == 0)
+		r = plan_env_merge(&step->envp, own);
+	return r < 0 ? err_set(err, r, "plan") : 0;
+}
+
+static int append_args(struct plan_step *step, char *const *args, struct err *err)
+{
+	for (; args && *args; args++) {
+		if (strv_append(&step->argv, *args, strlen(*args)) < 0)
+			return err_set(err, -ENOMEM, "plan");
+	}
+	return 0;
+}
+
+/* A step of the language itself, "compile" or "run"; the latter is the last and gets what the request has for it. */
+static int write_language_step(struct draft *draft, const char *name, const struct language_step *from,
+			       bool is_run, struct err *err)
+{
+	const struct run_request *req = draft->req;
+	struct plan_step *step = &draft->plan->steps[draft->plan->steps_count++];
+	struct plan_sources sources = {
+		.files = req->files,
+		.files_count = req->files_count,
+		.extensions = draft->language->extensions,
+		.entry = draft->entry,
+	};
+	int r;
+
+	r = check_sources(draft, from->command, &sources, err);
+	if (r < 0)
+		return r;
+	if (plan_command_fill(from->command, &sources, &step->argv) < 0)
+		return err_set(err, -ENOMEM, "plan");
+	step->limits = plan_limits_resolve(&from->limits, &req->limits, NULL, &draft->context->ceilings);
+	r = copy_text(&step->name, name, err);
+	if (r == 0)
+		r = copy_text(&step->image, draft->image, err);
+	if (r == 0)
+		r = copy_texts(&step->keep, from->keep, err);
+	if (r == 0)
+		r = write_env(step, from->env, is_run ? req->env : NULL, NULL, err);
+	if (r == 0 && is_run)
+		r = append_args(step, req->args, err);
+	return r;
+}
+
+static int write_language_steps(struct draft *draft, struct err *err)
+{
+	const struct language *language = draft->language;
+	int r = 0;
+
+	draft->plan->steps = calloc(2, sizeof(*draft->plan->steps));
+	if (!draft->plan->steps)
+		return err_set(err, -ENOMEM, "plan");
+	if (language->compile.command)
+		r = write_language_step(draft, "compile", &language->compile, false, err);
+	if (r == 0)
+		r = write_language_step(draft, "run", &language->run, true, err);
+	return r;
+}
+
+/* A step without a name is called by its place; the last one is what API.md calls the run step. */
+static int name_step(struct plan_step *step, const struct run_step_request *from, size_t at, bool last,
+		     struct err *err)
+{
+	char name[32];
+
+	if (from->name)
+		return copy_text(&step->name, from->name, err);
+	snprintf(name, sizeof(name), "step%zu", at + 1);
+	return copy_text(&step->name, last ? "run" : name, err);
+}
+
+static int step_image(const struct draft *draft, const struct run_step_request *from, size_t at,
+		      const char **ret, struct err *err)
+{
+	char field[64];
+
+	*ret = from->image ? find_image(draft->context, from->image) : draft->image;
+	if (*ret)
+		return 0;
+	snprintf(field, sizeof(field), "steps[%zu].image", at);
+	return err_refuse(err, ERR_UNKNOWN, "image_unknown", field,
+			  "%s: there is no image '%.128s' on this node", field, from->image);
+}
+
+static int check_step(const struct draft *draft, const struct run_step_request *from, size_t at,
+		      struct err *err)
+{
+	char field[64];
+
+	if (!from->command || !from->command[0] || !*from->command[0]) {
+		snprintf(field, sizeof(field), "steps[%zu].command", at);
+		return err_refuse(err, ERR_IMPOSSIBLE, "nothing_to_run", field, "%s: names no program",
+				  field);
+	}
+	snprintf(field, sizeof(field), "steps[%zu].limits", at);
+	return plan_limits_check(&from->limits, &draft->context->ceilings, field, err);
+}
+
+static int write_request_step(struct draft *draft, size_t at, struct err *err)
+{
+	const struct run_request *req = draft->req;
+	const struct run_step_request *from = &req->steps[at];
+	const struct language_step *defaults = draft->language ? &draft->language->run : NULL;
+	struct plan_step *step = &draft->plan->steps[at];
+	bool last = at + 1 == req->steps_count;
+	const char *image;
+	int r;
+
+	r = check_step(draft, from, at, err);
+	if (r == 0)
+		r = step_image(draft, from, at, &image, err);
+	if (r < 0)
+		return r;
+	draft->plan->steps_count++;
+	step->fresh = at > 0 && strcmp(image, draft->plan->steps[at - 1].image) != 0;
+	step->limits = plan_limits_resolve(defaults ? &defaults->limits : NULL, &req->limits, &from->limits,
+					   &draft->context->ceilings);
+	r = name_step(step, from, at, last, err);
+	if (r == 0)
+		r = copy_text(&step->image, image, err);
+	if (r == 0)
+		r = copy_texts(&step->argv, from->command, err);
+	if (r == 0 && last)
+		r = append_args(step, req->args, err);
+	if (r == 0)
+		r = copy_texts(&step->keep, from->keep, err);
+	if (r == 0)
+		r = write_env(step, defaults ? defaults->env : NULL, last ? req->env : NULL, from->env, err);
+	return r;
+}
+
+static int write_request_steps(struct draft *draft, struct err *err)
+{
+	size_t count = draft->req->steps_count;
+	int r = 0;
+
+	if (count > STEPS_MAX)
+		return err_refuse(err, ERR_IMPOSSIBLE, "too_many_steps", "steps",
+				  "%zu steps are more than %d", count, STEPS_MAX);
+	draft->plan->steps = calloc(count, sizeof(*draft->plan->steps));
+	if (!draft->plan->steps)
+		return err_set(err, -ENOMEM, "plan");
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = write_request_step(draft, i, err);
+	return r;
+}
+
+static int check_files(const struct draft *draft, struct err *err)
+{
+	uint64_t need = plan_files_bytes(draft->req->files, draft->req->files_count);
+	int64_t disk = draft->plan->steps[0].limits.value[LIMIT_DISK_BYTES];
+
+	if (need <= (uint64_t)disk)
+		return 0;
+	return err_refuse(err, ERR_IMPOSSIBLE, "limit_too_low", "limits.disk_bytes",
+			  "limits.disk_bytes: %lld is less than the files of the request need, %llu",
+			  (long long)disk, (unsigned long long)need);
+}
+
+/* Moves what is large. Nothing here can fail. */
+static void take_bytes(struct run_plan *plan, struct run_request *req)
+{
+	struct plan_step *last = &plan->steps[plan->steps_count - 1];
+
+	for (size_t i = 0; i < req->steps_count; i++) {
+		if (!req->steps[i].has_stdin)
+			continue;
+		plan->steps[i].stdin_bytes = req->steps[i].stdin_bytes;
+		req->steps[i].stdin_bytes = (struct run_bytes){ 0 };
+	}
+	if (req->steps_count == 0 || !req->steps[req->steps_count - 1].has_stdin) {
+		last->stdin_bytes = req->stdin_bytes;
+		req->stdin_bytes = (struct run_bytes){ 0 };
+	}
+	plan->files = TAKE_PTR(req->files);
+	plan->files_count = req->files_count;
+	req->files_count = 0;
+	plan->collect = req->collect;
+	plan->collect_globs = TAKE_PTR(req->collect_globs);
+	plan->network_loopback = req->network_loopback;
+}
+
+static int write_plan(struct draft *draft, struct err *err)
+{
+	const struct run_request *req = draft->req;
+	int r;
+
+	r = req->language ? choose_language(draft, err) : choose_image(draft, err);
+	if (r == 0)
+		r = plan_limits_check(&req->limits, &draft->context->ceilings, "limits", err);
+	if (r == 0)
+		r = choose_entry(draft, err);
+	if (r == 0)
+		r = req->steps_count > 0 ? write_request_steps(draft, err) : write_language_steps(draft, err);
+	if (r == 0 && draft->language)
+		r = copy_text(&draft->plan->language, draft->language->id, err);
+	if (r < 0)
+		return r;
+	plan_limits_share_disk(draft->plan->steps, draft->plan->steps_count);
+	return check_files(draft, err);
+}
+
+int plan_make(struct run_request *req, const struct plan_context *context, struct run_plan **ret,
+	      struct err *err)
+{
+	struct draft draft = { .req = req, .context = context };
+	int r;
+
+	draft.plan = calloc(1, sizeof(*draft.plan));
+	if (!draft.plan)
+		return err_set(err, -ENOMEM, "plan");
+	r = write_plan(&draft, err);
+	if (r < 0) {
+		plan_destroy(draft.plan);
+		return r;
+	}
+	take_bytes(draft.plan, req);
+	*ret = draft.plan;
+	return 0;
+}
+
+static void step_finish(struct plan_step *step)
+{
+	free(step->name);
+	free(step->image);
+	strv_free(step->argv);
+	strv_free(step->envp);
+	strv_free(step->keep);
+	free(step->stdin_bytes.data);
+}
+
+void plan_destroy(struct run_plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->files_count; i++) {
+		free(plan->files[i].name);
+		free(plan->files[i].data);
+	}
+	free(plan->files);
+	for (size_t i = 0; i < plan->steps_count; i++)
+		step_finish(&plan->steps[i]);
+	free(plan->steps);
+	strv_free(plan->collect_globs);
+	free(plan->language);
+	free(plan);
+}
