@@ -193,7 +193,11 @@ print("reserved")
 
 @pytest.mark.parametrize("signal", [1, 2, 3, 4, 6, 8, 9, 11, 13, 14, 15, 24])
 def test_a_signal_of_the_program_s_own_is_just_that(server, signal):
-    source = f'#include <signal.h>\n#include <unistd.h>\nint main(void) {{ write(1, "before", 6); raise({signal}); return 0; }}'
+    source = f"""
+#include <signal.h>
+#include <unistd.h>
+int main(void) {{ write(1, "before", 6); raise({signal}); return 0; }}
+"""
     step = server.run(c_program(source))["steps"][-1]
     assert (step["outcome"], step["signal"], step["exit_code"], step["limit"]) == ("signaled", signal, None, None)
     assert step["stdout"] == "before"

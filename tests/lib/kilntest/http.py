@@ -53,12 +53,8 @@ def connect(port, timeout=20):
 
 def post_bytes(body, path="/v1/runs", content_type="application/json", extra=b""):
     """The bytes of a correct POST."""
-    return (
-        f"POST {path} HTTP/1.1\r\nHost: kiln\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n".encode()
-        + extra
-        + b"\r\n"
-        + body
-    )
+    head = f"POST {path} HTTP/1.1\r\nHost: kiln\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + extra + b"\r\n" + body
 
 
 def read_to_end(connection):

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from kilntest import host, http
-from kilntest.settings import CANARY, KILN, seconds, test_user
+from kilntest.settings import CANARY, KILN, runs_as_root, seconds, test_user
 
 # The service notices the death of its front and has a new one within this.
 RESTART_S = 15
@@ -50,7 +50,10 @@ class Home:
                 os.chown(folder, user.pw_uid, user.pw_gid)
 
     def environment(self):
-        return clean_environment(self.home, self.runtime)
+        environment = clean_environment(self.home, self.runtime)
+        if runs_as_root():
+            environment["KILN_STATE_DIR"] = str(self.path / "state")  # not the machine's own /var/lib/kiln
+        return environment
 
     def write(self, name, text):
         path = self.path / name
