@@ -10,20 +10,14 @@ CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
 def wait_until(condition, timeout, what):
-    """Calls until it is true and returns that value; fails with `what` and the last value after `timeout` seconds."""
+    """Calls until it is true and returns that value; after `timeout` seconds it fails, saying `what` (or what that gives)."""
     end = time.monotonic() + seconds(timeout)
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < end, f"{what} (after {seconds(timeout):.0f} s)"
-        time.sleep(0.02)
-
-
-def stays_true(condition, duration, what):
-    end = time.monotonic() + duration
-    while time.monotonic() < end:
-        assert condition(), what
+        if time.monotonic() > end:
+            raise AssertionError(f"{what() if callable(what) else what} (after {seconds(timeout):.0f} s)")
         time.sleep(0.02)
 
 

@@ -119,7 +119,7 @@ class Server:
         return self
 
     def wait_ready(self, timeout):
-        host.wait_until(self.is_ready_or_dead, timeout, f"the server is not ready:\n{self.log()[-4000:]}")
+        host.wait_until(self.is_ready_or_dead, timeout, lambda: f"the server is not ready:\n{self.log()[-4000:]}")
         assert self.process.poll() is None, f"the server ended by itself:\n{self.log()[-4000:]}"
 
     def is_ready_or_dead(self):
