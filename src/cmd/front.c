@@ -1,0 +1,214 @@
+/*
+ * How it works: everything that needs a privilege or a file comes first (languages, the engine's socket, listening), then
+ * the process gives up both for good (front_confine.h), and only then the loop runs and strangers are heard. A first
+ * SIGTERM or SIGINT drains, a second one ends at once. Whatever ends it, the keeper sees its socket close and kills
+ * what still runs.
+ */
+#include "cmd/front.h"
+
+#include "api/api.h"
+#include "base/cleanup.h"
+#include "base/strv.h"
+#include "cmd/front_confine.h"
+#include "engine/native/native.h"
+#include "http/server.h"
+#include "lib/node.h"
+#include "obs/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+/* How often a drain looks whether it is over. */
+#define DRAIN_LOOK_MS 20
+
+static const int ending_signals[] = { SIGTERM, SIGINT };
+
+struct front {
+	const struct config *config;
+	struct log log;
+	uv_loop_t loop;
+	uv_signal_t signals[ARRAY_LEN(ending_signals)];
+	uv_timer_t drain;
+	uint64_t drain_until_ms; /* 0: it does not drain */
+	bool keeper_lost;
+	struct node node;
+	struct api *api;
+	struct http_server *server;
+	struct http_token *tokens;
+};
+
+static void on_drain(uv_timer_t *timer)
+{
+	struct front *f = timer->data;
+	unsigned requests = http_server_open_requests(f->server);
+	size_t runs = api_runs_open(f->api);
+
+	if (requests + runs > 0 && uv_now(&f->loop) < f->drain_until_ms)
+		return;
+	if (requests + runs > 0)
+		log_write(&f->log, LOG_LEVEL_WARN, "drain took too long",
+			  LOG_FIELDS(LOG_NUMBER("requests", requests), LOG_NUMBER("runs", (int64_t)runs)));
+	uv_stop(&f->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct front *f = handle->data;
+
+	if (f->drain_until_ms) {
+		log_write(&f->log, LOG_LEVEL_WARN, "second signal: ending at once", NULL);
+		uv_stop(&f->loop);
+		return;
+	}
+	log_write(
+		&f->log, LOG_LEVEL_INFO, "draining",
+		LOG_FIELDS(LOG_NUMBER("signal", number), LOG_NUMBER("runs", (int64_t)api_runs_open(f->api))));
+	f->drain_until_ms = uv_now(&f->loop) + (uint64_t)f->config->drain_ms;
+	api_drain(f->api);
+	uv_timer_start(&f->drain, on_drain, 0, DRAIN_LOOK_MS);
+}
+
+static void on_keeper_lost(void *user)
+{
+	struct front *f = user;
+
+	f->keeper_lost = true;
+	uv_stop(&f->loop);
+}
+
+static void node_facts(void *user, struct api_node_facts *ret)
+{
+	const struct native_host *host = engine_native_host(((struct front *)user)->node.engine);
+
+	*ret = (struct api_node_facts){ .cgroup_version = host->cgroup_version,
+					.rootless = !host->privileged };
+}
+
+static int loop_begin(struct front *f, struct err *err)
+{
+	int r = uv_loop_init(&f->loop);
+
+	if (r < 0)
+		return err_set(err, r, "event loop");
+	uv_timer_init(&f->loop, &f->drain);
+	f->drain.data = f;
+	for (size_t i = 0; i < ARRAY_LEN(ending_signals); i++) {
+		uv_signal_init(&f->loop, &f->signals[i]);
+		f->signals[i].data = f;
+		uv_signal_start(&f->signals[i], on_signal, ending_signals[i]);
+	}
+	return 0;
+}
+
+static int server_begin(struct front *f, struct err *err)
+{
+	const struct config *config = f->config;
+	struct http_options options = {
+		.user = f->api,
+		.tokens_count = config->tokens_count,
+		.body_bytes = (uint64_t)config->body_bytes,
+		.connections = (unsigned)config->connections,
+		.idle_ms = (unsigned)config->idle_ms,
+		.header_ms = (unsigned)config->header_ms,
+	};
+	int r;
+
+	f->tokens = calloc(config->tokens_count + 1, sizeof(*f->tokens));
+	if (!f->tokens)
+		return err_set(err, -ENOMEM, "tokens");
+	for (size_t i = 0; i < config->tokens_count; i++)
+		f->tokens[i] = (struct http_token){ .name = config->tokens[i].name,
+						    .token = config->tokens[i].token };
+	options.tokens = f->tokens;
+	options.routes = api_routes(&options.routes_count);
+	r = http_server_create(&f->loop, &options, &f->server, err);
+	if (r < 0)
+		return r;
+	api_set_server(f->api, f->server);
+	for (size_t i = 0; i < strv_len(config->listen); i++) {
+		r = http_server_listen(f->server, config->listen[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int front_begin(struct front *f, struct err *err)
+{
+	const struct api_options options = {
+		.engine = f->node.engine,
+		.languages = f->node.languages,
+		.config = f->config,
+		.log = &f->log,
+		.node_facts = node_facts,
+		.user = f,
+	};
+	int r = api_create(&options, &f->api, err);
+
+	if (r >= 0)
+		r = server_begin(f, err);
+	if (r >= 0)
+		r = front_confine(f->config->user, err);
+	return r;
+}
+
+static void listening_log(struct front *f)
+{
+	const struct native_host *host = engine_native_host(f->node.engine);
+	char text[256];
+
+	if (host->leftovers > 0)
+		log_write(&f->log, LOG_LEVEL_WARN, "an earlier kiln left sandboxes behind: removed",
+			  LOG_FIELDS(LOG_NUMBER("sandboxes", host->leftovers)));
+	for (size_t i = 0, count = strv_len(f->config->listen); i < count; i++) {
+		const char *address = f->config->listen[i], *colon = strrchr(address, ':');
+
+		/* Port 0 took a free one, which the server tells of the last address. */
+		if (i + 1 == count && colon && strcmp(colon, ":0") == 0)
+			snprintf(text, sizeof(text), "listening on http://%.*s:%u", (int)(colon - address), address,
+				 http_server_port(f->server));
+		else
+			snprintf(text, sizeof(text), "listening on http://%.200s", address);
+		log_write(&f->log, LOG_LEVEL_INFO, text, LOG_FIELDS(LOG_NUMBER("pid", getpid())));
+	}
+}
+
+static void front_end(struct front *f)
+{
+	http_server_destroy(f->server);
+	api_destroy(f->api);
+	for (size_t i = 0; i < ARRAY_LEN(ending_signals); i++)
+		uv_close((uv_handle_t *)&f->signals[i], NULL);
+	uv_close((uv_handle_t *)&f->drain, NULL);
+	node_close(&f->node, &f->loop);
+	uv_loop_close(&f->loop);
+	free(f->tokens);
+}
+
+int front_run(const struct config *config, int keeper_fd, struct err *err)
+{
+	struct front f = { .config = config, .log = { .fd = STDERR_FILENO, .level = LOG_LEVEL_INFO } };
+	int r;
+
+	r = front_limits_set(err);
+	if (r >= 0)
+		r = loop_begin(&f, err);
+	if (r < 0)
+		return r;
+	r = node_open(&f.loop, config, keeper_fd, &f.node, err);
+	if (r >= 0) {
+		engine_native_on_keeper_lost(f.node.engine, on_keeper_lost, &f);
+		r = front_begin(&f, err);
+	}
+	if (r >= 0) {
+		listening_log(&f);
+		uv_run(&f.loop, UV_RUN_DEFAULT);
+		if (f.keeper_lost)
+			r = err_set(err, -EPIPE, "the keeper is gone, and every sandbox with it");
+		else
+			log_write(&f.log, LOG_LEVEL_INFO, "ended", NULL);
+	}
+	front_end(&f);
+	return r;
+}

@@ -1,0 +1,16 @@
+/*
+ * The front: the unprivileged process that speaks HTTP.
+ */
+#ifndef KILN_CMD_FRONT_H
+#define KILN_CMD_FRONT_H
+
+#include "base/err.h"
+#include "config/config.h"
+
+/*
+ * Serves until SIGTERM or SIGINT, then drains for at most drain_ms. `keeper_fd` is the keeper's socket. Returns 0 after
+ * a drain, or a negative errno with a sentence: could not listen, could not confine itself, lost the keeper.
+ */
+[[nodiscard]] int front_run(const struct config *config, int keeper_fd, struct err *err);
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * See capabilities(7), landlock(7), seccomp(2). A front that is taken over by a stranger's bytes holds: listening and
+ * accepted sockets, the keeper's socket (whose requests are checked against the state of each sandbox), the sandboxes'
+ * sockets, and memory. No file but /dev/null, no new program, no new socket, no other process.
+ */
+#include "cmd/front_confine.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/landlock.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Every right of the first Landlock ABI; all are denied everywhere. */
+#define LANDLOCK_EVERYTHING ((1ULL << 13) - 1)
+
+int front_limits_set(struct err *err)
+{
+	const struct rlimit none = { 0, 0 };
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return err_set(err, -errno, "limit of open files");
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+		return err_set(err, -errno, "limits of the front");
+	return 0;
+}
+
+/* True when every id is the new one and root cannot be had back. */
+static bool ids_are_final(uid_t uid, gid_t gid)
+{
+	uid_t ruid, euid, suid;
+	gid_t rgid, egid, sgid;
+
+	if (getresuid(&ruid, &euid, &suid) < 0 || getresgid(&rgid, &egid, &sgid) < 0)
+		return false;
+	if (ruid != uid || euid != uid || suid != uid || rgid != gid || egid != gid || sgid != gid)
+		return false;
+	return getgroups(0, NULL) == 0 && setresuid(0, 0, 0) < 0 && setresgid(0, 0, 0) < 0;
+}
+
+static int become(const char *user, struct err *err)
+{
+	const struct passwd *pw;
+
+	errno = 0;
+	pw = getpwnam(user);
+	if (!pw)
+		return err_set(err, errno ? -errno : -ENOENT, "user '%s' of the front", user);
+	if (pw->pw_uid == 0 || pw->pw_gid == 0)
+		return err_set(err, -EPERM, "the front may not run as '%s', which is root or of its group",
+			       user);
+	if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
+	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
+		return err_set(err, -errno, "become user '%s'", user);
+	if (!ids_are_final(pw->pw_uid, pw->pw_gid))
+		return err_set(err, -EPERM, "become user '%s': root did not let go", user);
+	return 0;
+}
+
+/* The one file that may still be read: libmicrohttpd's listeners hold a descriptor of it in reserve. */
+static int null_allow(int ruleset)
+{
+	AUTO_CLOSE int null = open("/dev/null", O_PATH | O_CLOEXEC);
+	const struct landlock_path_beneath_attr rule = {
+		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+		.parent_fd = null,
+	};
+
+	if (null < 0 || syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+/* -EOPNOTSUPP and -ENOSYS are no failure: a kernel without Landlock leaves the work to uid and seccomp. */
+static int files_hide(struct err *err)
+{
+	const struct landlock_ruleset_attr attr = { .handled_access_fs = LANDLOCK_EVERYTHING };
+	AUTO_CLOSE int ruleset =
+		(int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
+	int r;
+
+	if (ruleset < 0)
+		return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : err_set(err, -errno, "Landlock");
+	r = null_allow(ruleset);
+	if (r >= 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		r = -errno;
+	return r < 0 ? err_set(err, r, "Landlock") : 0;
+}
+
+int front_confine(const char *user, struct err *err)
+{
+	int r;
+
+	if (geteuid() == 0) {
+		r = become(user, err);
+		if (r < 0)
+			return r;
+	}
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_set(err, -errno, "give up privileges");
+	/* A change of ids clears it: prctl(2). */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return err_set(err, -errno, "end with the keeper");
+	r = files_hide(err);
+	if (r < 0)
+		return r;
+	return front_seccomp_load(err);
+}

@@ -1,0 +1,115 @@
+/*
+ * `kiln serve` lives twice. First as the program that was started, with its privileges: it checks settings and address,
+ * then becomes the keeper by exec. The keeper starts this same program again with KILN_KEEPER_FD in its environment:
+ * that second life is the front (front.h).
+ */
+#include "base/cleanup.h"
+#include "base/strv.h"
+#include "cmd/cmd.h"
+#include "cmd/front.h"
+#include "config/config.h"
+#include "engine/native/native.h"
+#include "http/server.h"
+#include "lib/node.h"
+
+#include <errno.h>
+
+static const char serve_text[] =
+	"Without tokens in kiln.conf it listens on loopback only, and refuses another address unless told\n"
+	"--insecure-no-auth. SIGTERM and SIGINT drain: running runs end, new ones are refused, then it ends "
+	"with status 0.\n"
+	"\n"
+	"Exit status: 0 after a drain, 2 for bad usage or settings, 1 for whatever else ended it.\n";
+
+/* A stranger may reach an address that is not loopback: only with a token. */
+static int listeners_check(const struct config *config, struct err *err)
+{
+	for (size_t i = 0; i < strv_len(config->listen); i++) {
+		if (config->tokens_count > 0 || config->insecure_no_auth ||
+		    http_address_is_loopback(config->listen[i]))
+			continue;
+		return err_refuse(err, ERR_FORBIDDEN, "no_tokens", "listen",
+				  "refusing to listen on %.128s without tokens: anybody who reaches it could "
+				  "run code. Name "
+				  "tokens in kiln.conf, listen on 127.0.0.1, or say --insecure-no-auth",
+				  config->listen[i]);
+	}
+	return 0;
+}
+
+/* Whatever is wrong with the languages is said now, at a terminal perhaps, and not by a front that dies. */
+static int languages_check(const struct config *config, struct err *err)
+{
+	struct language_registry *languages;
+	int r = node_languages_load(config, &languages, err);
+
+	if (r >= 0)
+		language_registry_destroy(languages);
+	return r;
+}
+
+/*
+ * The keeper's socket when this is the second life, -1 when it is the first; -EINVAL. The variable is taken away: it is
+ * no setting.
+ */
+static int keeper_fd_take(int *ret, struct err *err)
+{
+	const char *text = getenv("KILN_KEEPER_FD");
+	char *end = NULL;
+	long long number;
+
+	*ret = -1;
+	if (!text)
+		return 0;
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (errno || end == text || *end || number <= STDERR_FILENO || number > INT32_MAX)
+		return err_refuse(err, ERR_MALFORMED, "bad_usage", NULL,
+				  "KILN_KEEPER_FD is not for people to set");
+	*ret = (int)number;
+	unsetenv("KILN_KEEPER_FD");
+	return 0;
+}
+
+static int serve_started(const struct config *config, char *const *argv, struct err *err)
+{
+	int r = listeners_check(config, err);
+
+	if (r >= 0)
+		r = languages_check(config, err);
+	if (r < 0)
+		return r;
+	return serve_exec(config, argv, err);
+}
+
+static int serve_main(const struct command *command, int argc, char *const *argv)
+{
+	struct config config = { 0 };
+	struct err err = ERR_INIT;
+	AUTO_ARGS struct args args;
+	int status, keeper_fd, r;
+
+	if (cmd_begin(command, argc, argv, NULL, NULL, &args, &status))
+		return status;
+	if (keeper_fd_take(&keeper_fd, &err) < 0 || config_load(args.config, args.flags, &config, &err) < 0)
+		return cmd_fail(CMD_USAGE, &err);
+	if (keeper_fd < 0) {
+		r = serve_started(&config, argv, &err);
+		status = cmd_fail(CMD_USAGE, &err);
+	} else {
+		r = front_run(&config, keeper_fd, &err);
+		status = r < 0 ? cmd_fail(CMD_DEGRADED, &err) : CMD_OK;
+	}
+	config_finish(&config);
+	return status;
+}
+
+const struct command command_serve = {
+	.name = "serve",
+	.summary = "serve the HTTP API",
+	.synopsis = "[--config FILE] [--SETTING=VALUE]…",
+	.text = serve_text,
+	.settings = true,
+	.exit_usage = CMD_USAGE,
+	.main = serve_main,
+};

@@ -1,0 +1,74 @@
+#include "lib/node.h"
+
+#include "engine/native/native.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+/* The host image is this machine's own /usr: what may be executed here may be executed there. */
+static bool host_has(void *user, const char *path)
+{
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+}
+
+int node_languages_load(const struct config *config, struct language_registry **ret, struct err *err)
+{
+	struct language_registry *languages;
+	int r;
+
+	r = language_registry_load(config->languages_dir, &languages, err);
+	if (r < 0)
+		return err_wrap(err, r, "languages");
+	language_registry_probe(languages, "host", host_has, NULL);
+	*ret = languages;
+	return 0;
+}
+
+int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *ret, struct err *err)
+{
+	const struct native_options options = {
+		.uid_base = config->uid_base,
+		.uid_count = config->uid_count,
+		.cgroup = config->cgroup && config->cgroup[0] ? config->cgroup : NULL,
+		.keeper_fd = keeper_fd,
+	};
+	struct node node = { 0 };
+	int r;
+
+	r = node_languages_load(config, &node.languages, err);
+	if (r < 0)
+		return r;
+	r = engine_native_create(loop, &options, &node.engine, err);
+	if (r < 0) {
+		language_registry_destroy(node.languages);
+		return err_wrap(err, r, "native engine");
+	}
+	*ret = node;
+	return 0;
+}
+
+static const char *image_find(void *user, const char *name)
+{
+	struct engine *engine = user;
+
+	return engine->v->image_find(engine, name);
+}
+
+void node_plan_context(struct node *node, const struct config *config, struct plan_context *ret)
+{
+	*ret = (struct plan_context){
+		.languages = node->languages,
+		.ceilings = config->ceilings,
+		.image_find = image_find,
+		.user = node->engine,
+	};
+}
+
+void node_close(struct node *node, uv_loop_t *loop)
+{
+	if (node->engine)
+		node->engine->v->destroy(node->engine);
+	language_registry_destroy(node->languages);
+	*node = (struct node){ 0 };
+	uv_run(loop, UV_RUN_DEFAULT);
+}

@@ -1,0 +1,45 @@
+/*
+ * What one kiln process runs code with: settings, the native engine and the registry of languages, opened together and
+ * closed together. The command line, the server and libkiln each hold one. Internal to kiln; the public library is
+ * include/kiln/kiln.h.
+ */
+#ifndef KILN_LIB_NODE_H
+#define KILN_LIB_NODE_H
+
+#include "base/err.h"
+#include "config/config.h"
+#include "engine/engine.h"
+#include "run/language.h"
+#include "run/plan.h"
+
+#include <uv.h>
+
+struct node {
+	struct engine *engine;		     /* NULL when not opened */
+	struct language_registry *languages; /* likewise; probed */
+};
+
+/*
+ * Reads the languages and says which of them this host can run. Needs no engine. Returns 0 or a negative errno; *ret is
+ * destroyed with language_registry_destroy().
+ */
+[[nodiscard]] int node_languages_load(const struct config *config, struct language_registry **ret,
+				      struct err *err);
+
+/*
+ * Opens both. `keeper_fd` as in struct native_options. Returns 0, or a negative errno with nothing left open. Starts a
+ * keeper process when keeper_fd is -1; may block for the milliseconds that this takes.
+ */
+[[nodiscard]] int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *ret,
+			    struct err *err);
+
+/* What plan_make() needs; valid as long as the node and the settings. */
+void node_plan_context(struct node *node, const struct config *config, struct plan_context *ret);
+
+/*
+ * Closes the engine (its keeper and every sandbox with it) and the registry, and runs the loop until their handles are
+ * closed: the loop must hold no other handles. A node never opened, or zeroed, is fine.
+ */
+void node_close(struct node *node, uv_loop_t *loop);
+
+#endif
