@@ -212,6 +212,18 @@ def test_no_more_than_parallel_runs_run_at_once(small):
     assert highest == 2
 
 
+def test_one_tenant_s_crowd_does_not_keep_another_out(servers):
+    server = servers(parallel=1, queue=4, tokens=["token-of-the-crowd", "token-of-the-other"])
+    with ThreadPoolExecutor(12) as pool:
+        crowd = [pool.submit(server.post, shell("sleep 0.6; echo crowd")) for _ in range(10)]
+        time.sleep(0.4)
+        body, headers = json.dumps(shell("echo other")), {"Content-Type": "application/json"}
+        other = server.request("POST", "/v1/runs", body, {**headers, "Authorization": "Bearer token-of-the-other"})
+        assert text(other.json()) == "other\n"
+        assert other.json()["timing"]["queue_us"] < 2_000_000
+        assert {answer.result().status for answer in crowd} == {200, 503}
+
+
 def test_many_at_once_are_all_right(server):
     with ThreadPoolExecutor(50) as pool:
         results = list(pool.map(lambda n: server.run(shell(f"echo {n}; echo e{n} >&2", stdin=str(n))), range(200)))

@@ -3,10 +3,11 @@
 import json
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from kilntest.requests import b64, command, multipart, python, shell, text
+from kilntest.requests import b64, command, multipart, python, shell, tar, text
 
 pytestmark = pytest.mark.usefixtures("unharmed_module")
 
@@ -473,6 +474,14 @@ def test_a_raw_archive_without_a_right_run_is_refused(server, query):
     answer = server.request("POST", "/v1/runs" + query, b"x", {"Content-Type": "application/x-tar"})
     assert answer.status in (400, 422), answer
     answer.error()
+
+
+def test_a_nul_in_the_run_parameter_is_refused(server):
+    query = quote(json.dumps({**GOOD, "files": {}})) + "%00garbage"
+    answer = server.request(
+        "POST", "/v1/runs?run=" + query, tar({"main.sh": b"echo ran"}), {"Content-Type": "application/x-tar"}
+    )
+    assert answer.status == 400, answer
 
 
 # Secrets
