@@ -1,0 +1,78 @@
+#include "api/api.h"
+
+#include "api/api_priv.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <uv.h>
+
+static const struct http_route routes[] = {
+	{ "POST", "/v1/runs", HTTP_AUTH_BEARER, api_handle_runs },
+	{ "GET", "/v1/languages", HTTP_AUTH_BEARER, api_handle_languages },
+	{ "GET", "/v1/images", HTTP_AUTH_BEARER, api_handle_images },
+	{ "GET", "/v1/node", HTTP_AUTH_BEARER, api_handle_node },
+	{ "GET", "/metrics", HTTP_AUTH_BEARER, api_handle_metrics },
+	{ "GET", "/alive", HTTP_AUTH_NONE, api_handle_alive },
+	{ "GET", "/ready", HTTP_AUTH_NONE, api_handle_ready },
+};
+
+const struct http_route *api_routes(size_t *ret_count)
+{
+	*ret_count = ARRAY_LEN(routes);
+	return routes;
+}
+
+uint64_t api_now_us(void)
+{
+	return uv_hrtime() / 1000;
+}
+
+int api_create(const struct api_options *options, struct api **ret, struct err *err)
+{
+	struct api *api = calloc(1, sizeof(*api));
+	int r;
+
+	if (!api)
+		return err_set(err, -ENOMEM, "start the API");
+	api->options = *options;
+	api->began_us = api_now_us();
+	r = queue_create((unsigned)options->config->parallel, (unsigned)options->config->queue, &api->queue,
+			 err);
+	if (r == 0)
+		r = api_metrics_init(&api->metrics, err);
+	if (r < 0) {
+		api_destroy(api);
+		return r;
+	}
+	*ret = api;
+	return 0;
+}
+
+void api_set_server(struct api *api, const struct http_server *server)
+{
+	api->server = server;
+}
+
+void api_drain(struct api *api)
+{
+	queue_drain(api->queue);
+}
+
+size_t api_runs_open(const struct api *api)
+{
+	return api->runs_count;
+}
+
+void api_destroy(struct api *api)
+{
+	if (!api)
+		return;
+	/* The queue goes first, so that a slot that gets free here is not given to the next one. */
+	queue_destroy(api->queue);
+	api->queue = NULL;
+	while (api->runs)
+		api_run_destroy(api->runs);
+	api_metrics_finish(&api->metrics);
+	free(api);
+}

@@ -1,0 +1,59 @@
+/*
+ * The endpoints of API.md, on top of http/server.h: what each route means. One file per group of endpoints.
+ *
+ * An api lives on one loop. It owns its queue, its metrics and the runs that are under way; engine, languages, settings
+ * and log are its creator's and must outlive it. Order at the end: http_server_destroy() first (every request vanishes and
+ * its run is killed), then api_destroy(), then the engine.
+ */
+#ifndef KILN_API_API_H
+#define KILN_API_API_H
+
+#include "config/config.h"
+#include "engine/engine.h"
+#include "http/server.h"
+#include "obs/log.h"
+#include "run/language.h"
+
+struct api;
+
+/* What the creator knows of the host and this module must not ask for itself. */
+struct api_node_facts {
+	int cgroup_version; /* 2, 1, or 0: none */
+	bool rootless;
+};
+
+struct api_options {
+	struct engine *engine;
+	const struct language_registry *languages;
+	const struct config *config;
+	const struct log *log; /* NULL: no access log */
+	void (*node_facts)(void *user,
+			   struct api_node_facts *ret); /* NULL: /v1/node says nothing of the host */
+	void *user;
+};
+
+[[nodiscard]] int api_create(const struct api_options *options, struct api **ret, struct err *err);
+
+/* The table for http_options.routes; http_options.user is the api. */
+const struct http_route *api_routes(size_t *ret_count);
+
+/* The server whose counters /metrics shows; optional, NULL takes it away. */
+void api_set_server(struct api *api, const struct http_server *server);
+
+/*
+ * The documents of GET /v1/languages and GET /v1/images, for the command line too. A new reference, or NULL when out of
+ * memory.
+ */
+json_t *api_languages_json(const struct language_registry *registry);
+json_t *api_images_json(struct engine *engine, const struct language_registry *registry);
+
+/* New runs get a 503 from now on and /ready says no; running and waiting ones go on. */
+void api_drain(struct api *api);
+
+/* Runs that wait or run. A drain is over when it is 0 and the server has no open requests. */
+size_t api_runs_open(const struct api *api);
+
+/* Kills what still runs, without an answer. NULL is fine. */
+void api_destroy(struct api *api);
+
+#endif

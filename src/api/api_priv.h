@@ -1,0 +1,63 @@
+/*
+ * What the files of api/ share.
+ */
+#ifndef KILN_API_API_PRIV_H
+#define KILN_API_API_PRIV_H
+
+#include "api/api.h"
+#include "obs/metrics.h"
+#include "run/plan.h"
+#include "run/queue.h"
+#include "run/result.h"
+
+struct api_run;
+
+enum api_refusal {
+	API_REFUSED_REQUEST, /* the client's mistake */
+	API_REFUSED_BUSY,    /* queue full, draining, engine away */
+	API_REFUSED_COUNT,
+};
+
+struct api_metrics {
+	struct metrics *registry;
+	struct metric *runs[RUN_OUTCOME_COUNT];
+	struct metric *refused[API_REFUSED_COUNT];
+	struct metric *run_seconds, *queue_seconds, *acquire_seconds;
+	struct metric *running, *waiting, *sandboxes, *healthy;
+	struct metric *answers[6];
+	struct metric *connections, *connections_accepted, *connections_refused, *timeouts, *body_bytes;
+};
+
+struct api {
+	struct api_options options;
+	struct queue *queue;
+	struct api_metrics metrics;
+	const struct http_server *server;
+	struct api_run *runs; /* doubly linked */
+	size_t runs_count;
+	uint64_t began_us;
+};
+
+/* Monotonic, the same as http_request_arrived_us(). */
+uint64_t api_now_us(void);
+
+/* Frees a run that is under way, in the queue or the engine, without an answer. */
+void api_run_destroy(struct api_run *run);
+
+/* Reads the run request out of any of its three shapes: JSON, form, raw archive. *ret is to be finished in any case. */
+[[nodiscard]] int api_request_read(const struct http_request *request, struct run_request *ret,
+				   struct err *err);
+
+int api_metrics_init(struct api_metrics *metrics, struct err *err);
+void api_metrics_finish(struct api_metrics *metrics);
+void api_metrics_count(struct api_metrics *metrics, const struct run_result *result);
+
+void api_handle_runs(struct http_request *request, void *user);
+void api_handle_languages(struct http_request *request, void *user);
+void api_handle_images(struct http_request *request, void *user);
+void api_handle_node(struct http_request *request, void *user);
+void api_handle_alive(struct http_request *request, void *user);
+void api_handle_ready(struct http_request *request, void *user);
+void api_handle_metrics(struct http_request *request, void *user);
+
+#endif

@@ -1,0 +1,56 @@
+/* GET /v1/images: the images that languages name and that this node has; "host" is always among the names. */
+#include "api/api_priv.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static bool lists(json_t *list, const char *name)
+{
+	json_t *image;
+	size_t i;
+
+	json_array_foreach(list, i, image)
+	{
+		const char *listed = json_string_value(json_object_get(image, "name"));
+
+		if (listed && strcmp(listed, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Its size is told for images that kiln stores; the host's own files are not counted. */
+static int add_image(json_t *list, struct engine *engine, const char *wanted)
+{
+	const char *name = engine->v->image_find(engine, wanted);
+	const char *full = name ? engine->v->image_digest_name(engine, name) : NULL;
+	const char *at = full ? strchr(full, '@') : NULL;
+
+	if (!name || lists(list, name))
+		return 0;
+	return json_array_append_new(
+		list, json_pack("{s:s, s:s?, s:s?, s:n}", "name", name, "digest", at ? at + 1 : NULL,
+				"source", strcmp(name, "host") == 0 ? "host" : NULL, "size_bytes"));
+}
+
+json_t *api_images_json(struct engine *engine, const struct language_registry *registry)
+{
+	json_t *list = json_array();
+	const struct language *language = NULL;
+	int r = add_image(list, engine, "host");
+
+	while (r == 0 && (language = language_next(registry, language)))
+		r = add_image(list, engine, language->image);
+	if (r < 0) {
+		json_decref(list);
+		return NULL;
+	}
+	return json_pack("{s:o}", "images", list);
+}
+
+void api_handle_images(struct http_request *request, void *user)
+{
+	const struct api *api = user;
+
+	http_respond_json(request, 200, api_images_json(api->options.engine, api->options.languages));
+}

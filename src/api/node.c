@@ -1,0 +1,88 @@
+/* GET /v1/node: what this node is, what it enforces, how busy it is. */
+#include "api/api_priv.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static bool is_among(const char *const *names, const char *name)
+{
+	for (size_t i = 0; names && names[i]; i++) {
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The limits that this host enforces, or those that it does not. */
+static json_t *limit_names(const char *const *unenforced, bool enforced)
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < LIMIT_COUNT; i++) {
+		if (is_among(unenforced, limit_table[i].name) == enforced)
+			continue;
+		if (json_array_append_new(array, json_string(limit_table[i].name)) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static json_t *ceilings(const struct limits *limits)
+{
+	json_t *object = json_object();
+
+	for (int i = 0; i < LIMIT_COUNT; i++) {
+		if (json_object_set_new(object, limit_table[i].name, json_integer(limits->value[i])) < 0) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
+static json_t *engine_to_json(struct engine *engine)
+{
+	char why[256] = "";
+	bool healthy = engine->v->healthy(engine, why, sizeof(why));
+
+	return json_pack("{s:s, s:b, s:s?, s:I}", "name", engine->v->name, "healthy", healthy, "why",
+			 healthy ? NULL : why, "sandboxes", (json_int_t)engine->v->sandbox_count(engine));
+}
+
+static json_t *queue_to_json(const struct api *api)
+{
+	struct queue_stats stats = queue_stats(api->queue);
+
+	return json_pack("{s:i, s:I, s:i, s:I}", "running", (int)stats.running, "parallel",
+			 (json_int_t)api->options.config->parallel, "waiting", (int)stats.waiting, "places",
+			 (json_int_t)api->options.config->queue);
+}
+
+static json_t *host_to_json(const struct api *api)
+{
+	struct api_node_facts facts = { 0 };
+
+	if (!api->options.node_facts)
+		return json_null();
+	api->options.node_facts(api->options.user, &facts);
+	return json_pack("{s:i, s:b}", "cgroup_version", facts.cgroup_version, "rootless", facts.rootless);
+}
+
+void api_handle_node(struct http_request *request, void *user)
+{
+	struct api *api = user;
+	struct engine *engine = api->options.engine;
+	const char *const *unenforced = engine->v->unenforced(engine);
+	json_int_t uptime_ms = (json_int_t)((api_now_us() - api->began_us) / 1000);
+
+	http_respond_json(request, 200,
+			  json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:[], s:o, s:b, s:I}", "version",
+				    KILN_VERSION, "engine", engine_to_json(engine), "host", host_to_json(api),
+				    "enforced", limit_names(unenforced, true), "unenforced",
+				    limit_names(unenforced, false), "ceilings",
+				    ceilings(&api->options.config->ceilings), "pools", "queue",
+				    queue_to_json(api), "draining", queue_is_draining(api->queue),
+				    "uptime_ms", uptime_ms));
+}
