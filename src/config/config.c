@@ -11,7 +11,7 @@
 
 #define DEFAULT_PATH "/etc/kiln/kiln.conf"
 
-/* Variables that begin like settings but are read elsewhere, or by no kiln at all. A trailing '*' stands for any end. */
+/* Variables that begin like settings but are read elsewhere, or by no kiln at all. A '*' stands for any end. */
 static const char *const foreign_variables[] = {
 	"KILN_CONFIG",	  /* the path of kiln.conf */
 	"KILN_KEEPER_FD", /* from the keeper to the front */

@@ -52,8 +52,8 @@ struct config {
 bool config_flag_is(const char *arg, bool *ret_needs_next);
 
 /*
- * Prints every setting with its default and help to stdout: for `kiln help serve` (`format` "text"), the man page ("man")
- * or as kiln.conf.example ("conf").
+ * Prints every setting with its default and help to stdout: for `kiln help serve` (`format` "text"), the man page
+ * ("man") or as kiln.conf.example ("conf").
  */
 void config_describe(const char *format);
 

@@ -73,10 +73,9 @@ void setting_flag(const struct setting *setting, char *text, size_t size);
 [[nodiscard]] int setting_set(struct config_reader *reader, size_t at, enum setting_source source,
 			      const char *text, const char *origin, struct err *err);
 
-/* Adds one token; the same rules as setting_set(). */
+/* Adds a copy of one token; the same rules as setting_set(). */
 [[nodiscard]] int setting_add_token(struct config_reader *reader, size_t at, enum setting_source source,
-				    const char *name, size_t name_len, const char *secret, const char *origin,
-				    struct err *err);
+				    const struct config_token *token, const char *origin, struct err *err);
 
 /* Fills in whatever no source has set. */
 [[nodiscard]] int config_defaults(struct config_reader *reader, struct err *err);

@@ -49,6 +49,7 @@ static int read_tokens(const struct place *place, size_t at, const yaml_node_t *
 {
 	yaml_node_t *value;
 	const char *name, *secret;
+	struct config_token token;
 	char origin[256];
 	int r = 0;
 
@@ -57,8 +58,8 @@ static int read_tokens(const struct place *place, size_t at, const yaml_node_t *
 		if (!secret)
 			return -EINVAL;
 		origin_of(place, value, "tokens", origin, sizeof(origin));
-		r = setting_add_token(place->reader, at, SOURCE_FILE, name, strlen(name), secret, origin,
-				      err);
+		token = (struct config_token){ .name = (char *)name, .token = (char *)secret };
+		r = setting_add_token(place->reader, at, SOURCE_FILE, &token, origin, err);
 	}
 	return r;
 }

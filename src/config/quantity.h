@@ -1,8 +1,8 @@
 /*
  * Numbers as people write them in settings, language files and --limit: whole, not negative, with or without a unit.
  *
- * A count has no unit. Bytes: none, B, KiB, MiB, GiB, TiB (powers of 1024). Milliseconds: none, ms, s, m, h. A space may
- * stand before the unit. Fractions are not accepted: what is written is exactly what holds.
+ * A count has no unit. Bytes: none, B, KiB, MiB, GiB, TiB (powers of 1024). Milliseconds: none, ms, s, m, h. A space
+ * may stand before the unit. Fractions are not accepted: what is written is exactly what holds.
  */
 #ifndef KILN_CONFIG_QUANTITY_H
 #define KILN_CONFIG_QUANTITY_H

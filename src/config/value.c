@@ -144,8 +144,10 @@ static int set_list(struct config_reader *reader, const struct setting *setting,
 	return 0;
 }
 
-static bool token_name_ok(const char *name, size_t len)
+static bool token_name_ok(const char *name)
 {
+	size_t len = strlen(name);
+
 	if (len == 0 || len > TOKEN_NAME_MAX)
 		return false;
 	for (size_t i = 0; i < len; i++) {
@@ -171,20 +173,20 @@ static bool token_secret_ok(const char *secret)
 	return true;
 }
 
-static int check_token(const struct config *config, const struct setting *setting, const char *name,
-		       size_t name_len, const char *secret, const char *origin, struct err *err)
+static int check_token(const struct config *config, const struct setting *setting,
+		       const struct config_token *token, const char *origin, struct err *err)
 {
-	if (!token_name_ok(name, name_len))
+	if (!token_name_ok(token->name))
 		return refuse(err, setting, origin,
 			      "the name of a token is up to 64 letters, digits, '.', '_' and '-'");
-	if (!token_secret_ok(secret))
+	if (!token_secret_ok(token->token))
 		return refuse(err, setting, origin,
 			      "a token is 1 to 512 visible ASCII characters without blanks");
 	if (config->tokens_count >= TOKENS_MAX)
 		return refuse(err, setting, origin, "more than 4096 tokens");
 	/* One name may have two secrets, while one replaces the other; one secret with two names is nobody's. */
 	for (size_t i = 0; i < config->tokens_count; i++) {
-		if (strcmp(config->tokens[i].token, secret) == 0)
+		if (strcmp(config->tokens[i].token, token->token) == 0)
 			return refuse(err, setting, origin, "two tokens are the same");
 	}
 	return 0;
@@ -208,25 +210,24 @@ static void begin_source(struct config_reader *reader, size_t at, enum setting_s
 	}
 }
 
-int setting_add_token(struct config_reader *reader, size_t at, enum setting_source source, const char *name,
-		      size_t name_len, const char *secret, const char *origin, struct err *err)
+int setting_add_token(struct config_reader *reader, size_t at, enum setting_source source,
+		      const struct config_token *token, const char *origin, struct err *err)
 {
 	struct config *config = reader->config;
-	struct config_token *grown, token;
+	struct config_token *grown, copy;
 	int r;
 
 	begin_source(reader, at, source);
-	r = check_token(config, &config_settings[at], name, name_len, secret, origin, err);
+	r = check_token(config, &config_settings[at], token, origin, err);
 	if (r < 0)
 		return r;
 	grown = reallocarray(config->tokens, config->tokens_count + 1, sizeof(*grown));
 	if (!grown)
 		return err_set(err, -ENOMEM, "%s", origin);
 	config->tokens = grown;
-	token.name = strndup(name, name_len);
-	token.token = strdup(secret);
-	grown[config->tokens_count++] = token;
-	if (!token.name || !token.token)
+	copy = (struct config_token){ .name = strdup(token->name), .token = strdup(token->token) };
+	grown[config->tokens_count++] = copy;
+	if (!copy.name || !copy.token)
 		return err_set(err, -ENOMEM, "%s", origin);
 	return 0;
 }
@@ -236,7 +237,7 @@ static int set_tokens(struct config_reader *reader, size_t at, enum setting_sour
 		      const char *origin, struct err *err)
 {
 	const char *equals;
-	char secret[TOKEN_SECRET_MAX + 2];
+	char name[TOKEN_NAME_MAX + 2], secret[TOKEN_SECRET_MAX + 2];
 	size_t len;
 	int r = 0;
 
@@ -246,10 +247,12 @@ static int set_tokens(struct config_reader *reader, size_t at, enum setting_sour
 		if (!equals)
 			return refuse(err, &config_settings[at], origin,
 				      "must be name=secret, with commas between");
-		/* A secret that is cut here is still too long for token_secret_ok(). */
+		/* What is cut here is still too long for check_token(). */
+		snprintf(name, sizeof(name), "%.*s", (int)(equals - text), text);
 		snprintf(secret, sizeof(secret), "%.*s", (int)(len - (size_t)(equals + 1 - text)),
 			 equals + 1);
-		r = setting_add_token(reader, at, source, text, (size_t)(equals - text), secret, origin, err);
+		r = setting_add_token(reader, at, source,
+				      &(struct config_token){ .name = name, .token = secret }, origin, err);
 		explicit_bzero(secret, sizeof(secret));
 	}
 	return r;

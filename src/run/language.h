@@ -30,7 +30,7 @@ struct language {
 	char *image;
 	char *source_file; /* e.g. "main.c" */
 	char **extensions; /* without the dot; for `kiln run FILE` and {files} */
-	char **requires; /* programs that its image must have, absolute paths; "/usr/bin/node|/usr/local/bin/node": either */
+	char **requires;   /* absolute paths that its image must have; with '|' between: either of them */
 	struct language_step compile;
 	struct language_step run;
 	char *hello;	/* a program that prints "Hello, World!" */

@@ -1,9 +1,9 @@
 /*
  * Versions: their order, ranges of them, and how to know that of an installed program without running it.
  *
- * How the probe works: distributions install an interpreter or compiler under a name with its version and link the plain
- * name to it (python3 -> python3.11, gcc -> gcc-12, perl = perl5.36.0). A file beside the plain name that is the same
- * inode and whose name fits the pattern therefore tells the version; a merely similar name tells nothing.
+ * How the probe works: distributions install an interpreter or compiler under a name with its version and link the
+ * plain name to it (python3 -> python3.11, gcc -> gcc-12, perl = perl5.36.0). A file beside the plain name that is the
+ * same inode and whose name fits the pattern therefore tells the version; a merely similar name tells nothing.
  */
 #include "run/language_priv.h"
 
@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -13,7 +13,7 @@
 
 #define ARGUMENT_MAX (1024UL * 1024)
 
-/* All that a program finds in its environment when neither language nor request say more; TERM is left out on purpose. */
+/* All that a program finds in its environment when neither language nor request say more. No TERM: there is none. */
 static const struct {
 	const char *name, *value;
 } base_environment[] = {

@@ -32,7 +32,7 @@ struct plan_sources {
 	const char *entry;	 /* of {entry}, {stem}, {dir}; NULL: there is none */
 };
 
-/* True when a command has a placeholder that begins like `name` ("files", "entry"); {stem} and {dir} need an entry too. */
+/* True when a command needs "files" or, for {entry}, {stem} and {dir}, "entry". */
 bool plan_command_needs(char *const *command, const char *name);
 
 /* True when {files} would be at least one argument. */
