@@ -1,0 +1,322 @@
+/*
+ * Files back to the host, after every other process of the run is dead: nobody can swap a file under the walk.
+ *
+ * The walk goes by directory descriptors, one component at a time, never follows a link and opens regular files only.
+ * Names in a folder are visited in byte order, so that what a bound cuts off does not depend on the file system.
+ */
+#include "init/init_priv.h"
+
+#include "base/glob.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct walk {
+	struct init *init;
+	const struct wire_collect *what;
+	char path[WIRE_PATH_MAX];
+	size_t path_len;
+	uint32_t visited, sent_files, omitted;
+	uint64_t sent_bytes;
+	uint32_t error; /* errno for COLLECT_END */
+};
+
+#define OMITTED_MAX 100
+
+static void report(struct walk *w, const struct wire_collected *file)
+{
+	uint8_t payload[WIRE_PATH_MAX + 32];
+	int64_t len = wire_collected_encode(file, payload, sizeof(payload));
+
+	out_frame(w->init, WIRE_COLLECTED, 0, payload, (uint32_t)len);
+}
+
+static void omit(struct walk *w, enum wire_omit reason, uint64_t size)
+{
+	struct wire_collected file = { .change = WIRE_OMITTED, .omit = (uint8_t)reason, .size = size, .path = w->path };
+
+	if (w->what->kind == WIRE_COLLECT_KEEP && reason != WIRE_OMIT_NOT_REGULAR)
+		w->error = EFBIG;
+	if (w->omitted++ < OMITTED_MAX)
+		report(w, &file);
+}
+
+static bool wanted(const struct walk *w)
+{
+	const char *glob = w->what->globs.first;
+
+	if (w->what->globs.count == 0)
+		return true;
+	for (uint32_t i = 0; i < w->what->globs.count; i++, glob = wire_strings_next(glob)) {
+		if (glob_match(glob, w->path))
+			return true;
+	}
+	return false;
+}
+
+static int compare_uploaded(const void *a, const void *b)
+{
+	return strcmp(((const struct uploaded *)a)->path, ((const struct uploaded *)b)->path);
+}
+
+static struct uploaded *find_uploaded(const struct walk *w)
+{
+	struct uploads *up = &w->init->uploads;
+	struct uploaded key = { .path = (char *)w->path };
+
+	if (!up->count)
+		return NULL;
+	return bsearch(&key, up->items, up->count, sizeof(key), compare_uploaded);
+}
+
+static int hash_file(int fd, uint64_t *ret)
+{
+	uint8_t chunk[16384];
+	uint64_t hash = HASH_START;
+
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		hash = hash_add(hash, chunk, (size_t)n);
+	}
+	*ret = hash;
+	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0;
+}
+
+/* False: the file is as it was uploaded. The user cannot set ctime, so an untouched one is not even read. */
+static bool is_changed(const struct uploaded *was, int fd, const struct stat *st)
+{
+	int64_t ctime_ns = st->st_ctim.tv_sec * 1000000000ll + st->st_ctim.tv_nsec;
+	uint64_t hash;
+
+	if (st->st_ino == was->inode && ctime_ns == was->ctime_ns)
+		return false;
+	if ((uint64_t)st->st_size != was->size || (st->st_mode & 07777) != was->mode)
+		return true;
+	return hash_file(fd, &hash) < 0 || hash != was->hash;
+}
+
+/* Sends exactly `len` bytes; a file that cannot be read on is filled up with zeros rather than break the protocol. */
+static void send_content(struct walk *w, int fd, uint64_t len)
+{
+	struct init *init = w->init;
+
+	while (len) {
+		size_t most = len < WIRE_TO_HOST_MAX ? (size_t)len : WIRE_TO_HOST_MAX;
+		ssize_t n;
+
+		out_wait(init, OUT_BUFFER_SIZE - WIRE_HEADER_SIZE - WIRE_TO_HOST_MAX);
+		n = out_read_frame(init, fd, WIRE_DATA, 0, most);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			uint8_t zero[1024] = { 0 };
+
+			n = most < sizeof(zero) ? (ssize_t)most : (ssize_t)sizeof(zero);
+			out_frame(init, WIRE_DATA, 0, zero, (uint32_t)n);
+		}
+		len -= (uint64_t)n;
+	}
+}
+
+static void send_file(struct walk *w, int fd, const struct stat *st, enum wire_change change)
+{
+	struct wire_collected file = {
+		.change = (uint8_t)change,
+		.mode = st->st_mode & 07777,
+		.size = (uint64_t)st->st_size,
+		.path = w->path,
+	};
+	bool keep = w->what->kind == WIRE_COLLECT_KEEP;
+
+	file.sent = file.size;
+	if (file.size > w->what->file_bytes) {
+		if (keep) {
+			omit(w, WIRE_OMIT_TOO_LARGE, file.size);
+			return;
+		}
+		file.sent = w->what->file_bytes;
+		file.truncated = true;
+	}
+	if (w->sent_files >= w->what->files) {
+		omit(w, WIRE_OMIT_TOO_MANY, file.size);
+		return;
+	}
+	if (file.sent > w->what->total_bytes - w->sent_bytes) {
+		omit(w, WIRE_OMIT_TOO_LARGE, file.size);
+		return;
+	}
+	w->sent_files++;
+	w->sent_bytes += file.sent;
+	report(w, &file);
+	send_content(w, fd, file.sent);
+}
+
+static void visit_file(struct walk *w, int dir_fd, const char *name)
+{
+	struct uploaded *was = find_uploaded(w);
+	struct stat st;
+	int fd;
+
+	if (was)
+		was->seen = true;
+	if (!wanted(w))
+		return;
+	fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		omit(w, WIRE_OMIT_UNREADABLE, 0);
+	else if (w->what->kind == WIRE_COLLECT_KEEP)
+		send_file(w, fd, &st, WIRE_CREATED);
+	else if (!was)
+		send_file(w, fd, &st, WIRE_CREATED);
+	else if (is_changed(was, fd, &st))
+		send_file(w, fd, &st, WIRE_CHANGED);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names in a folder, sorted; *ret_count of them, each freed by the caller. Stops at what may still be visited. */
+static char **list_names(DIR *dir, uint32_t most, size_t *ret_count)
+{
+	char **names = NULL;
+	size_t count = 0, room = 0;
+	struct dirent *entry;
+
+	while (count < most && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (count == room) {
+			char **grown = reallocarray(names, room ? 2 * room : 32, sizeof(*names));
+
+			if (!grown)
+				break;
+			names = grown;
+			room = room ? 2 * room : 32;
+		}
+		names[count] = strdup(entry->d_name);
+		if (!names[count])
+			break;
+		count++;
+	}
+	if (count)
+		qsort(names, count, sizeof(*names), compare_names);
+	*ret_count = count;
+	return names;
+}
+
+static void visit_dir(struct walk *w, int fd, unsigned depth);
+
+static void visit(struct walk *w, int dir_fd, const char *name, unsigned depth)
+{
+	size_t old_len = w->path_len;
+	size_t len = strlen(name);
+	struct stat st;
+	int fd;
+
+	if (old_len + len + 2 > sizeof(w->path)) {
+		omit(w, WIRE_OMIT_NAME, 0);
+		return;
+	}
+	if (old_len)
+		w->path[w->path_len++] = '/';
+	memcpy(w->path + w->path_len, name, len + 1);
+	w->path_len += len;
+	w->visited++;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		omit(w, WIRE_OMIT_UNREADABLE, 0);
+	} else if (S_ISREG(st.st_mode)) {
+		visit_file(w, dir_fd, name);
+	} else if (!S_ISDIR(st.st_mode)) {
+		if (wanted(w))
+			omit(w, WIRE_OMIT_NOT_REGULAR, 0);
+	} else if (depth >= COLLECT_DEPTH_MAX) {
+		omit(w, WIRE_OMIT_TOO_DEEP, 0);
+	} else {
+		fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			omit(w, WIRE_OMIT_UNREADABLE, 0);
+		else
+			visit_dir(w, fd, depth + 1);
+	}
+	w->path_len = old_len;
+	w->path[old_len] = '\0';
+}
+
+/* Takes over fd. */
+static void visit_dir(struct walk *w, int fd, unsigned depth)
+{
+	DIR *dir = fdopendir(fd);
+	char **names;
+	size_t count;
+
+	if (!dir) {
+		close(fd);
+		return;
+	}
+	names = list_names(dir, COLLECT_VISIT_MAX - w->visited, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (w->visited < COLLECT_VISIT_MAX)
+			visit(w, dirfd(dir), names[i], depth);
+		free(names[i]);
+	}
+	free(names);
+	closedir(dir);
+}
+
+static void report_deleted(struct walk *w)
+{
+	struct uploads *up = &w->init->uploads;
+
+	for (size_t i = 0; i < up->count; i++) {
+		struct wire_collected file = { .change = WIRE_DELETED, .path = up->items[i].path };
+
+		if (up->items[i].seen)
+			continue;
+		memcpy(w->path, up->items[i].path, strlen(up->items[i].path) + 1);
+		if (wanted(w))
+			report(w, &file);
+	}
+}
+
+void collect(struct init *init, const struct wire_collect *what)
+{
+	static struct walk walk; /* too large for the stack; one thread, one collection at a time */
+	struct uploads *up = &init->uploads;
+	uid_t user = init->config->payload_uid;
+	uint8_t payload[4];
+	int fd;
+
+	walk = (struct walk){ .init = init, .what = what };
+	qsort(up->items, up->count, sizeof(*up->items), compare_uploaded);
+	for (size_t i = 0; i < up->count; i++)
+		up->items[i].seen = false;
+
+	/* As init itself, whose capabilities over the user's files open what the user made unreadable. */
+	setfsuid(getuid());
+	fd = openat(init->sandbox_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		visit_dir(&walk, fd, 0);
+	setfsuid(user);
+	if (walk.visited >= COLLECT_VISIT_MAX)
+		omit(&walk, WIRE_OMIT_TOO_MANY, 0);
+	else if (what->kind == WIRE_COLLECT_CHANGES)
+		report_deleted(&walk);
+	wire_u32_encode(walk.error, payload, sizeof(payload));
+	out_frame(init, WIRE_COLLECT_END, 0, payload, sizeof(payload));
+}

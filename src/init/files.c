@@ -1,0 +1,219 @@
+/*
+ * Files from the host, written inside the sandbox as the sandbox's user (the file system ids of init are the user's).
+ *
+ * Every path is resolved beneath /sandbox by openat2 without following a link: before the first step nobody else is alive
+ * in here, later (sessions) somebody may have left links behind.
+ */
+#include "init/init_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.mode = mode,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+	};
+
+	return (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+}
+
+/* Makes `path` a folder below dir_fd; one that is there already is fine. */
+static int make_dir(int dir_fd, const char *path, const char *name)
+{
+	char parent[WIRE_PATH_MAX];
+	size_t len = (size_t)(name - path);
+	int parent_fd, r = 0;
+
+	if (len == 0)
+		return mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
+	memcpy(parent, path, len - 1);
+	parent[len - 1] = '\0';
+	parent_fd = open_beneath(dir_fd, parent, O_PATH | O_DIRECTORY, 0);
+	if (parent_fd < 0)
+		return -errno;
+	if (mkdirat(parent_fd, name, 0755) < 0 && errno != EEXIST)
+		r = -errno;
+	close(parent_fd);
+	return r;
+}
+
+/* Makes the folders that lead to `path`; the last component too when `whole`. */
+static int make_dirs(int dir_fd, char *path, bool whole)
+{
+	char *name = path;
+
+	for (;;) {
+		char *slash = strchr(name, '/');
+		int r;
+
+		if (!slash && !whole)
+			return 0;
+		if (slash)
+			*slash = '\0';
+		r = make_dir(dir_fd, path, name);
+		if (slash)
+			*slash = '/';
+		if (r < 0 || !slash)
+			return r;
+		name = slash + 1;
+	}
+}
+
+static void fail(struct init *init, const char *path, int error)
+{
+	struct uploads *up = &init->uploads;
+
+	if (up->error)
+		return;
+	up->error = (uint32_t)error;
+	memcpy(up->error_path, path, strnlen(path, sizeof(up->error_path) - 1) + 1);
+}
+
+uint64_t hash_add(uint64_t hash, const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ data[i]) * 1099511628211ull;
+	return hash;
+}
+
+static int remember(struct uploads *up, const struct stat *st)
+{
+	struct uploaded *item;
+
+	if (up->count == up->room) {
+		size_t room = up->room ? 2 * up->room : 16;
+		struct uploaded *grown = up->count < UPLOADED_MAX ? reallocarray(up->items, room, sizeof(*grown))
+								  : NULL;
+
+		if (!grown)
+			return -ENOMEM;
+		up->items = grown;
+		up->room = room;
+	}
+	item = &up->items[up->count];
+	item->path = strdup(up->path);
+	if (!item->path)
+		return -ENOMEM;
+	item->hash = up->hash;
+	item->size = (uint64_t)st->st_size;
+	item->inode = st->st_ino;
+	item->ctime_ns = st->st_ctim.tv_sec * 1000000000ll + st->st_ctim.tv_nsec;
+	item->mode = st->st_mode & 07777;
+	item->seen = false;
+	up->count++;
+	return 0;
+}
+
+static void finish_file(struct init *init)
+{
+	struct uploads *up = &init->uploads;
+	struct stat st;
+	int r = 0;
+
+	if (up->fd < 0)
+		return;
+	if (fchmod(up->fd, up->mode) < 0 || fstat(up->fd, &st) < 0)
+		r = -errno;
+	if (r == 0)
+		r = remember(up, &st);
+	if (r < 0)
+		fail(init, up->path, -r);
+	close(up->fd);
+	up->fd = -1;
+}
+
+static void begin_dir(struct init *init, char *path, mode_t mode)
+{
+	int r = make_dirs(init->sandbox_fd, path, true);
+	int fd;
+
+	if (r < 0) {
+		fail(init, path, -r);
+		return;
+	}
+	fd = open_beneath(init->sandbox_fd, path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0 || fchmod(fd, mode | 0700) < 0)
+		fail(init, path, errno);
+	if (fd >= 0)
+		close(fd);
+}
+
+void files_begin(struct init *init, const struct wire_file *file)
+{
+	struct uploads *up = &init->uploads;
+	size_t len = strlen(file->path);
+	int r;
+
+	if (up->left || len == 0 || len >= sizeof(up->path))
+		_exit(1);
+	memcpy(up->path, file->path, len + 1);
+	if (file->is_dir) {
+		begin_dir(init, up->path, file->mode);
+		return;
+	}
+
+	up->left = file->size;
+	up->mode = file->mode;
+	up->hash = HASH_START;
+	r = make_dirs(init->sandbox_fd, up->path, false);
+	if (r == 0) {
+		up->fd = open_beneath(init->sandbox_fd, up->path,
+				      O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY, 0600);
+		if (up->fd < 0)
+			r = -errno;
+	}
+	if (r < 0)
+		fail(init, up->path, -r);
+	if (up->left == 0)
+		finish_file(init);
+}
+
+void files_data(struct init *init, const uint8_t *data, size_t len)
+{
+	struct uploads *up = &init->uploads;
+
+	if (len > up->left)
+		_exit(1);
+	up->left -= len;
+	up->hash = hash_add(up->hash, data, len);
+	while (len && up->fd >= 0) {
+		ssize_t n = write(up->fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			fail(init, up->path, n < 0 ? errno : EIO);
+			close(up->fd);
+			up->fd = -1;
+			break;
+		}
+		data += n;
+		len -= (size_t)n;
+	}
+	if (up->left == 0)
+		finish_file(init);
+}
+
+void files_synced(struct init *init)
+{
+	struct uploads *up = &init->uploads;
+	struct wire_synced synced = { .error = up->error, .path = up->error_path };
+	uint8_t payload[WIRE_PATH_MAX + 8];
+	int64_t len;
+
+	if (up->left)
+		_exit(1);
+	len = wire_synced_encode(&synced, payload, sizeof(payload));
+	out_frame(init, WIRE_SYNCED, 0, payload, (uint32_t)len);
+	up->error = 0;
+	up->error_path[0] = '\0';
+}

@@ -1,0 +1,142 @@
+/*
+ * The parts of init and the state they share. One process, one thread, one poll loop; see main.c for how it works.
+ */
+#ifndef KILN_INIT_INIT_PRIV_H
+#define KILN_INIT_INIT_PRIV_H
+
+#include "engine/facts.h"
+#include "wire/init_config.h"
+#include "wire/init_proto.h"
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define OUT_BUFFER_SIZE	  (256u * 1024)
+#define OUT_RESERVE	  (16u * 1024) /* room kept for frames that are not output */
+#define OUTPUT_CHUNK_MIN  4096u	       /* a pipe is read only when this much room is left */
+#define UPLOADED_MAX	  20000u
+#define COLLECT_DEPTH_MAX 64
+#define COLLECT_VISIT_MAX 50000u
+
+/* One regular file that the host sent, as it was when it was in place. */
+struct uploaded {
+	char *path;
+	uint64_t hash; /* FNV-1a of the content */
+	uint64_t size;
+	ino_t inode;
+	int64_t ctime_ns;
+	mode_t mode;
+	bool seen; /* during a collection */
+};
+
+struct uploads {
+	struct uploaded *items;
+	size_t count, room;
+	uint32_t error; /* errno of the first failure */
+	char error_path[WIRE_PATH_MAX];
+	/* The file being written. */
+	int fd;
+	uint64_t left; /* bytes still to come */
+	uint64_t hash;
+	char path[WIRE_PATH_MAX];
+	mode_t mode;
+};
+
+struct stdin_queue {
+	uint8_t data[WIRE_STDIN_WINDOW];
+	size_t start, len;
+	uint32_t owed; /* bytes taken by the program for which no credit was given yet */
+	bool eof;
+};
+
+struct step {
+	bool running;
+	bool main_gone; /* the step's own process was reaped */
+	pid_t main_pid;
+	int main_status;
+	int error_fd;	/* read end: what failed before exec, or nothing */
+	int stdin_fd;	/* write end, -1 when closed */
+	int output_fd[2]; /* read ends of stdout and stderr */
+	uint64_t printed[2];
+	struct limits limits;
+	uint32_t flags;
+	enum step_kill kill;
+	uint64_t start_us, end_us, deadline_us, sample_us;
+	uint64_t reaped_cpu_us; /* of all children of init before this step */
+	uint64_t cpu_seen_us, memory_peak_bytes, disk_used_bytes;
+	uint32_t processes_peak;
+	bool disk_full;
+	struct stdin_queue input;
+};
+
+struct init {
+	const struct init_config *config;
+	const struct sock_filter *filter;
+	int socket_fd, cgroup_fd, sandbox_fd, signal_fd, proc_fd;
+	uint8_t in[WIRE_HEADER_SIZE + WIRE_TO_INIT_MAX];
+	size_t in_len;
+	uint8_t out[OUT_BUFFER_SIZE];
+	size_t out_start, out_len;
+	struct uploads uploads;
+	struct step step;
+};
+
+uint64_t now_us(void);
+
+/* out.c: frames to the host. Room for OUT_RESERVE bytes is always made by waiting, so these cannot fail. */
+size_t out_room(const struct init *init);
+void out_frame(struct init *init, uint8_t type, uint8_t stream, const void *payload, uint32_t len);
+/* Writes what the socket takes now. The host is gone: exits. */
+void out_flush(struct init *init);
+/* Waits until at most `left` bytes are unsent. */
+void out_wait(struct init *init, size_t left);
+/* Reads from `fd` straight into an output frame, at most `most` bytes. Returns like read(2), errno set. */
+ssize_t out_read_frame(struct init *init, int fd, uint8_t type, uint8_t stream, size_t most);
+
+/* files.c: uploads. */
+void files_begin(struct init *init, const struct wire_file *file);
+void files_data(struct init *init, const uint8_t *data, size_t len);
+void files_synced(struct init *init);
+uint64_t hash_add(uint64_t hash, const uint8_t *data, size_t len);
+#define HASH_START 14695981039346656037ull
+
+/* collect.c */
+void collect(struct init *init, const struct wire_collect *what);
+
+/* spawn.c: between fork and exec. */
+struct spawn {
+	char **argv, **envp;
+	char **candidates; /* paths to try, NULL-terminated */
+	int stdio[3];
+	int error_fd; /* write end; gets struct spawn_error */
+	const struct init_config *config;
+	const struct sock_filter *filter;
+	const struct limits *limits;
+	uint32_t flags;
+};
+
+struct spawn_error {
+	uint8_t stage; /* enum wire_stage */
+	int32_t error; /* errno */
+};
+
+/* Never returns. Async-signal-safe calls only. */
+_Noreturn void spawn_child(const struct spawn *spawn);
+
+/* step.c */
+void step_start(struct init *init, const struct wire_start *start);
+void step_stdin(struct init *init, const uint8_t *data, size_t len);
+void step_stdin_pump(struct init *init);
+void step_output_pump(struct init *init, int which);
+void step_reap(struct init *init);
+/* Kills and reaps all that is left, drains the pipes and reports EXIT. */
+void step_finish(struct init *init, enum step_kill reason);
+
+/* watch.c: samples disk, and memory, processor time and processes where no cgroup does. May set *ret_kill. */
+void watch_sample(struct init *init, enum step_kill *ret_kill);
+uint64_t watch_next_us(const struct init *init);
+
+#endif

@@ -1,0 +1,213 @@
+/*
+ * init: PID 1 of a sandbox.
+ *
+ * How it works. The keeper has made the namespaces and mounts and has executed this static program from a sealed memfd,
+ * with the host's socket as descriptor 3, its configuration as 4 and the sandbox's cgroup directory as 5. It is another uid
+ * than the payload, not dumpable, and hidden by hidepid, so that nothing in here can look at or touch it. One poll
+ * loop: frames from the host, the step's pipes, SIGCHLD, the step's deadline and the watchdog's samples. What must hold
+ * even if this process is stopped or broken (deadline, cgroup limits) is the keeper's; when the host's socket closes, or
+ * this process ends in any way, the kernel kills every process of the namespace.
+ *
+ * The host is trusted: a frame out of place is our own bug, and ends the sandbox.
+ */
+#include "init/init_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void handle_frame(struct init *init, const struct wire_frame *frame)
+{
+	struct wire_file file;
+	struct wire_start start;
+	struct wire_collect what;
+
+	switch (frame->type) {
+	case WIRE_FILE:
+		if (init->step.running || wire_file_decode(frame, &file) < 0)
+			_exit(1);
+		files_begin(init, &file);
+		break;
+	case WIRE_DATA:
+		files_data(init, frame->payload, frame->len);
+		break;
+	case WIRE_SYNC:
+		files_synced(init);
+		break;
+	case WIRE_START:
+		if (wire_start_decode(frame, &start) < 0)
+			_exit(1);
+		step_start(init, &start);
+		break;
+	case WIRE_STDIN:
+		step_stdin(init, frame->payload, frame->len);
+		break;
+	case WIRE_STDIN_EOF:
+		init->step.input.eof = true;
+		step_stdin_pump(init);
+		break;
+	case WIRE_KILL:
+		if (frame->len == 1 && init->step.running)
+			step_finish(init, (enum step_kill)frame->payload[0]);
+		break;
+	case WIRE_COLLECT:
+		if (init->step.running || wire_collect_decode(frame, &what) < 0)
+			_exit(1);
+		collect(init, &what);
+		break;
+	default:
+		_exit(1);
+	}
+}
+
+static void handle_socket(struct init *init)
+{
+	ssize_t n = recv(init->socket_fd, init->in + init->in_len, sizeof(init->in) - init->in_len, MSG_DONTWAIT);
+	struct wire_frame frame;
+	size_t used = 0;
+	int64_t size;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0)
+		_exit(0);
+	init->in_len += (size_t)n;
+	while ((size = wire_frame_parse(init->in + used, init->in_len - used, WIRE_TO_INIT_MAX, &frame)) > 0) {
+		handle_frame(init, &frame);
+		used += (size_t)size;
+	}
+	if (size < 0)
+		_exit(1);
+	memmove(init->in, init->in + used, init->in_len - used);
+	init->in_len -= used;
+}
+
+static void drain_signals(int fd)
+{
+	struct signalfd_siginfo info[16];
+
+	while (read(fd, info, sizeof(info)) > 0)
+		;
+}
+
+/* Milliseconds until the deadline or the next sample, rounded up; -1 without a running step. */
+static int poll_timeout(const struct init *init)
+{
+	uint64_t now, next;
+
+	if (!init->step.running)
+		return -1;
+	now = now_us();
+	next = watch_next_us(init);
+	if (init->step.deadline_us < next)
+		next = init->step.deadline_us;
+	return next <= now ? 0 : (int)((next - now + 999) / 1000);
+}
+
+static void check_step(struct init *init)
+{
+	enum step_kill reason = STEP_KILL_NONE;
+
+	if (!init->step.running)
+		return;
+	if (init->step.main_gone || init->step.kill != STEP_KILL_NONE) {
+		step_finish(init, init->step.kill);
+		return;
+	}
+	if (now_us() >= watch_next_us(init))
+		watch_sample(init, &reason);
+	if (reason == STEP_KILL_NONE && now_us() >= init->step.deadline_us)
+		reason = STEP_KILL_WALL;
+	if (reason != STEP_KILL_NONE)
+		step_finish(init, reason);
+}
+
+enum { POLL_SOCKET, POLL_SIGNAL, POLL_STDIN, POLL_STDOUT, POLL_STDERR, POLL_COUNT };
+
+static void loop_once(struct init *init)
+{
+	struct step *step = &init->step;
+	bool room = out_room(init) >= OUTPUT_CHUNK_MIN;
+	struct pollfd p[POLL_COUNT] = {
+		[POLL_SOCKET] = { init->socket_fd, (short)(POLLIN | (init->out_len ? POLLOUT : 0)), 0 },
+		[POLL_SIGNAL] = { init->signal_fd, POLLIN, 0 },
+		[POLL_STDIN] = { step->running && step->input.len ? step->stdin_fd : -1, POLLOUT, 0 },
+		[POLL_STDOUT] = { step->running && room ? step->output_fd[0] : -1, POLLIN, 0 },
+		[POLL_STDERR] = { step->running && room ? step->output_fd[1] : -1, POLLIN, 0 },
+	};
+
+	if (poll(p, POLL_COUNT, poll_timeout(init)) < 0 && errno != EINTR)
+		_exit(1);
+	for (int which = 0; which < 2; which++) {
+		if (p[POLL_STDOUT + which].revents)
+			step_output_pump(init, which);
+	}
+	if (p[POLL_STDIN].revents)
+		step_stdin_pump(init);
+	if (p[POLL_SIGNAL].revents) {
+		drain_signals(init->signal_fd);
+		step_reap(init);
+	}
+	check_step(init);
+	if (p[POLL_SOCKET].revents & (POLLIN | POLLHUP | POLLERR))
+		handle_socket(init);
+	out_flush(init);
+}
+
+static void load_config(struct init *init)
+{
+	struct stat st;
+	const void *map;
+
+	if (fstat(INIT_CONFIG_FD, &st) < 0)
+		_exit(1);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, INIT_CONFIG_FD, 0);
+	if (map == MAP_FAILED)
+		_exit(1);
+	close(INIT_CONFIG_FD);
+	init->config = map;
+	init->filter = (const void *)(init->config + 1);
+	if (init->config->magic != INIT_CONFIG_MAGIC)
+		_exit(1);
+}
+
+int main(void)
+{
+	static struct init init; /* a megabyte of buffers of which an idle sandbox touches nothing */
+	uint8_t version[4];
+	sigset_t all;
+
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_NAME, "kiln-init", 0, 0, 0);
+	load_config(&init);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	init.socket_fd = INIT_SOCKET_FD;
+	init.cgroup_fd = INIT_CGROUP_FD;
+	init.sandbox_fd = open("/sandbox", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	init.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	init.signal_fd = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
+	init.uploads.fd = -1;
+	init.step.error_fd = init.step.stdin_fd = init.step.output_fd[0] = init.step.output_fd[1] = -1;
+	if (init.sandbox_fd < 0 || init.signal_fd < 0)
+		_exit(1);
+	/* Files and pipes that init makes are the user's. */
+	setfsgid(init.config->payload_gid);
+	setfsuid(init.config->payload_uid);
+	umask(022);
+
+	wire_u32_encode(WIRE_VERSION, version, sizeof(version));
+	out_frame(&init, WIRE_HELLO, 0, version, sizeof(version));
+	out_flush(&init);
+	for (;;)
+		loop_once(&init);
+}

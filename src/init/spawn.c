@@ -1,0 +1,198 @@
+/*
+ * From fork to exec of the user's program. The order is the point: what needs a capability comes before the bounding set
+ * and the uid are given up, seccomp is the last thing before exec.
+ *
+ * Only async-signal-safe calls and prepared data in here; what fails goes up the error pipe as {stage, errno}.
+ */
+#include "init/init_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ERROR_FD 3 /* where the error pipe stands while everything above is closed */
+
+static _Noreturn void fail(int fd, enum wire_stage stage, int error)
+{
+	struct spawn_error report = { .stage = (uint8_t)stage, .error = error };
+
+	while (write(fd, &report, sizeof(report)) < 0 && errno == EINTR)
+		;
+	_exit(127);
+}
+
+static int reset_signals(void)
+{
+	struct sigaction act = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		sigaction(i, &act, NULL);
+	sigemptyset(&none);
+	return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Standard streams to 0, 1, 2; the error pipe to 3; everything else closed. */
+static int connect_stdio(const struct spawn *spawn)
+{
+	for (int i = 0; i < 3; i++) {
+		if (dup2(spawn->stdio[i], i) < 0)
+			return -errno;
+	}
+	if (dup3(spawn->error_fd, ERROR_FD, O_CLOEXEC) < 0 && errno != EINVAL)
+		return -errno;
+	return close_range(ERROR_FD + 1, ~0u, 0) < 0 ? -errno : 0;
+}
+
+static int set_rlimit(int which, int64_t value)
+{
+	struct rlimit now, want = { .rlim_cur = (rlim_t)value, .rlim_max = (rlim_t)value };
+
+	if (getrlimit((__rlimit_resource_t)which, &now) < 0)
+		return -errno;
+	/* Raising a hard limit needs a capability that kiln does without. */
+	if (now.rlim_max < want.rlim_max)
+		want.rlim_cur = want.rlim_max = now.rlim_max;
+	return setrlimit((__rlimit_resource_t)which, &want) < 0 ? -errno : 0;
+}
+
+static int set_rlimits(const struct spawn *spawn)
+{
+	const int64_t *limit = spawn->limits->value;
+	/*
+	 * CORE is 1 and not 0: with a pipe in core_pattern the kernel ignores 0 and starts the host's handler; 1 makes it skip
+	 * the dump (fs/coredump.c). AS and DATA stay unlimited: memory is the cgroup's business (runtimes reserve terabytes).
+	 */
+	const struct {
+		int which;
+		int64_t value;
+	} table[] = {
+		{ RLIMIT_CORE, 1 },
+		{ RLIMIT_FSIZE, limit[LIMIT_FILE_BYTES] },
+		{ RLIMIT_NOFILE, limit[LIMIT_OPEN_FILES] },
+		{ RLIMIT_STACK, limit[LIMIT_STACK_BYTES] },
+		{ RLIMIT_CPU, (limit[LIMIT_CPU_MS] + 999) / 1000 + 2 },
+		{ RLIMIT_NPROC, limit[LIMIT_PROCESSES] + (spawn->flags & WIRE_START_NPROC ? 0 : 8) },
+		{ RLIMIT_MEMLOCK, 64 * 1024 },
+		{ RLIMIT_MSGQUEUE, 64 * 1024 },
+		{ RLIMIT_SIGPENDING, 256 },
+		{ RLIMIT_NICE, 0 },
+		{ RLIMIT_RTPRIO, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		int r = set_rlimit(table[i].which, table[i].value);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Not even a capability that root could get back: the bounding set empty, securebits locked. Needs CAP_SETPCAP. */
+static int drop_bounding_set(void)
+{
+	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED |
+				   SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+				   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return -errno;
+	for (int cap = 0; cap < 64; cap++) {
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
+			return -errno;
+	}
+	return prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+static int become_user(const struct init_config *config)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	int r = drop_bounding_set();
+
+	if (r < 0)
+		return r;
+	/*
+	 * Raw system calls: glibc's wrappers would signal other threads, of which there are none. Supplementary groups were given
+	 * up when the sandbox was made, where the host allows that.
+	 */
+	if (syscall(SYS_setresgid, config->payload_gid, config->payload_gid, config->payload_gid) < 0 ||
+	    syscall(SYS_setresuid, config->payload_uid, config->payload_uid, config->payload_uid) < 0 ||
+	    syscall(SYS_capset, &header, none) < 0)
+		return -errno;
+	/* A change of credentials clears the death signal. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+static int load_filters(const struct spawn *spawn)
+{
+	const struct sock_filter *filter = spawn->filter;
+
+	for (int i = 0; i < 2; i++) {
+		struct sock_fprog program = {
+			.len = (unsigned short)spawn->config->filter_len[i],
+			.filter = (struct sock_filter *)filter,
+		};
+
+		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+			return -errno;
+		filter += program.len;
+	}
+	return 0;
+}
+
+/* As execvp(3) searches: a candidate that may not be executed is remembered, one that is not there passed over. */
+static int execute(const struct spawn *spawn)
+{
+	int error = ENOENT;
+
+	for (char **path = spawn->candidates; *path; path++) {
+		execve(*path, spawn->argv, spawn->envp);
+		if (errno != ENOENT && errno != ENOTDIR)
+			error = errno;
+		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+			break;
+	}
+	return -error;
+}
+
+_Noreturn void spawn_child(const struct spawn *spawn)
+{
+	int r;
+
+	if (setsid() < 0 || reset_signals() < 0)
+		fail(spawn->error_fd, WIRE_STAGE_SESSION, errno);
+	umask(022);
+	r = connect_stdio(spawn);
+	if (r < 0)
+		fail(spawn->error_fd, WIRE_STAGE_STDIO, -r);
+	/* Its own cgroup as the root of what it sees; where that is not possible it sees none, as no cgroup fs is mounted. */
+	if (spawn->flags & WIRE_START_CGROUP)
+		unshare(CLONE_NEWCGROUP);
+	r = set_rlimits(spawn);
+	if (r < 0)
+		fail(ERROR_FD, WIRE_STAGE_RLIMIT, -r);
+	r = become_user(spawn->config);
+	if (r < 0)
+		fail(ERROR_FD, WIRE_STAGE_CREDENTIALS, -r);
+	if (chdir("/sandbox") < 0)
+		fail(ERROR_FD, WIRE_STAGE_CHDIR, errno);
+	r = load_filters(spawn);
+	if (r < 0)
+		fail(ERROR_FD, WIRE_STAGE_SECCOMP, -r);
+	r = execute(spawn);
+	fail(ERROR_FD, WIRE_STAGE_EXEC, -r);
+}

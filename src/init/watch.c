@@ -1,0 +1,137 @@
+/*
+ * Samples of the running step: how full the disk is, always; memory, processor time and processes only where no cgroup
+ * holds them (rootless without delegation). Those samples are what enforces the limit then, and the result says `watchdog`.
+ */
+#include "init/init_priv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DISK_SAMPLE_US	 20000
+#define WATCH_SAMPLE_US	 4000
+#define WATCH_CLOSE_US	 1000 /* when more than half of the memory is used */
+#define NEAR_FULL_BLOCKS 2
+
+uint64_t watch_next_us(const struct init *init)
+{
+	const struct step *step = &init->step;
+	uint64_t interval = DISK_SAMPLE_US;
+
+	if (step->flags & (WIRE_START_WATCH_MEMORY | WIRE_START_WATCH_CPU))
+		interval = WATCH_SAMPLE_US;
+	if (step->flags & WIRE_START_WATCH_MEMORY &&
+	    step->memory_peak_bytes > (uint64_t)step->limits.value[LIMIT_MEMORY_BYTES] / 2)
+		interval = WATCH_CLOSE_US;
+	return step->sample_us + interval;
+}
+
+static void sample_disk(struct init *init)
+{
+	struct step *step = &init->step;
+	struct statfs fs;
+	uint64_t used;
+
+	if (fstatfs(init->sandbox_fd, &fs) < 0)
+		return;
+	used = (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize;
+	if (used > step->disk_used_bytes)
+		step->disk_used_bytes = used;
+	if (fs.f_bfree < NEAR_FULL_BLOCKS || fs.f_ffree == 0)
+		step->disk_full = true;
+}
+
+/* The second number of /proc/<pid>/statm, resident pages less shared file pages, as bytes. */
+static uint64_t resident_bytes(int proc_fd, const char *pid)
+{
+	char path[sizeof(((struct dirent *)0)->d_name) + 8], text[128];
+	unsigned long size, resident, shared;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/statm", pid);
+	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (sscanf(text, "%lu %lu %lu", &size, &resident, &shared) != 3 || shared > resident)
+		return 0;
+	return (uint64_t)(resident - shared) * 4096;
+}
+
+static uint64_t process_cpu_us(pid_t pid)
+{
+	struct timespec time;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) < 0)
+		return 0;
+	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+static uint64_t reaped_cpu_us(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_CHILDREN, &usage);
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+static void sample_processes(struct init *init, enum step_kill *ret_kill)
+{
+	struct step *step = &init->step;
+	uint64_t memory = 0, cpu = reaped_cpu_us() - step->reaped_cpu_us;
+	uint32_t processes = 0;
+	struct dirent *entry;
+	struct statfs fs;
+	int fd = openat(init->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		int pid = 0;
+
+		if (sscanf(entry->d_name, "%d", &pid) != 1 || pid <= 1)
+			continue;
+		processes++;
+		memory += resident_bytes(init->proc_fd, entry->d_name);
+		cpu += process_cpu_us(pid);
+	}
+	closedir(dir);
+	if (fstatfs(init->sandbox_fd, &fs) == 0)
+		memory += (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize;
+
+	if (processes > step->processes_peak)
+		step->processes_peak = processes;
+	if (memory > step->memory_peak_bytes)
+		step->memory_peak_bytes = memory;
+	if (cpu > step->cpu_seen_us)
+		step->cpu_seen_us = cpu;
+	if (step->flags & WIRE_START_WATCH_MEMORY && memory > (uint64_t)step->limits.value[LIMIT_MEMORY_BYTES])
+		*ret_kill = STEP_KILL_MEMORY;
+	else if (step->flags & WIRE_START_WATCH_CPU &&
+		 cpu / 1000 >= (uint64_t)step->limits.value[LIMIT_CPU_MS])
+		*ret_kill = STEP_KILL_CPU;
+}
+
+void watch_sample(struct init *init, enum step_kill *ret_kill)
+{
+	*ret_kill = STEP_KILL_NONE;
+	init->step.sample_us = now_us();
+	sample_disk(init);
+	if (init->step.flags & (WIRE_START_WATCH_MEMORY | WIRE_START_WATCH_CPU | WIRE_START_NPROC))
+		sample_processes(init, ret_kill);
+}

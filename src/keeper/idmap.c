@@ -1,0 +1,154 @@
+/*
+ * Uid and gid maps of sandboxes.
+ *
+ * As root we write them ourselves. Rootless there is newuidmap(1) with the caller's range of /etc/subuid: init is the
+ * caller, each payload another uid of the range; without those all is one uid and the host is told so (separate_uids).
+ */
+#include "keeper/keeper_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAYLOAD_ID 1000
+
+/* The first range for `name` or the number `id` in a file of "who:first:count" lines. */
+static bool find_range(const char *path, const char *name, uid_t id, uint64_t *ret_first, uint64_t *ret_count)
+{
+	char line[256], who[128];
+	unsigned long long first, count, number;
+	bool found = false;
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%127[^:]:%llu:%llu", who, &first, &count) != 3)
+			continue;
+		if ((name && strcmp(who, name) == 0) || (sscanf(who, "%llu", &number) == 1 && number == id)) {
+			*ret_first = first;
+			*ret_count = count;
+			found = count > 0;
+		}
+	}
+	fclose(file);
+	return found;
+}
+
+/* The name of a uid in /etc/passwd; a static program cannot ask other name services. */
+static bool find_user_name(uid_t id, char *ret, size_t size)
+{
+	char line[512], name[128];
+	unsigned long long number;
+	bool found = false;
+	FILE *file = fopen("/etc/passwd", "re");
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%127[^:]:%*[^:]:%llu:", name, &number) == 2 && number == id) {
+			snprintf(ret, size, "%s", name);
+			found = true;
+		}
+	}
+	fclose(file);
+	return found;
+}
+
+void idmap_find(struct idmap *map)
+{
+	uint64_t gid_count = 0;
+	char name[128];
+	bool named = find_user_name(getuid(), name, sizeof(name));
+
+	*map = (struct idmap){ 0 };
+	if (access("/usr/bin/newuidmap", X_OK) < 0 || access("/usr/bin/newgidmap", X_OK) < 0)
+		return;
+	if (!find_range("/etc/subuid", named ? name : NULL, getuid(), &map->uid_base, &map->uid_count) ||
+	    !find_range("/etc/subgid", named ? name : NULL, getuid(), &map->gid_base, &gid_count))
+		return;
+	if (gid_count < map->uid_count)
+		map->uid_count = gid_count;
+	map->ranges = true;
+}
+
+static int write_proc(pid_t pid, const char *file, const char *text, struct err *err)
+{
+	char path[64];
+	int fd, r = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "open '%s'", path);
+	if (write(fd, text, strlen(text)) < 0)
+		r = err_set(err, -errno, "write '%s'", path);
+	close(fd);
+	return r;
+}
+
+int idmap_write_root(pid_t pid, uint64_t supervisor, uint64_t user, struct err *err)
+{
+	char map[96];
+	int r;
+
+	snprintf(map, sizeof(map), "0 %llu 1\n%d %llu 1\n", (unsigned long long)supervisor, PAYLOAD_ID,
+		 (unsigned long long)user);
+	r = write_proc(pid, "setgroups", "deny", err);
+	if (r == 0)
+		r = write_proc(pid, "uid_map", map, err);
+	if (r == 0)
+		r = write_proc(pid, "gid_map", map, err);
+	return r;
+}
+
+static int run_mapper(const char *program, pid_t pid, uint64_t own, uint64_t user, struct err *err)
+{
+	char pid_text[16], own_text[24], user_text[24];
+	char *const argv[] = { (char *)program, pid_text, (char *)"0", own_text, (char *)"1", (char *)"1000", user_text,
+			       (char *)"1", NULL };
+	char *const envp[] = { NULL };
+	int status;
+	pid_t child;
+
+	snprintf(pid_text, sizeof(pid_text), "%d", (int)pid);
+	snprintf(own_text, sizeof(own_text), "%llu", (unsigned long long)own);
+	snprintf(user_text, sizeof(user_text), "%llu", (unsigned long long)user);
+	child = vfork();
+	if (child < 0)
+		return err_set(err, -errno, "fork for %s", program);
+	if (child == 0) {
+		execve(program, argv, envp);
+		_exit(127);
+	}
+	while (waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR)
+			return err_set(err, -errno, "wait for %s", program);
+	}
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return err_set(err, -EPERM, "%s refused the map", program);
+	return 0;
+}
+
+int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, struct err *err)
+{
+	char line[64];
+	int r;
+
+	if (map->ranges) {
+		r = run_mapper("/usr/bin/newuidmap", pid, getuid(), map->uid_base + slot, err);
+		return r < 0 ? r : run_mapper("/usr/bin/newgidmap", pid, getgid(), map->gid_base + slot, err);
+	}
+	r = write_proc(pid, "setgroups", "deny", err);
+	snprintf(line, sizeof(line), "%d %u 1\n", PAYLOAD_ID, (unsigned)getuid());
+	if (r == 0)
+		r = write_proc(pid, "uid_map", line, err);
+	snprintf(line, sizeof(line), "%d %u 1\n", PAYLOAD_ID, (unsigned)getgid());
+	if (r == 0)
+		r = write_proc(pid, "gid_map", line, err);
+	return r;
+}

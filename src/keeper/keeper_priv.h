@@ -1,0 +1,106 @@
+/*
+ * The keeper's state. One process, one thread, one epoll loop; see main.c for how it works.
+ */
+#ifndef KILN_KEEPER_KEEPER_PRIV_H
+#define KILN_KEEPER_KEEPER_PRIV_H
+
+#include "base/err.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/mounts.h"
+#include "wire/keeper_proto.h"
+#include "wire/keeper_settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum slot_state {
+	SLOT_FREE,
+	SLOT_SETUP,   /* its child makes mounts and namespaces */
+	SLOT_READY,   /* init is executed, no step runs */
+	SLOT_RUNNING, /* between STEP and STEP_END */
+	SLOT_DYING,   /* killed; its processes or groups are not gone yet */
+	SLOT_STATE_COUNT,
+};
+
+struct slot {
+	enum slot_state state;
+	uint32_t generation;
+	uint32_t tag; /* of the CREATE to answer */
+	pid_t pid;
+	int pid_fd, sync_fd;
+	int front_fd; /* the host's end of init's socket, until it is handed over */
+	struct cgroup_box box;
+	struct limits limits;
+	uint64_t deadline_us, check_us; /* monotonic; of a running step */
+	uint64_t retry_us;		/* when to try again to remove the groups of a dying one */
+	bool cpu_told, oom_told;
+	bool expected; /* its end was asked for */
+	bool reaped;
+	struct slot *next_active, **link_active; /* list of slots with a timer */
+};
+
+struct idmap {
+	bool ranges; /* newuidmap and a subordinate range: own uid per sandbox */
+	uint64_t uid_base, uid_count, gid_base;
+};
+
+struct keeper {
+	struct keeper_settings settings;
+	bool privileged;
+	struct idmap idmap;
+	struct cgroup_host cgroups;
+	struct mount_plan plan;
+	int epoll_fd, signal_fd, socket_fd;
+	int init_fd;	  /* sealed memfd */
+	int config_fd[2]; /* init's configuration without and with loopback */
+	struct slot *slots;
+	uint32_t slots_count, next_slot;
+	struct slot *active;
+	uint32_t live; /* slots that are not free */
+	uint32_t lost; /* sandboxes of a front that crashed */
+	pid_t front_pid;
+	int front_status;
+	bool front_gone, stopping;
+	char **argv;
+};
+
+enum watch_kind { WATCH_SOCKET, WATCH_SIGNAL, WATCH_PID, WATCH_SYNC, WATCH_OOM };
+
+uint64_t keeper_now_us(void);
+[[nodiscard]] int keeper_watch(struct keeper *k, int fd, enum watch_kind kind, uint32_t slot);
+void keeper_unwatch(struct keeper *k, int fd);
+/* Sends one message, with a descriptor when fd >= 0. A front that does not read loses it with its connection. */
+void keeper_send(struct keeper *k, const struct keeper_message *message, int fd);
+/* One line to stderr. */
+void keeper_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* slots.c */
+[[nodiscard]] int slot_create(struct keeper *k, const struct keeper_request *request, struct err *err);
+void slot_on_sync(struct keeper *k, struct slot *slot);
+void slot_on_dead(struct keeper *k, struct slot *slot);
+void slot_on_oom(struct keeper *k, struct slot *slot);
+[[nodiscard]] int slot_step(struct keeper *k, struct slot *slot, const struct keeper_request *request, struct err *err);
+void slot_step_end(struct keeper *k, struct slot *slot, struct keeper_usage *ret);
+void slot_kill(struct keeper *k, struct slot *slot, bool expected);
+/* Deadlines and processor time. Returns the milliseconds until it wants to be called again, -1: not. */
+int slots_tick(struct keeper *k);
+void slots_kill_all(struct keeper *k);
+
+/* requests.c */
+void request_handle(struct keeper *k, const struct keeper_request *request);
+
+/* idmap.c */
+void idmap_find(struct idmap *map);
+/* Writes the maps of a child that is in a new user namespace. */
+[[nodiscard]] int idmap_write_root(pid_t pid, uint64_t supervisor, uint64_t user, struct err *err);
+[[nodiscard]] int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, struct err *err);
+
+/* prepare.c: what all sandboxes share, made once. */
+[[nodiscard]] int prepare_shared(struct keeper *k, struct err *err);
+
+/* front.c: the server's front as a child of ours. */
+[[nodiscard]] int front_start(struct keeper *k, struct err *err);
+void front_reap(struct keeper *k);
+
+#endif

@@ -1,0 +1,309 @@
+/*
+ * The keeper: the only privileged process of kiln.
+ *
+ * How it works. A static program of its own, executed from a sealed memfd, so that nothing of the front or of an embedding
+ * program is in its memory. It reads fixed-size requests from one SEQPACKET socket (requests.c is the table of what each
+ * state allows), owns namespaces, mounts, cgroups and uid ranges (slots.c over sandbox/), and holds every deadline. In serve mode it is
+ * the main process and starts the front as its child (front.c); else it is the child of whoever holds the other end, and ends when
+ * that closes. Whatever ends it, its sandboxes die with it: their init's death signal, and with init its pid namespace; what cannot
+ * die by itself (cgroups) is swept by the next keeper.
+ */
+#include "keeper/keeper_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXIT_ENGINE	  125
+#define STOP_PATIENCE_US  (5ull * 1000000)
+#define FDS_PER_SANDBOX	  12
+#define FDS_RESERVE	  64
+
+uint64_t keeper_now_us(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+void keeper_log(const char *format, ...)
+{
+	char line[512];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(line, sizeof(line) - 1, format, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	if ((size_t)n > sizeof(line) - 2)
+		n = sizeof(line) - 2;
+	line[n++] = '\n';
+	dprintf(STDERR_FILENO, "kiln keeper: %.*s", n, line);
+}
+
+int keeper_watch(struct keeper *k, int fd, enum watch_kind kind, uint32_t slot)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)kind << 32 | slot };
+
+	return epoll_ctl(k->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+void keeper_unwatch(struct keeper *k, int fd)
+{
+	epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void keeper_send(struct keeper *k, const struct keeper_message *message, int fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)message, .iov_len = sizeof(*message) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (k->socket_fd < 0)
+		return;
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	/* Blocks while the front's queue is full; a stopped front is cut off rather than waited for (SO_SNDTIMEO). */
+	if (sendmsg(k->socket_fd, &msg, MSG_NOSIGNAL) < 0 && errno != EPIPE) {
+		keeper_log("the front does not read (%s): its connection is closed", strerrorname_np(errno));
+		shutdown(k->socket_fd, SHUT_RDWR);
+	}
+}
+
+static void socket_closed(struct keeper *k)
+{
+	keeper_unwatch(k, k->socket_fd);
+	close(k->socket_fd);
+	k->socket_fd = -1;
+	slots_kill_all(k);
+	if (!k->settings.serve)
+		k->stopping = true;
+}
+
+static void handle_socket(struct keeper *k)
+{
+	struct keeper_request request;
+	ssize_t n = recv(k->socket_fd, &request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		socket_closed(k);
+		return;
+	}
+	if ((size_t)n != sizeof(request)) {
+		struct keeper_message message = { .event = KEEPER_REPLY, .error = -EMSGSIZE };
+
+		keeper_send(k, &message, -1);
+		return;
+	}
+	request_handle(k, &request);
+}
+
+static void handle_signals(struct keeper *k)
+{
+	struct signalfd_siginfo info;
+
+	while (read(k->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD || !k->settings.serve)
+			continue;
+		/* The front drains and exits; then so do we. A second signal hurries it. */
+		if (k->front_pid > 0)
+			kill(k->front_pid, (int)info.ssi_signo);
+	}
+	front_reap(k);
+}
+
+static void dispatch(struct keeper *k, const struct epoll_event *event)
+{
+	uint32_t number = (uint32_t)event->data.u64;
+	struct slot *slot = number < k->slots_count ? &k->slots[number] : NULL;
+
+	switch ((enum watch_kind)(event->data.u64 >> 32)) {
+	case WATCH_SOCKET:
+		if (k->socket_fd >= 0)
+			handle_socket(k);
+		break;
+	case WATCH_SIGNAL:
+		handle_signals(k);
+		break;
+	case WATCH_PID:
+		if (slot->pid_fd >= 0)
+			slot_on_dead(k, slot);
+		break;
+	case WATCH_SYNC:
+		if (slot->sync_fd >= 0)
+			slot_on_sync(k, slot);
+		break;
+	case WATCH_OOM:
+		if (slot->box.oom_fd >= 0)
+			slot_on_oom(k, slot);
+		break;
+	}
+}
+
+static int run_loop(struct keeper *k)
+{
+	uint64_t stop_us = 0;
+
+	for (;;) {
+		struct epoll_event events[64];
+		int timeout = slots_tick(k);
+		int n;
+
+		if (k->stopping) {
+			if (!stop_us) {
+				stop_us = keeper_now_us() + STOP_PATIENCE_US;
+				slots_kill_all(k);
+			}
+			if (k->live == 0 || keeper_now_us() > stop_us)
+				return k->settings.serve ? k->front_status : 0;
+			if (timeout < 0 || timeout > 50)
+				timeout = 50;
+		}
+		n = epoll_wait(k->epoll_fd, events, 64, timeout);
+		for (int i = 0; i < n; i++)
+			dispatch(k, &events[i]);
+	}
+}
+
+static int read_settings(struct keeper *k, struct err *err)
+{
+	struct keeper_settings *s = &k->settings;
+
+	if (pread(KEEPER_SETTINGS_FD, s, sizeof(*s), 0) != (ssize_t)sizeof(*s) || s->magic != KEEPER_SETTINGS_MAGIC)
+		return err_set(err, -EINVAL, "not started by kiln: no settings");
+	close(KEEPER_SETTINGS_FD);
+	s->cgroup[sizeof(s->cgroup) - 1] = '\0';
+	if (!s->uid_base)
+		s->uid_base = KEEPER_UID_BASE_DEFAULT;
+	if (!s->uid_count)
+		s->uid_count = KEEPER_UID_COUNT_DEFAULT;
+	if (s->uid_base < KEEPER_UID_BASE_MIN || s->uid_count < 2 || s->uid_count > UINT32_MAX ||
+	    s->uid_base > UINT32_MAX - s->uid_count)
+		return err_set(err, -EINVAL, "uid range %llu+%llu", (unsigned long long)s->uid_base,
+			       (unsigned long long)s->uid_count);
+	return 0;
+}
+
+/* As many slots as uids and descriptors allow. */
+static int allocate_slots(struct keeper *k, struct err *err)
+{
+	struct rlimit files = { 0 };
+	uint64_t count = KEEPER_SLOTS_MAX;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_cur < FDS_RESERVE + FDS_PER_SANDBOX)
+		return err_set(err, -EMFILE, "too few descriptors allowed");
+	if (count > (files.rlim_cur - FDS_RESERVE) / FDS_PER_SANDBOX)
+		count = (files.rlim_cur - FDS_RESERVE) / FDS_PER_SANDBOX;
+	if (k->privileged && count > k->settings.uid_count / 2)
+		count = k->settings.uid_count / 2;
+	if (!k->privileged && k->idmap.ranges && count > k->idmap.uid_count)
+		count = k->idmap.uid_count;
+	k->slots_count = (uint32_t)count;
+	k->slots = calloc(count, sizeof(*k->slots));
+	if (!k->slots)
+		return err_set(err, -ENOMEM, "slots");
+	for (uint32_t i = 0; i < k->slots_count; i++) {
+		k->slots[i].pid_fd = k->slots[i].sync_fd = k->slots[i].front_fd = -1;
+		k->slots[i].box = CGROUP_BOX_NONE;
+	}
+	return 0;
+}
+
+static int open_loop(struct keeper *k, struct err *err)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	k->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	k->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (k->epoll_fd < 0 || k->signal_fd < 0)
+		return err_set(err, -errno, "open the loop");
+	return keeper_watch(k, k->signal_fd, WATCH_SIGNAL, 0);
+}
+
+static int start(struct keeper *k, char **argv, struct err *err)
+{
+	struct timeval patience = { .tv_sec = 5 };
+	int r = read_settings(k, err);
+
+	k->privileged = geteuid() == 0;
+	k->argv = argv;
+	if (r == 0 && !k->privileged)
+		idmap_find(&k->idmap);
+	if (r == 0)
+		r = cgroup_host_open(&k->cgroups, k->settings.cgroup, err);
+	if (r == 0)
+		r = prepare_shared(k, err);
+	if (r == 0)
+		r = allocate_slots(k, err);
+	if (r == 0)
+		r = open_loop(k, err);
+	if (r < 0)
+		return r;
+	if (k->cgroups.leftovers)
+		keeper_log("removed %u sandboxes that an earlier keeper left behind", k->cgroups.leftovers);
+	if (k->settings.serve)
+		return front_start(k, err);
+	k->socket_fd = KEEPER_SOCKET_FD;
+	fcntl(k->socket_fd, F_SETFD, FD_CLOEXEC);
+	setsockopt(k->socket_fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	return keeper_watch(k, k->socket_fd, WATCH_SOCKET, 0);
+}
+
+int main(int argc, char **argv)
+{
+	static struct keeper keeper = { .socket_fd = -1 };
+	struct err err = ERR_INIT;
+	int status;
+
+	prctl(PR_SET_NAME, "kiln-keeper", 0, 0, 0);
+	/* Rootless, newuidmap must be able to look at our children in /proc; they inherit this. */
+	if (geteuid() == 0)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	fcntl(KEEPER_FRONT_FD, F_SETFD, FD_CLOEXEC);
+	if (start(&keeper, argv, &err) < 0) {
+		keeper_log("%s", err.text);
+		cgroup_host_close(&keeper.cgroups);
+		return EXIT_ENGINE;
+	}
+	status = run_loop(&keeper);
+	cgroup_host_close(&keeper.cgroups);
+	return status;
+}

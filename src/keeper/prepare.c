@@ -1,0 +1,110 @@
+#include "keeper/keeper_priv.h"
+
+#include "base/cleanup.h"
+#include "sandbox/seccomp_policy.h"
+#include "wire/init_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* init's program, put in by the build. */
+extern const uint8_t init_program[];
+extern const uint64_t init_program_size;
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+static int write_all(int fd, const void *data, size_t len)
+{
+	const uint8_t *at = data;
+
+	while (len) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int seal(int *fd, int *ret_fd)
+{
+	if (fcntl(*fd, F_ADD_SEALS, SEALS) < 0)
+		return -errno;
+	*ret_fd = TAKE_FD(*fd);
+	return 0;
+}
+
+static int prepare_init(struct keeper *k, struct err *err)
+{
+	AUTO_CLOSE int fd = memfd_create("kiln-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r = fd < 0 ? -errno : write_all(fd, init_program, init_program_size);
+
+	if (r == 0)
+		r = fchmod(fd, 0555) < 0 ? -errno : seal(&fd, &k->init_fd);
+	return r < 0 ? err_set(err, r, "put init into a memfd") : 0;
+}
+
+static int append_program(int to, int from, uint32_t *ret_instructions)
+{
+	struct sock_filter chunk[256];
+	uint32_t count = 0;
+	ssize_t n;
+
+	if (lseek(from, 0, SEEK_SET) < 0)
+		return -errno;
+	while ((n = read(from, chunk, sizeof(chunk))) > 0) {
+		int r = write_all(to, chunk, (size_t)n);
+
+		if (r < 0)
+			return r;
+		count += (uint32_t)((size_t)n / sizeof(chunk[0]));
+	}
+	if (n < 0)
+		return -errno;
+	*ret_instructions = count;
+	return count > BPF_MAXINSNS ? -E2BIG : 0;
+}
+
+static int prepare_config(bool loopback, int *ret_fd, struct err *err)
+{
+	struct init_config config = { .magic = INIT_CONFIG_MAGIC, .payload_uid = 1000, .payload_gid = 1000 };
+	AUTO_CLOSE int fd = -1;
+	int programs[2] = { -1, -1 };
+	int r = seccomp_compile(loopback, programs, err);
+
+	if (r < 0)
+		return r;
+	fd = memfd_create("kiln-init-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	r = fd < 0 ? -errno : write_all(fd, &config, sizeof(config));
+	for (int i = 0; i < 2; i++) {
+		if (r == 0)
+			r = append_program(fd, programs[i], &config.filter_len[i]);
+		close(programs[i]);
+	}
+	if (r == 0 && pwrite(fd, &config, sizeof(config), 0) != (ssize_t)sizeof(config))
+		r = -EIO;
+	if (r == 0)
+		r = seal(&fd, ret_fd);
+	return r < 0 ? err_set(err, r, "prepare init's configuration") : 0;
+}
+
+int prepare_shared(struct keeper *k, struct err *err)
+{
+	int r = prepare_init(k, err);
+
+	if (r == 0)
+		r = prepare_config(false, &k->config_fd[0], err);
+	if (r == 0)
+		r = prepare_config(true, &k->config_fd[1], err);
+	if (r == 0)
+		r = mount_plan_host(&k->plan, err);
+	return r;
+}

@@ -1,0 +1,414 @@
+/*
+ * Sandboxes: made, watched, ended.
+ *
+ * Making one does not block the loop for longer than clone and the cgroup writes: the child does its mounts by itself and asks
+ * for its uid maps on a sync socket, whose end of file says that init is executed. Ending one is kill by pidfd; waitid
+ * returns when the kernel has killed and reaped the whole pid namespace, after which the groups can be removed.
+ */
+#include "keeper/keeper_priv.h"
+
+#include "base/cleanup.h"
+#include "sandbox/setup.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* After a step's wall time init has this long to end it by itself and report. */
+#define DEADLINE_GRACE_US 1500000
+#define CPU_CHECK_MIN_US  1000
+#define CPU_CHECK_MAX_US  500000
+#define SAMPLE_US	  20000 /* where only samples tell how many processes there were */
+#define REMOVE_RETRY_US	  5000
+
+static uint32_t slot_number(const struct keeper *k, const struct slot *slot)
+{
+	return (uint32_t)(slot - k->slots);
+}
+
+static void set_active(struct keeper *k, struct slot *slot, bool active)
+{
+	if (active == (slot->link_active != NULL))
+		return;
+	if (active) {
+		slot->next_active = k->active;
+		slot->link_active = &k->active;
+		if (k->active)
+			k->active->link_active = &slot->next_active;
+		k->active = slot;
+		return;
+	}
+	*slot->link_active = slot->next_active;
+	if (slot->next_active)
+		slot->next_active->link_active = slot->link_active;
+	slot->link_active = NULL;
+}
+
+static void tell(struct keeper *k, const struct slot *slot, enum keeper_event event)
+{
+	struct keeper_message message = { .event = event, .slot = slot_number(k, slot), .generation = slot->generation };
+
+	keeper_send(k, &message, -1);
+}
+
+static void reply_created(struct keeper *k, struct slot *slot, int error, const char *stage)
+{
+	struct keeper_message message = {
+		.event = KEEPER_REPLY,
+		.tag = slot->tag,
+		.slot = slot_number(k, slot),
+		.generation = slot->generation,
+		.error = error,
+	};
+
+	snprintf(message.stage, sizeof(message.stage), "%.63s", stage);
+	keeper_send(k, &message, error ? -1 : slot->front_fd);
+}
+
+static void close_fd(struct keeper *k, int *fd)
+{
+	if (*fd < 0)
+		return;
+	keeper_unwatch(k, *fd);
+	close(*fd);
+	*fd = -1;
+}
+
+static uint64_t supervisor_of(const struct keeper *k, uint32_t number)
+{
+	return k->settings.uid_base + 2ull * number;
+}
+
+static struct slot *find_free(struct keeper *k)
+{
+	for (uint32_t i = 0; i < k->slots_count; i++) {
+		struct slot *slot = &k->slots[(k->next_slot + i) % k->slots_count];
+
+		if (slot->state == SLOT_FREE) {
+			k->next_slot = (slot_number(k, slot) + 1) % k->slots_count;
+			return slot;
+		}
+	}
+	return NULL;
+}
+
+static void fill_setup(const struct keeper *k, const struct slot *slot, const struct keeper_request *request,
+		       struct setup *setup)
+{
+	uint64_t supervisor = supervisor_of(k, slot_number(k, slot));
+	uid_t user = k->privileged ? (uid_t)(supervisor + 1) : 1000;
+
+	*setup = (struct setup){
+		.plan = &k->plan,
+		.values = { .disk_bytes = (uint64_t)request->limits.value[LIMIT_DISK_BYTES],
+			    .user = user,
+			    .group = user,
+			    .may_mknod = k->privileged,
+			    .overlay = true },
+		.privileged = k->privileged,
+		.single_uid = !k->privileged && !k->idmap.ranges,
+		.loopback = request->flags & KEEPER_FLAG_LOOPBACK,
+		.supervisor = (uid_t)supervisor,
+		.init_fd = k->init_fd,
+		.config_fd = k->config_fd[request->flags & KEEPER_FLAG_LOOPBACK ? 1 : 0],
+		.cgroup_fd = k->cgroups.version == 2 ? slot->box.fd[0] : -1,
+	};
+}
+
+static pid_t clone_setup(struct keeper *k, struct slot *slot, const struct setup *setup)
+{
+	struct clone_args args = {
+		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
+			 (k->privileged ? 0 : CLONE_NEWUSER),
+		.pidfd = (uint64_t)(uintptr_t)&slot->pid_fd,
+		.exit_signal = SIGCHLD,
+	};
+	int cgroup_fd = cgroup_box_clone_fd(&slot->box);
+	pid_t pid;
+
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
+	}
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0)
+		setup_child(setup);
+	return pid < 0 ? -errno : pid;
+}
+
+/* The child waits for a byte: version 1 groups and rootless maps come first. */
+static int let_go(struct keeper *k, struct slot *slot, struct err *err)
+{
+	int r = cgroup_box_enter(&slot->box, slot->pid, err);
+
+	if (r == 0 && !k->privileged)
+		r = idmap_write_rootless(&k->idmap, slot->pid, slot_number(k, slot), err);
+	if (r < 0)
+		return r;
+	return send(slot->sync_fd, "", 1, MSG_NOSIGNAL) < 0 ? err_set(err, -errno, "start the sandbox") : 0;
+}
+
+static int start_child(struct keeper *k, struct slot *slot, const struct keeper_request *request, struct err *err)
+{
+	int wire[2], sync[2], r;
+	struct setup setup;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wire) < 0)
+		return err_set(err, -errno, "make init's socket");
+	slot->front_fd = wire[0];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync) < 0) {
+		close(wire[1]);
+		return err_set(err, -errno, "make the sync socket");
+	}
+	slot->sync_fd = sync[0];
+	fill_setup(k, slot, request, &setup);
+	setup.sync_fd = sync[1];
+	setup.socket_fd = wire[1];
+	r = clone_setup(k, slot, &setup);
+	close(wire[1]);
+	close(sync[1]);
+	if (r < 0)
+		return err_set(err, r, "clone a sandbox");
+	slot->pid = r;
+	r = keeper_watch(k, slot->pid_fd, WATCH_PID, slot_number(k, slot));
+	if (r == 0)
+		r = keeper_watch(k, slot->sync_fd, WATCH_SYNC, slot_number(k, slot));
+	if (r == 0 && slot->box.oom_fd >= 0)
+		r = keeper_watch(k, slot->box.oom_fd, WATCH_OOM, slot_number(k, slot));
+	if (r < 0)
+		return err_set(err, r, "watch a sandbox");
+	return let_go(k, slot, err);
+}
+
+static void release(struct keeper *k, struct slot *slot)
+{
+	close_fd(k, &slot->sync_fd);
+	close_fd(k, &slot->pid_fd);
+	if (slot->front_fd >= 0)
+		close(slot->front_fd);
+	slot->front_fd = -1;
+	set_active(k, slot, false);
+	slot->state = SLOT_FREE;
+	slot->pid = 0;
+	k->live--;
+}
+
+/* All processes are dead; the groups may need a moment more. */
+static void try_release(struct keeper *k, struct slot *slot)
+{
+	if (slot->box.oom_fd >= 0)
+		keeper_unwatch(k, slot->box.oom_fd);
+	if (cgroup_box_remove(&slot->box) < 0) {
+		slot->retry_us = keeper_now_us() + REMOVE_RETRY_US;
+		set_active(k, slot, true);
+		return;
+	}
+	tell(k, slot, KEEPER_EVENT_GONE);
+	release(k, slot);
+}
+
+int slot_create(struct keeper *k, const struct keeper_request *request, struct err *err)
+{
+	struct slot *slot = find_free(k);
+	int r;
+
+	if (!slot)
+		return err_set(err, -EAGAIN, "all %u sandboxes are in use", k->slots_count);
+	slot->state = SLOT_SETUP;
+	slot->generation++;
+	slot->tag = request->tag;
+	slot->pid = 0;
+	slot->pid_fd = slot->sync_fd = slot->front_fd = -1;
+	slot->expected = slot->reaped = slot->cpu_told = slot->oom_told = false;
+	slot->deadline_us = slot->check_us = slot->retry_us = 0;
+	k->live++;
+	r = cgroup_box_create(&slot->box, &k->cgroups, slot_number(k, slot),
+			      k->privileged ? (uid_t)supervisor_of(k, slot_number(k, slot)) : geteuid(), err);
+	if (r == 0 && k->cgroups.version == 1)
+		r = cgroup_box_step(&slot->box, 0, &request->limits, err);
+	if (r == 0)
+		r = start_child(k, slot, request, err);
+	if (r < 0) {
+		if (slot->pid)
+			slot_kill(k, slot, true);
+		else
+			try_release(k, slot);
+	}
+	return r;
+}
+
+static void setup_failed(struct keeper *k, struct slot *slot, int error, const char *stage)
+{
+	reply_created(k, slot, error, stage);
+	slot_kill(k, slot, true);
+}
+
+void slot_on_sync(struct keeper *k, struct slot *slot)
+{
+	struct setup_report report = { 0 };
+	struct err err = ERR_INIT;
+	char stage[128];
+	ssize_t n = recv(slot->sync_fd, &report, sizeof(report), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == 0) { /* executed */
+		close_fd(k, &slot->sync_fd);
+		slot->state = SLOT_READY;
+		reply_created(k, slot, 0, "");
+		close(slot->front_fd);
+		slot->front_fd = -1;
+		return;
+	}
+	if (n == (ssize_t)sizeof(report) && report.map_me && k->privileged) {
+		uint64_t supervisor = supervisor_of(k, slot_number(k, slot));
+		int r = idmap_write_root(slot->pid, supervisor, supervisor + 1, &err);
+
+		if (r < 0)
+			setup_failed(k, slot, r, "write the uid maps");
+		else if (send(slot->sync_fd, "", 1, MSG_NOSIGNAL) < 0)
+			setup_failed(k, slot, -errno, "go on after the uid maps");
+		return;
+	}
+	report.what[sizeof(report.what) - 1] = '\0';
+	snprintf(stage, sizeof(stage), "%s%s%s", setup_stage_name(report.stage), report.what[0] ? ": " : "", report.what);
+	setup_failed(k, slot, report.error > 0 ? -report.error : -EIO, stage);
+}
+
+void slot_on_dead(struct keeper *k, struct slot *slot)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid((idtype_t)P_PIDFD, (id_t)slot->pid_fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+		return;
+	slot->reaped = true;
+	close_fd(k, &slot->pid_fd);
+	if (slot->state == SLOT_SETUP && slot->sync_fd >= 0)
+		slot_on_sync(k, slot); /* its last words */
+	if (!slot->expected)
+		tell(k, slot, KEEPER_EVENT_DIED);
+	slot->expected = true;
+	slot->state = SLOT_DYING;
+	set_active(k, slot, false);
+	try_release(k, slot);
+}
+
+void slot_on_oom(struct keeper *k, struct slot *slot)
+{
+	uint64_t count;
+
+	if (read(slot->box.oom_fd, &count, sizeof(count)) < 0 || slot->state != SLOT_RUNNING || slot->oom_told)
+		return;
+	/* The notice comes before the kill is counted; the tick looks again until it is. */
+	slot->check_us = 0;
+}
+
+int slot_step(struct keeper *k, struct slot *slot, const struct keeper_request *request, struct err *err)
+{
+	int r = cgroup_box_step(&slot->box, request->step, &request->limits, err);
+
+	if (r < 0)
+		return r;
+	slot->limits = request->limits;
+	slot->deadline_us =
+		keeper_now_us() + (uint64_t)request->limits.value[LIMIT_WALL_MS] * 1000 + DEADLINE_GRACE_US;
+	slot->check_us = 0;
+	slot->cpu_told = slot->oom_told = false;
+	slot->state = SLOT_RUNNING;
+	set_active(k, slot, true);
+	return 0;
+}
+
+void slot_step_end(struct keeper *k, struct slot *slot, struct keeper_usage *ret)
+{
+	cgroup_box_usage(&slot->box, ret);
+	slot->state = SLOT_READY;
+	set_active(k, slot, false);
+}
+
+void slot_kill(struct keeper *k, struct slot *slot, bool expected)
+{
+	if (slot->state == SLOT_FREE || slot->state == SLOT_DYING)
+		return;
+	slot->state = SLOT_DYING;
+	slot->expected = expected;
+	set_active(k, slot, false);
+	if (slot->pid_fd >= 0)
+		syscall(SYS_pidfd_send_signal, slot->pid_fd, SIGKILL, NULL, 0);
+}
+
+void slots_kill_all(struct keeper *k)
+{
+	for (uint32_t i = 0; i < k->slots_count; i++)
+		slot_kill(k, &k->slots[i], true);
+}
+
+/* When the rest of the processor time could be used up at the soonest, with every core at work. */
+static void check_usage(struct keeper *k, struct slot *slot, uint64_t now_us)
+{
+	uint64_t limit_us = (uint64_t)slot->limits.value[LIMIT_CPU_MS] * 1000;
+	uint64_t used_us = k->cgroups.cpu_time ? cgroup_box_cpu_us(&slot->box) : 0;
+	uint64_t wait_us = CPU_CHECK_MAX_US;
+
+	cgroup_box_sample(&slot->box);
+	if (k->cgroups.memory && !slot->oom_told && cgroup_box_oom_kills(&slot->box)) {
+		slot->oom_told = true;
+		tell(k, slot, KEEPER_EVENT_OOM);
+	}
+	if (k->cgroups.cpu_time && !slot->cpu_told && used_us >= limit_us) {
+		slot->cpu_told = true;
+		tell(k, slot, KEEPER_EVENT_CPU);
+	}
+	if (k->cgroups.cpu_time && !slot->cpu_told)
+		wait_us = (limit_us - used_us) / (uint64_t)k->cgroups.processors;
+	if (wait_us < CPU_CHECK_MIN_US)
+		wait_us = CPU_CHECK_MIN_US;
+	if (wait_us > SAMPLE_US)
+		wait_us = SAMPLE_US;
+	slot->check_us = now_us + wait_us;
+}
+
+static void tick(struct keeper *k, struct slot *slot, uint64_t now_us)
+{
+	if (slot->state == SLOT_DYING) {
+		if (slot->reaped && now_us >= slot->retry_us)
+			try_release(k, slot);
+		return;
+	}
+	if (now_us >= slot->check_us)
+		check_usage(k, slot, now_us);
+	if (now_us >= slot->deadline_us) {
+		tell(k, slot, KEEPER_EVENT_DEADLINE);
+		slot_kill(k, slot, true);
+	}
+}
+
+int slots_tick(struct keeper *k)
+{
+	uint64_t now_us = keeper_now_us(), next_us = UINT64_MAX;
+	struct slot *slot, *next;
+
+	for (slot = k->active; slot; slot = next) {
+		next = slot->next_active;
+		tick(k, slot, now_us);
+	}
+	for (slot = k->active; slot; slot = slot->next_active) {
+		uint64_t at = slot->state == SLOT_DYING ? slot->retry_us : slot->check_us;
+
+		if (slot->state == SLOT_RUNNING && slot->deadline_us < at)
+			at = slot->deadline_us;
+		if (at < next_us)
+			next_us = at;
+	}
+	if (next_us == UINT64_MAX)
+		return -1;
+	return next_us <= now_us ? 0 : (int)((next_us - now_us + 999) / 1000);
+}

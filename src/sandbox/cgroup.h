@@ -1,0 +1,78 @@
+/*
+ * Control groups: one interface over version 2, version 1, and none.
+ *
+ * `struct cgroup_host` is the folder of this keeper, "kiln-<pid>-<start time>", in each hierarchy that it could use; a box is one
+ * sandbox in it. Version 2 gives a box the leaves init/ and run<step>/: limits and counters are those of one step, and a kill
+ * for memory takes the step as one. Version 1 has one group for both: counters are reset or remembered at each step's start.
+ * All files are written by descriptor-relative paths. Nothing here blocks for longer than the kernel does.
+ */
+#ifndef KILN_SANDBOX_CGROUP_H
+#define KILN_SANDBOX_CGROUP_H
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "wire/keeper_proto.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum cgroup_hierarchy {
+	CGROUP_MEMORY,
+	CGROUP_PIDS,
+	CGROUP_CPU,
+	CGROUP_CPUACCT,
+	CGROUP_HIERARCHIES,
+};
+
+struct cgroup_host {
+	int version; /* 2, 1, or 0: none */
+	bool memory, pids, cpu, cpu_time, swap_limited;
+	int processors;
+	char name[64];		 /* "kiln-<pid>-<start time>" */
+	char path[256];		 /* of the memory hierarchy, or the unified one; for people */
+	char base[CGROUP_HIERARCHIES][320]; /* absolute folders in which `name` stands; "" without */
+	int fd[CGROUP_HIERARCHIES]; /* the folders called `name`; version 2 uses the first */
+	uint32_t leftovers;	 /* boxes of dead keepers that were removed */
+};
+
+struct cgroup_box {
+	const struct cgroup_host *host;
+	char name[16];
+	int fd[CGROUP_HIERARCHIES]; /* version 2: the first */
+	int init_fd, run_fd;	    /* version 2 */
+	int oom_fd;		    /* version 1: eventfd, readable after a kill for memory; else -1 */
+	uint32_t step;
+	struct limits written;
+	uint64_t cpu_base_us;
+	uint32_t oom_base, refused_base, processes_peak;
+};
+
+/*
+ * Finds the hierarchies, removes what dead keepers left, makes the folder. `wanted` is a path below the hierarchies' mount
+ * points, or NULL: the caller's own group where it is delegated, else (as root) the top. Without any usable
+ * hierarchy returns 0 with version 0. -errno only when something that should work did not.
+ */
+[[nodiscard]] int cgroup_host_open(struct cgroup_host *host, const char *wanted, struct err *err);
+void cgroup_host_close(struct cgroup_host *host);
+
+/* Makes the groups of a sandbox. `owner` (uid and gid) may move processes between init/ and run<n>/. */
+[[nodiscard]] int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host, unsigned slot, uid_t owner,
+				    struct err *err);
+/* Version 2: the descriptor for CLONE_INTO_CGROUP; else -1. */
+int cgroup_box_clone_fd(const struct cgroup_box *box);
+/* Version 1: puts a process in. */
+[[nodiscard]] int cgroup_box_enter(struct cgroup_box *box, pid_t pid, struct err *err);
+/* Prepares a step: its limits, its counters at zero. */
+[[nodiscard]] int cgroup_box_step(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err);
+uint64_t cgroup_box_cpu_us(const struct cgroup_box *box);
+uint32_t cgroup_box_oom_kills(const struct cgroup_box *box);
+/* Notes how many processes there are now, for hosts without pids.peak. */
+void cgroup_box_sample(struct cgroup_box *box);
+void cgroup_box_usage(const struct cgroup_box *box, struct keeper_usage *ret);
+/* Removes the groups; -EBUSY while a process is still in them (call again). Closes all descriptors on success. */
+[[nodiscard]] int cgroup_box_remove(struct cgroup_box *box);
+
+#define CGROUP_BOX_NONE ((struct cgroup_box){ .fd = { -1, -1, -1, -1 }, .init_fd = -1, .run_fd = -1, .oom_fd = -1 })
+
+#endif

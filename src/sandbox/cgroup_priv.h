@@ -1,0 +1,39 @@
+/* What cgroup.c, cgroup_v1.c, cgroup_v2.c and cgroup_host.c share. */
+#ifndef KILN_SANDBOX_CGROUP_PRIV_H
+#define KILN_SANDBOX_CGROUP_PRIV_H
+
+#include "sandbox/cgroup.h"
+
+#include <stddef.h>
+
+/* One value in one write. 0 or -errno. */
+[[nodiscard]] int cgroup_write(int dir_fd, const char *file, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The whole small file as text; its length or -errno. */
+int cgroup_read(int dir_fd, const char *file, char *text, size_t size);
+/* A file that holds one number; `missing` when it is not there or not a number. */
+uint64_t cgroup_read_number(int dir_fd, const char *file, uint64_t missing);
+/* The number behind `key` in a file of "key number" lines; `missing` without. */
+uint64_t cgroup_read_key(int dir_fd, const char *file, const char *key, uint64_t missing);
+
+/* A sub-folder, made when it is not there; its descriptor or -errno. */
+int cgroup_make(int dir_fd, const char *name);
+/* Kills what is in a group and its sub-groups and removes them; boxes removed, or -errno. */
+int cgroup_remove_tree(int dir_fd, const char *name);
+
+struct cgroup_ops {
+	int (*create)(struct cgroup_box *box, uid_t owner, struct err *err);
+	int (*step)(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err);
+	uint64_t (*cpu_us)(const struct cgroup_box *box);
+	uint32_t (*oom_kills)(const struct cgroup_box *box);
+	uint32_t (*refused)(const struct cgroup_box *box);
+	uint64_t (*memory_peak)(const struct cgroup_box *box);
+	int (*pids_fd)(const struct cgroup_box *box);
+	int (*remove)(struct cgroup_box *box);
+};
+
+extern const struct cgroup_ops cgroup_ops_v1, cgroup_ops_v2;
+
+extern const char *const cgroup_controller_names[CGROUP_HIERARCHIES];
+
+#endif

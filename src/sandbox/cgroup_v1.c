@@ -1,0 +1,163 @@
+/*
+ * Version 1: one group for init and payload in each of four hierarchies.
+ *
+ * There is no kill as one: the keeper hears of the first kill for memory through an eventfd and has the step ended.
+ * TCP and UDP buffers are not charged here but through kmem.tcp, which gets its own small limit.
+ */
+#include "sandbox/cgroup_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define TCP_BUFFER_BYTES (4L * 1024 * 1024)
+#define CPU_PERIOD_US	 100000L
+
+static int watch_oom(struct cgroup_box *box)
+{
+	int memory_fd = box->fd[CGROUP_MEMORY];
+	int control_fd, r;
+
+	box->oom_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (box->oom_fd < 0)
+		return -errno;
+	control_fd = openat(memory_fd, "memory.oom_control", O_RDONLY | O_CLOEXEC);
+	if (control_fd < 0)
+		return -errno;
+	r = cgroup_write(memory_fd, "cgroup.event_control", "%d %d", box->oom_fd, control_fd);
+	close(control_fd);
+	return r;
+}
+
+static int v1_create(struct cgroup_box *box, uid_t owner, struct err *err)
+{
+	for (int i = 0; i < CGROUP_HIERARCHIES; i++) {
+		if (box->host->fd[i] < 0)
+			continue;
+		box->fd[i] = cgroup_make(box->host->fd[i], box->name);
+		if (box->fd[i] < 0)
+			return err_set(err, box->fd[i], "cgroup: make %s/%s", cgroup_controller_names[i], box->name);
+	}
+	if (box->fd[CGROUP_MEMORY] >= 0) {
+		int r = watch_oom(box);
+
+		/* Refused on some kernels: then the counter at the step's end still tells. */
+		(void)r;
+		r = cgroup_write(box->fd[CGROUP_MEMORY], "memory.kmem.tcp.limit_in_bytes", "%ld", TCP_BUFFER_BYTES);
+		(void)r;
+		r = cgroup_write(box->fd[CGROUP_MEMORY], "memory.swappiness", "0");
+		(void)r;
+	}
+	return 0;
+}
+
+/* memory and memory+swap must never cross on the way: the larger limit is moved first when rising, last when falling. */
+static int write_memory(const struct cgroup_box *box, int64_t bytes)
+{
+	static const char *const files[2] = { "memory.limit_in_bytes", "memory.memsw.limit_in_bytes" };
+	bool rising = box->written.value[LIMIT_MEMORY_BYTES] && bytes > box->written.value[LIMIT_MEMORY_BYTES];
+
+	for (int i = 0; i < 2; i++) {
+		int which = rising ? 1 - i : i;
+		int r = cgroup_write(box->fd[CGROUP_MEMORY], files[which], "%lld", (long long)bytes);
+
+		if (r < 0 && !(which == 1 && r == -ENOENT))
+			return r;
+	}
+	return 0;
+}
+
+static int v1_limits(struct cgroup_box *box, const struct limits *limits, struct err *err)
+{
+	const int64_t *want = limits->value;
+	int64_t *have = box->written.value;
+	int r = 0;
+
+	if (box->fd[CGROUP_MEMORY] >= 0 && want[LIMIT_MEMORY_BYTES] != have[LIMIT_MEMORY_BYTES])
+		r = write_memory(box, want[LIMIT_MEMORY_BYTES]);
+	if (r < 0)
+		return err_set(err, r, "cgroup: limit memory to %lld bytes", (long long)want[LIMIT_MEMORY_BYTES]);
+	if (box->fd[CGROUP_PIDS] >= 0 && want[LIMIT_PROCESSES] != have[LIMIT_PROCESSES])
+		r = cgroup_write(box->fd[CGROUP_PIDS], "pids.max", "%lld", (long long)want[LIMIT_PROCESSES] + 1);
+	if (r < 0)
+		return err_set(err, r, "cgroup: limit processes");
+	if (box->fd[CGROUP_CPU] >= 0 && want[LIMIT_CPU_PERCENT] != have[LIMIT_CPU_PERCENT]) {
+		bool all = want[LIMIT_CPU_PERCENT] >= 100 * box->host->processors;
+
+		if (!all || have[LIMIT_CPU_PERCENT])
+			r = cgroup_write(box->fd[CGROUP_CPU], "cpu.cfs_quota_us", "%ld",
+					 all ? -1 : want[LIMIT_CPU_PERCENT] * (CPU_PERIOD_US / 100));
+	}
+	if (r < 0)
+		return err_set(err, r, "cgroup: limit the share of processors");
+	box->written = *limits;
+	return 0;
+}
+
+static uint64_t v1_cpu_us(const struct cgroup_box *box)
+{
+	return box->fd[CGROUP_CPUACCT] < 0 ? 0 : cgroup_read_number(box->fd[CGROUP_CPUACCT], "cpuacct.usage", 0) / 1000;
+}
+
+static uint32_t v1_oom_kills(const struct cgroup_box *box)
+{
+	return (uint32_t)cgroup_read_key(box->fd[CGROUP_MEMORY], "memory.oom_control", "oom_kill", 0);
+}
+
+static uint32_t v1_refused(const struct cgroup_box *box)
+{
+	return (uint32_t)cgroup_read_key(box->fd[CGROUP_PIDS], "pids.events", "max", 0);
+}
+
+static uint64_t v1_memory_peak(const struct cgroup_box *box)
+{
+	return cgroup_read_number(box->fd[CGROUP_MEMORY], "memory.max_usage_in_bytes", 0);
+}
+
+static int v1_pids_fd(const struct cgroup_box *box)
+{
+	return box->fd[CGROUP_PIDS];
+}
+
+static int v1_step(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err)
+{
+	int r = v1_limits(box, limits, err);
+
+	if (r < 0)
+		return r;
+	if (box->fd[CGROUP_MEMORY] >= 0) {
+		if (step)
+			r = cgroup_write(box->fd[CGROUP_MEMORY], "memory.max_usage_in_bytes", "0");
+		box->oom_base = v1_oom_kills(box);
+	}
+	if (r < 0)
+		return err_set(err, r, "cgroup: reset the memory peak");
+	box->cpu_base_us = v1_cpu_us(box);
+	box->refused_base = box->fd[CGROUP_PIDS] >= 0 ? v1_refused(box) : 0;
+	box->step = step;
+	return 0;
+}
+
+static int v1_remove(struct cgroup_box *box)
+{
+	for (int i = 0; i < CGROUP_HIERARCHIES; i++) {
+		if (box->fd[i] < 0)
+			continue;
+		if (unlinkat(box->host->fd[i], box->name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+const struct cgroup_ops cgroup_ops_v1 = {
+	.create = v1_create,
+	.step = v1_step,
+	.cpu_us = v1_cpu_us,
+	.oom_kills = v1_oom_kills,
+	.refused = v1_refused,
+	.memory_peak = v1_memory_peak,
+	.pids_fd = v1_pids_fd,
+	.remove = v1_remove,
+};

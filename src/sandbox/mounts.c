@@ -1,0 +1,262 @@
+/*
+ * Applying a mount plan. Runs in the child between clone and exec: system calls and prepared data only.
+ */
+#include "sandbox/mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define ROOT "/tmp" /* every Linux has it; only this namespace sees what is mounted over it */
+#define EMPTY ROOT "/empty"
+
+static const struct {
+	const char *path;
+	unsigned minor;
+} nodes[] = { { "/dev/null", 3 }, { "/dev/zero", 5 }, { "/dev/full", 7 }, { "/dev/random", 8 }, { "/dev/urandom", 9 } };
+
+static const struct {
+	const char *name;
+	mode_t mode;
+} scratch_parts[] = {
+	{ "scratch/sandbox", 0755 }, { "scratch/tmp", 01777 }, { "scratch/home", 0755 },
+	{ "scratch/vartmp", 01777 }, { "scratch/shm", 01777 },
+};
+
+static char *put_text(char *to, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(to, text, len + 1);
+	return to + len;
+}
+
+static char *put_number(char *to, uint64_t number)
+{
+	char digits[24];
+	int n = 0;
+
+	do {
+		digits[n++] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	while (n)
+		*to++ = digits[--n];
+	*to = '\0';
+	return to;
+}
+
+static int make_file(const char *target, const char *source_path, const char *text)
+{
+	char chunk[8192];
+	int fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int from, r = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	if (text && write(fd, text, strlen(text)) < 0)
+		r = -errno;
+	from = source_path ? open(source_path, O_RDONLY | O_CLOEXEC) : -1;
+	while (from >= 0 && r == 0 && (n = read(from, chunk, sizeof(chunk))) > 0) {
+		if (write(fd, chunk, (size_t)n) != n)
+			r = -EIO;
+	}
+	if (from >= 0)
+		close(from);
+	close(fd);
+	return r;
+}
+
+/* Flags that a bind inside a user namespace may not drop from what it binds. */
+static unsigned long locked_flags(const char *path)
+{
+	struct statvfs fs;
+	unsigned long flags = 0;
+
+	if (statvfs(path, &fs) < 0)
+		return 0;
+	flags |= fs.f_flag & ST_NODEV ? MS_NODEV : 0;
+	flags |= fs.f_flag & ST_NOSUID ? MS_NOSUID : 0;
+	flags |= fs.f_flag & ST_NOEXEC ? MS_NOEXEC : 0;
+	flags |= fs.f_flag & ST_NOATIME ? MS_NOATIME : 0;
+	flags |= fs.f_flag & ST_RELATIME ? MS_RELATIME : 0;
+	return flags;
+}
+
+static int bind_read_only(const char *source, const char *target)
+{
+	unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
+
+	if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) < 0)
+		return -errno;
+	return mount(NULL, target, NULL, flags | locked_flags(target), NULL) < 0 ? -errno : 0;
+}
+
+/*
+ * Two lower layers and no upper one: read-only, and with inodes that belong to this mount, so that locks, leases and
+ * watches on a file of the image do not reach a neighbour. The page cache stays shared.
+ */
+static int mount_overlay(const struct mount_op *op, const struct mount_values *values)
+{
+	char options[320];
+	struct stat st;
+
+	if (stat(op->source, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (strlen(op->source) > 200)
+		return -ENAMETOOLONG;
+	put_text(put_text(put_text(options, "lowerdir="), op->source), ":" EMPTY);
+	if (values->overlay &&
+	    mount("overlay", op->target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options) == 0)
+		return 0;
+	return bind_read_only(op->source, op->target);
+}
+
+/* One tmpfs, one budget of bytes and of inodes, for everything that a run can write. */
+static int mount_scratch(const struct mount_op *op, const struct mount_values *values)
+{
+	uint64_t inodes = values->disk_bytes / 2048;
+	char options[128];
+	char *at;
+
+	if (inodes < 2048)
+		inodes = 2048;
+	if (inodes > 262144)
+		inodes = 262144;
+	at = put_number(put_text(options, "mode=0700,size="), values->disk_bytes);
+	put_number(put_text(at, ",nr_inodes="), inodes);
+	if (mount("tmpfs", op->target, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(scratch_parts) / sizeof(scratch_parts[0]); i++) {
+		const char *name = scratch_parts[i].name;
+
+		if (mkdir(name, 0700) < 0 || chmod(name, scratch_parts[i].mode) < 0 ||
+		    chown(name, values->user, values->group) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int make_node(const struct mount_op *op, const struct mount_values *values)
+{
+	int fd;
+
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]) && values->may_mknod; i++) {
+		if (strcmp(nodes[i].path, op->source) != 0)
+			continue;
+		if (mknod(op->target, S_IFCHR | 0666, makedev(1, nodes[i].minor)) == 0)
+			return chmod(op->target, 0666) < 0 ? -errno : 0;
+	}
+	fd = open(op->target, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return mount(op->source, op->target, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+}
+
+static int mask(const char *target)
+{
+	struct stat st;
+
+	if (stat(target, &st) < 0)
+		return 0;
+	/* What is not visible needs no mask; what is there must be covered. */
+	if (mount(S_ISDIR(st.st_mode) ? "empty" : "dev/null", target, NULL, MS_BIND, NULL) == 0)
+		return 0;
+	return errno == ENOENT ? 0 : -errno;
+}
+
+static int seal(const struct mount_op *op)
+{
+	unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | op->number | locked_flags(op->target);
+
+	return mount(NULL, op->target, NULL, flags, NULL) < 0 ? -errno : 0;
+}
+
+static int mount_part(const struct mount_op *op)
+{
+	if (mount(op->source, op->target, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, op->target, NULL, MS_REMOUNT | MS_BIND | op->number, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+static int apply(const struct mount_op *op, const struct mount_values *values)
+{
+	switch (op->kind) {
+	case MOUNT_DIR:
+		return mkdir(op->target, (mode_t)op->number) < 0 ? -errno : 0;
+	case MOUNT_LINK:
+		return symlink(op->source, op->target) < 0 ? -errno : 0;
+	case MOUNT_TEXT:
+		return make_file(op->target, NULL, op->source);
+	case MOUNT_COPY:
+		return make_file(op->target, op->source, NULL);
+	case MOUNT_OVERLAY:
+		return mount_overlay(op, values);
+	case MOUNT_SCRATCH:
+		return mount_scratch(op, values);
+	case MOUNT_PART:
+		return mount_part(op);
+	case MOUNT_UNMOUNT:
+		return umount2(op->target, MNT_DETACH) < 0 || rmdir(op->target) < 0 ? -errno : 0;
+	case MOUNT_DEV:
+		return mount("dev", op->target, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k,nr_inodes=32") < 0
+			       ? -errno
+			       : 0;
+	case MOUNT_NODE:
+		return make_node(op, values);
+	case MOUNT_PROC:
+		return mount("proc", op->target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") < 0 ? -errno : 0;
+	case MOUNT_MASK:
+		return mask(op->target);
+	case MOUNT_SEAL:
+		return seal(op);
+	case MOUNT_KIND_COUNT:
+		break;
+	}
+	return -EINVAL;
+}
+
+/* The new root over the old one, which is then detached: from here on nothing of the host has a path. */
+static int change_root(void)
+{
+	struct stat root, above;
+
+	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -errno;
+	if (stat("/", &root) < 0 || stat("/..", &above) < 0)
+		return -errno;
+	return root.st_ino == above.st_ino && root.st_dev == above.st_dev ? 0 : -EXDEV;
+}
+
+int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *values,
+		     const struct mount_op **ret_failed)
+{
+	static const struct mount_op root = { MOUNT_SCRATCH, "/", NULL, 0 };
+	static const struct mount_op pivot = { MOUNT_SEAL, "/", NULL, 0 };
+	int r;
+
+	*ret_failed = &root;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("kiln", ROOT, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=2m,nr_inodes=256") < 0 ||
+	    chdir(ROOT) < 0)
+		return -errno;
+	umask(0);
+	for (unsigned i = 0; i < plan->count; i++) {
+		*ret_failed = &plan->ops[i];
+		r = apply(&plan->ops[i], values);
+		if (r < 0)
+			return r;
+	}
+	umask(022);
+	*ret_failed = &pivot;
+	return change_root();
+}

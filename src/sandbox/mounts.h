@@ -1,0 +1,69 @@
+/*
+ * The mounts of a sandbox as data: a list of operations worked out once for an image, applied in each sandbox's own mount
+ * namespace. Golden tests print the list.
+ *
+ * Targets are relative to the new root, which is a tmpfs of its own mounted over /tmp of the private namespace; sources are
+ * paths of the host, or relative to the new root where `inside` is set.
+ */
+#ifndef KILN_SANDBOX_MOUNTS_H
+#define KILN_SANDBOX_MOUNTS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum mount_kind {
+	MOUNT_DIR,     /* make a folder, mode in `number` */
+	MOUNT_LINK,    /* a symbolic link to `source` */
+	MOUNT_TEXT,    /* a file with the text `source` */
+	MOUNT_COPY,    /* a copy of a host file; none there: an empty one */
+	MOUNT_OVERLAY, /* a host folder, read-only, with inodes of this sandbox's own */
+	MOUNT_SCRATCH, /* the one tmpfs of all that is writable, `disk_bytes` large */
+	MOUNT_PART,    /* a folder of the scratch, bound at `target`; flags in `number` */
+	MOUNT_UNMOUNT, /* detach and remove `target` */
+	MOUNT_DEV,     /* the tmpfs for devices */
+	MOUNT_NODE,    /* a character device: made, or the host's bound where making is not allowed; makedev in `number` */
+	MOUNT_PROC,
+	MOUNT_MASK,    /* cover a file with our null device, or a folder with an empty one; nothing there: fine */
+	MOUNT_SEAL,    /* remount read-only; further flags in `number` */
+	MOUNT_KIND_COUNT,
+};
+
+struct mount_op {
+	enum mount_kind kind;
+	const char *target;
+	const char *source;
+	uint64_t number;
+};
+
+#define MOUNT_OPS_MAX 128
+
+struct mount_plan {
+	struct mount_op ops[MOUNT_OPS_MAX];
+	unsigned count;
+};
+
+/* What differs between sandboxes of one plan. */
+struct mount_values {
+	uint64_t disk_bytes;
+	uid_t user; /* owner of the scratch folders, as seen where the mounts are made */
+	gid_t group;
+	bool may_mknod;
+	bool overlay; /* false: bind */
+};
+
+/* The plan of the `host` image: this machine's /usr, a minimal /etc and /dev. Looks at the host's /bin, /lib, … */
+[[nodiscard]] int mount_plan_host(struct mount_plan *plan, struct err *err);
+
+/*
+ * Applies a plan in the calling process's mount namespace (a private copy) and makes the result its root. Returns 0, or
+ * -errno with *ret_failed the operation at fault. Async-signal-safe.
+ */
+[[nodiscard]] int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *values,
+				   const struct mount_op **ret_failed);
+
+const char *mount_kind_name(enum mount_kind kind);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * From clone to the exec of init: the child's side of making a sandbox, in the order of docs/security.md.
+ *
+ * As root the user namespace comes last, so that every other namespace and every mount belong to the host's and nothing
+ * inside can ever change them. Rootless it comes first, since without it nothing else is allowed.
+ */
+#ifndef KILN_SANDBOX_SETUP_H
+#define KILN_SANDBOX_SETUP_H
+
+#include "sandbox/mounts.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum setup_stage {
+	SETUP_START,
+	SETUP_DEATH_SIGNAL,
+	SETUP_SESSION,
+	SETUP_HOST_PROC,
+	SETUP_MOUNT, /* `what` tells the operation */
+	SETUP_LOOPBACK,
+	SETUP_HOSTNAME,
+	SETUP_RLIMIT,
+	SETUP_GROUPS,
+	SETUP_CREDENTIALS,
+	SETUP_USER_NAMESPACE,
+	SETUP_CAPABILITIES,
+	SETUP_DESCRIPTORS,
+	SETUP_EXEC,
+	SETUP_STAGE_COUNT,
+};
+
+const char *setup_stage_name(unsigned stage);
+
+/* Child to keeper on the sync socket. Nothing more and end of file: init is executed. */
+struct setup_report {
+	uint32_t map_me; /* 1: in a user namespace now, waits for its maps and one byte; 0: failed */
+	uint32_t stage;
+	int32_t error; /* errno */
+	char what[64];
+};
+
+struct setup {
+	const struct mount_plan *plan;
+	struct mount_values values;
+	bool privileged; /* user namespace last, as `supervisor` */
+	bool single_uid; /* rootless without a uid range: init keeps its capabilities by the ambient set */
+	bool loopback;
+	uid_t supervisor;
+	int sync_fd, init_fd, config_fd, socket_fd, cgroup_fd; /* cgroup_fd -1: none */
+};
+
+/* Waits for one byte on sync_fd first. Never returns. */
+_Noreturn void setup_child(const struct setup *setup);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * What the keeper tells init beside the protocol: one sealed memfd for all sandboxes of a kind, this struct and behind it the
+ * payload's two seccomp programs. Host byte order; both ends are of one build.
+ */
+#ifndef KILN_WIRE_INIT_CONFIG_H
+#define KILN_WIRE_INIT_CONFIG_H
+
+#include <stdint.h>
+
+#define INIT_CONFIG_MAGIC 0x6b696c6e
+
+/* Descriptors that init is executed with. */
+#define INIT_SOCKET_FD 3
+#define INIT_CONFIG_FD 4
+#define INIT_CGROUP_FD 5 /* directory of the sandbox's cgroup v2; closed where there is none */
+
+struct init_config {
+	uint32_t magic;
+	uint32_t payload_uid, payload_gid; /* inside the sandbox's user namespace */
+	uint32_t filter_len[2]; /* instructions of struct sock_filter that follow: first the one, then the other program */
+};
+
+#endif
