@@ -13,12 +13,14 @@
 
 /* Variables that begin like settings but are read elsewhere, or by no kiln at all. A '*' stands for any end. */
 static const char *const foreign_variables[] = {
-	"KILN_CONFIG",	  /* the path of kiln.conf */
-	"KILN_KEEPER_FD", /* from the keeper to the front */
-	"KILN_URL",	  /* of clients: which server */
-	"KILN_TOKEN",	  /* of clients: with which token */
-	"KILN_IMAGE",	  /* told to programs that run in a sandbox */
-	"KILN_TEST_*",	  /* of the test suites */
+	"KILN_CONFIG",	      /* the path of kiln.conf */
+	"KILN_KEEPER_FD",     /* from the keeper to the front */
+	"KILN_URL",	      /* of clients: which server */
+	"KILN_TOKEN",	      /* of clients: with which token */
+	"KILN_IMAGE",	      /* told to programs that run in a sandbox */
+	"KILN_DOCTOR_CANARY", /* set by `kiln doctor`, to be looked for in a sandbox */
+	"KILN_BIN",	      /* of the test suites: which program, and how */
+	"KILN_TEST_*",	      "KILN_VM_*",
 };
 
 static bool is_foreign(const char *name, size_t len)

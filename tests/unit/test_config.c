@@ -296,6 +296,7 @@ static void variables_of_clients_and_tests_are_passed_over(void **state)
 	setenv("KILN_URL", "http://x", 1);
 	setenv("KILN_TOKEN", "secret", 1);
 	setenv("KILN_IMAGE", "host", 1);
+	setenv("KILN_BIN", "/x", 1);
 	setenv("KILN_TEST_ANYTHING", "1", 1);
 	assert_int_equal(load(f, NULL), 0);
 	assert_int_equal(f->config.tokens_count, 0);
