@@ -1,9 +1,9 @@
 /*
  * The endpoints of API.md, on top of http/server.h: what each route means. One file per group of endpoints.
  *
- * An api lives on one loop. It owns its queue, its metrics and the runs that are under way; engine, languages, settings
- * and log are its creator's and must outlive it. Order at the end: http_server_destroy() first (every request vanishes and
- * its run is killed), then api_destroy(), then the engine.
+ * An api lives on one loop. It owns its queue, its metrics and the runs that are under way; engine, languages,
+ * settings and log are its creator's and must outlive it. Order at the end: http_server_destroy() first (every
+ * request vanishes and its run is killed), then api_destroy(), then the engine.
  */
 #ifndef KILN_API_API_H
 #define KILN_API_API_H
@@ -41,8 +41,8 @@ const struct http_route *api_routes(size_t *ret_count);
 void api_set_server(struct api *api, const struct http_server *server);
 
 /*
- * The documents of GET /v1/languages and GET /v1/images, for the command line too. A new reference, or NULL when out of
- * memory.
+ * The documents of GET /v1/languages and GET /v1/images, for the command line too. A new reference, or NULL
+ * when out of memory.
  */
 json_t *api_languages_json(const struct language_registry *registry);
 json_t *api_images_json(struct engine *engine, const struct language_registry *registry);

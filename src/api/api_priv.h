@@ -44,7 +44,10 @@ uint64_t api_now_us(void);
 /* Frees a run that is under way, in the queue or the engine, without an answer. */
 void api_run_destroy(struct api_run *run);
 
-/* Reads the run request out of any of its three shapes: JSON, form, raw archive. *ret is to be finished in any case. */
+/*
+ * Reads the run request out of any of its three shapes: JSON, form, raw archive. *ret is to be finished in any
+ * case.
+ */
 [[nodiscard]] int api_request_read(const struct http_request *request, struct run_request *ret,
 				   struct err *err);
 

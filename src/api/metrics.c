@@ -1,4 +1,7 @@
-/* GET /metrics, and what is counted for it. What others count (queue, engine, server) is fetched when somebody asks. */
+/*
+ * GET /metrics, and what is counted for it. What others count (queue, engine, server) is fetched when somebody
+ * asks.
+ */
 #include "api/api_priv.h"
 
 #include "base/cleanup.h"

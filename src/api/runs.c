@@ -1,6 +1,6 @@
 /*
- * POST /v1/runs. A request becomes a plan at once, or a refusal; the plan waits for its turn in the queue, runs, and its
- * result is the answer. A client that goes away takes its run with it, wherever that is.
+ * POST /v1/runs. A request becomes a plan at once, or a refusal; the plan waits for its turn in the queue,
+ * runs, and its result is the answer. A client that goes away takes its run with it, wherever that is.
  */
 #include "api/api_priv.h"
 

@@ -1,4 +1,7 @@
-/* The three shapes of a run request: JSON, a form with the archive beside it, a raw archive with the JSON in the query. */
+/*
+ * The three shapes of a run request: JSON, a form with the archive beside it, a raw archive with the JSON in
+ * the query.
+ */
 #include "api/api_priv.h"
 
 #include "base/cleanup.h"

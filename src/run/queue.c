@@ -236,8 +236,9 @@ int queue_enter(struct queue *queue, const char *tenant, uint64_t now_us, queue_
 }
 
 /*
- * Hands out free slots. A callback may leave at once (its run did not start), which comes here again: the outer call goes
- * on, the inner one does nothing, so that a thousand failing entries are a loop and not a thousand stack frames.
+ * Hands out free slots. A callback may leave at once (its run did not start), which comes here again: the outer
+ * call goes on, the inner one does nothing, so that a thousand failing entries are a loop and not a thousand
+ * stack frames.
  */
 static void dispatch(struct queue *queue, uint64_t now_us)
 {

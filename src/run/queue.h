@@ -1,10 +1,10 @@
 /*
  * Admission: who runs now, who waits, who is sent away. Pure logic: no clock of its own, no threads, no I/O.
  *
- * At most `parallel` entries have a slot. Others wait, at most `waiting` of them: tenants take turns (round robin),
- * within a tenant the first comes first. When the waiting list is full, a newcomer is refused; but if another tenant has
- * at least two more places than the newcomer's, that tenant's latest entry is pushed out for him. So one tenant alone may
- * use the whole list, and none can lock another out.
+ * At most `parallel` entries have a slot. Others wait, at most `waiting` of them: tenants take turns (round
+ * robin), within a tenant the first comes first. When the waiting list is full, a newcomer is refused; but if
+ * another tenant has at least two more places than the newcomer's, that tenant's latest entry is pushed out for
+ * him. So one tenant alone may use the whole list, and none can lock another out.
  *
  * The queue owns its entries; an entry ends with queue_leave(), whether it waits or has a slot.
  */
@@ -40,9 +40,9 @@ struct queue_stats {
 [[nodiscard]] int queue_create(unsigned parallel, unsigned waiting, struct queue **ret, struct err *err);
 
 /*
- * Enters. Returns 1: has a slot at once, `turn` is never called; 0: waits; or negative with *err: -EBUSY a refusal
- * (ERR_BUSY, "queue_full" or "draining"; queue_retry_after_s() says when to come back), -ENOMEM. *ret is set where not
- * negative. `tenant` is copied.
+ * Enters. Returns 1: has a slot at once, `turn` is never called; 0: waits; or negative with *err: -EBUSY a
+ * refusal (ERR_BUSY, "queue_full" or "draining"; queue_retry_after_s() says when to come back), -ENOMEM. *ret
+ * is set where not negative. `tenant` is copied.
  */
 [[nodiscard]] int queue_enter(struct queue *queue, const char *tenant, uint64_t now_us, queue_turn_fn turn,
 			      void *user, struct queue_entry **ret, struct err *err);

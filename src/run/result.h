@@ -34,7 +34,7 @@ struct result_file {
 	size_t len;
 	uint32_t mode;
 	bool truncated;
-	const char *reason; /* static; of omitted ones */
+	const char *reason; /* of omitted ones; static, or in one piece of memory with the name */
 };
 
 struct run_timing {

@@ -5,9 +5,9 @@
  *       → collect(KEEP) → collected → sandbox_create … (the next step wants a fresh sandbox)
  *       → collect(CHANGES) → collected → done
  *
- * There is at most one sandbox and one question to it at a time. All memory of the result but outputs and files is there
- * before anything starts, so that any end can be told. Whatever may lead to `done` is the last thing its caller does,
- * because the callee may destroy the run.
+ * There is at most one sandbox and one question to it at a time. All memory of the result but outputs and files
+ * is there before anything starts, so that any end can be told. Whatever may lead to `done` is the last thing
+ * its caller does, because the callee may destroy the run.
  */
 #include "run/run_priv.h"
 

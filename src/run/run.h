@@ -1,6 +1,6 @@
 /*
- * One run from plan to result: takes sandboxes from an engine, uploads, runs the steps in order until one fails,
- * collects, and gives the sandbox back. Driven by engine events on the loop's thread; never blocks.
+ * One run from plan to result: takes sandboxes from an engine, uploads, runs the steps in order until one
+ * fails, collects, and gives the sandbox back. Driven by engine events on the loop's thread; never blocks.
  */
 #ifndef KILN_RUN_RUN_H
 #define KILN_RUN_RUN_H
@@ -26,8 +26,8 @@ struct run_options {
 };
 
 /*
- * Starts a plan, which becomes the run's own even on failure. Returns 0 and *ret, or a negative errno: nothing was
- * started, no event comes. `done` may come only after this returned.
+ * Starts a plan, which becomes the run's own even on failure. Returns 0 and *ret, or a negative errno: nothing
+ * was started, no event comes. `done` may come only after this returned.
  */
 [[nodiscard]] int run_start(struct engine *engine, struct run_plan *plan, const struct run_options *options,
 			    const struct run_events *events, void *user, struct run **ret, struct err *err);

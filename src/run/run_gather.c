@@ -4,6 +4,7 @@
 #include "wire/init_proto.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,6 @@
 
 static const char reason_binary[] = "binary";
 static const char reason_utf8[] = "name is not UTF-8";
-static const char reason_names[] = "too many files, this one and all after it";
 
 void run_gather_init(struct run_gather *gather, bool keep, bool text_only, uint64_t disk_bytes)
 {
@@ -168,8 +168,10 @@ static int changed_file(struct run_gather *gather, const struct engine_collected
 	struct result_file file = { .change = change_of(from->change) };
 	bool clean = true;
 
-	if (gather->files_count > RUN_COLLECT_NAMES)
+	if (gather->files_count == RUN_COLLECT_NAMES) {
+		gather->unnamed++;
 		return 0;
+	}
 	file.name = name_escape(from->name, &clean);
 	if (!file.name)
 		return -ENOMEM;
@@ -177,8 +179,6 @@ static int changed_file(struct run_gather *gather, const struct engine_collected
 		file.mode = from->mode & 0777;
 	file_judge(gather, &file, from, clean);
 	file.truncated = gather->open && from->truncated;
-	if (gather->files_count == RUN_COLLECT_NAMES)
-		file_omit(gather, &file, reason_names);
 	if (files_push(gather, &file) < 0) {
 		gather->open = false;
 		free(file.name);
@@ -223,10 +223,36 @@ int run_gather_data(struct run_gather *gather, const uint8_t *data, size_t len)
 	return len > 0 ? buf_append(&gather->data, data, len) : 0;
 }
 
+/*
+ * Says in the last entry how many more there were. Its sentence has to go when the entry goes, so it lies behind the
+ * name in one piece of memory with it.
+ */
+static int tell_unnamed(struct run_gather *gather)
+{
+	struct result_file *last = &gather->files[gather->files_count - 1];
+	size_t name_size = strlen(last->name) + 1, size = name_size + 64;
+	char *text = realloc(last->name, size);
+
+	if (!text)
+		return -ENOMEM;
+	snprintf(text + name_size, size - name_size, "too many files, and %" PRIu64 " more after this one",
+		 gather->unnamed);
+	last->name = text;
+	last->reason = text + name_size;
+	last->change = FILE_OMITTED;
+	free(last->data);
+	last->data = NULL;
+	last->len = 0;
+	last->truncated = false;
+	return 0;
+}
+
 int run_gather_end(struct run_gather *gather)
 {
 	int r = file_close(gather);
 
+	if (r == 0 && gather->unnamed > 0)
+		r = tell_unnamed(gather);
 	return r == 0 && gather->over ? -EFBIG : r;
 }
 

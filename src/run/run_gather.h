@@ -1,9 +1,9 @@
 /*
- * What a collection of an engine brings, put together and held within bounds: an engine passes on what the inside of a
- * sandbox says, so nothing of it is trusted. Private to run/; embedded by value.
+ * What a collection of an engine brings, put together and held within bounds: an engine passes on what the
+ * inside of a sandbox says, so nothing of it is trusted. Private to run/; embedded by value.
  *
- * Text, for COLLECT_TEXT, is what has no NUL byte in its first 8 KiB (the rule of git and grep): source code in an old
- * encoding is text too. Other files are then omitted with reason "binary".
+ * Text, for COLLECT_TEXT, is what has no NUL byte in its first 8 KiB (the rule of git and grep): source code in
+ * an old encoding is text too. Other files are then omitted with reason "binary".
  */
 #ifndef KILN_RUN_RUN_GATHER_H
 #define KILN_RUN_RUN_GATHER_H
@@ -27,8 +27,9 @@ struct run_gather {
 	size_t max_files, contents;		 /* files with content, at most and so far */
 	struct result_file *files;
 	size_t files_count, files_room;
-	bool open, over; /* a file is being received; a keep that broke its bounds */
-	uint64_t announced;
+	bool open, over;    /* a file is being received; a keep that broke its bounds */
+	uint64_t announced; /* bytes of it */
+	uint64_t unnamed;   /* files beyond RUN_COLLECT_NAMES */
 	struct buf data;
 };
 

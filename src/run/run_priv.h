@@ -1,6 +1,6 @@
 /*
- * The state of a run, shared by run.c (sandboxes and the order of things), run_step.c (one step) and run_collect.c (what
- * is fetched from a sandbox). See run.c for how they play together.
+ * The state of a run, shared by run.c (sandboxes and the order of things), run_step.c (one step) and
+ * run_collect.c (what is fetched from a sandbox). See run.c for how they play together.
  */
 #ifndef KILN_RUN_RUN_PRIV_H
 #define KILN_RUN_RUN_PRIV_H
@@ -45,9 +45,9 @@ void run_phase_begin(struct run *run);
 uint64_t run_phase_us(struct run *run);
 
 /*
- * The ends of a run. Each hands the result to `done`, which may free the run: they come last in whatever calls them.
- * run_lose() is the engine's fault, told in the step that stood next; run_refuse_disk() a step that cannot be because its
- * files do not fit; run_finish() all others.
+ * The ends of a run. Each hands the result to `done`, which may free the run: they come last in whatever calls
+ * them. run_lose() is the engine's fault, told in the step that stood next; run_refuse_disk() a step that
+ * cannot be because its files do not fit; run_finish() all others.
  */
 void run_finish(struct run *run, enum run_outcome outcome);
 void run_lose(struct run *run, const struct err *err);

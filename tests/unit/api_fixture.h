@@ -1,6 +1,7 @@
 /*
- * What the tests of the API share: loop, fake engine, one language ("fake": prints its main.fk), a server on a free port of
- * loopback, one run at a time and one waiting; and clients on the same loop. Tear-down asserts that nothing is left.
+ * What the tests of the API share: loop, fake engine, one language ("fake": prints its main.fk), a server on a
+ * free port of loopback, one run at a time and one waiting; and clients on the same loop. Tear-down asserts
+ * that nothing is left.
  */
 #ifndef KILN_TESTS_API_FIXTURE_H
 #define KILN_TESTS_API_FIXTURE_H

@@ -1,6 +1,6 @@
 /*
- * What the tests of runs share: a loop, the fake engine with a set of small programs, a plan that the test fills in, and
- * the result. cmocka's set-up and tear-down; tear-down asserts that no sandbox is left.
+ * What the tests of runs share: a loop, the fake engine with a set of small programs, a plan that the test
+ * fills in, and the result. cmocka's set-up and tear-down; tear-down asserts that no sandbox is left.
  */
 #ifndef KILN_TESTS_RUN_FIXTURE_H
 #define KILN_TESTS_RUN_FIXTURE_H

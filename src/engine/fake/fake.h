@@ -1,11 +1,11 @@
 /*
- * An engine in memory, for the unit tests of all that is above engines. Nothing is executed: a step's argv[0] names a
- * program of the table given at creation, and that program's C function decides what the step prints, writes and how
- * it ends.
+ * An engine in memory, for the unit tests of all that is above engines. Nothing is executed: a step's argv[0]
+ * names a program of the table given at creation, and that program's C function decides what the step prints,
+ * writes and how it ends.
  *
- * Every event comes from the loop, one a turn, in the order in which it was caused, and never inside a call of the
- * engine. Destroying a sandbox drops its events. Calls that break engine.h's contract (a step while one is running, more
- * stdin than was wanted, …) are asserted on: they are bugs of the code under test.
+ * Every event comes from the loop, one a turn, in the order in which it was caused, and never inside a call of
+ * the engine. Destroying a sandbox drops its events. Calls that break engine.h's contract (a step while one is
+ * running, more stdin than was wanted, …) are asserted on: they are bugs of the code under test.
  */
 #ifndef KILN_ENGINE_FAKE_FAKE_H
 #define KILN_ENGINE_FAKE_FAKE_H
@@ -38,7 +38,10 @@ void fake_process_want(struct fake_process *process,
 void fake_process_exit(struct fake_process *process, int exit_code);
 void fake_process_end(struct fake_process *process, const struct step_facts *facts, const struct err *err);
 
-/* Where an engine can fail. _REFUSED: the call or its answer says so; _LOST: `failed` comes instead of the answer. */
+/*
+ * Where an engine can fail. _REFUSED: the call or its answer says so; _LOST: `failed` comes instead of the
+ * answer.
+ */
 enum fake_fault {
 	FAKE_CREATE_REFUSED,
 	FAKE_CREATE_LOST,
@@ -70,8 +73,8 @@ void engine_fake_set_sick(struct engine *engine, const char *why);
 void engine_fake_stop(struct engine *engine, bool stopped);
 
 /*
- * Instead of the files that changed, collections report what `collect` emits with the two functions below, however
- * absurd: data without a file, more than was announced, …
+ * Instead of the files that changed, collections report what `collect` emits with the two functions below,
+ * however absurd: data without a file, more than was announced, …
  */
 void engine_fake_on_collect(struct engine *engine, void (*collect)(struct engine_sandbox *sb));
 void engine_fake_emit_file(struct engine_sandbox *sb, const struct engine_collected *file);

@@ -1,5 +1,6 @@
 /*
- * The fake engine's own types. An engine owns its sandboxes, a sandbox its files, its process and its queued events.
+ * The fake engine's own types. An engine owns its sandboxes, a sandbox its files, its process and its queued
+ * events.
  */
 #ifndef KILN_ENGINE_FAKE_FAKE_PRIV_H
 #define KILN_ENGINE_FAKE_FAKE_PRIV_H
