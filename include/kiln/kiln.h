@@ -15,8 +15,8 @@
  *
  * Functions that can fail return 0, or a negative errno with a sentence in *error (which may be NULL). A program that
  * fails, crashes or is killed at a limit is no error: kiln_run_execute() returns 0 and the result says what happened.
- * Times are in milliseconds, sizes in bytes, text is UTF-8. What is passed in is copied; what is returned belongs to the
- * object it came from and lives as long as that. Destructors accept NULL.
+ * Times are in milliseconds, sizes in bytes, text is UTF-8. What is passed in is copied; what is returned belongs to
+ * the object it came from and lives as long as that. Destructors accept NULL.
  *
  * Threads: an engine and its runs belong to one thread at a time; several engines may work side by side in several
  * threads. kiln_run_cancel() alone may be called from any thread and from a signal handler.
@@ -49,9 +49,9 @@ struct kiln_error {
 const char *kiln_version(void);
 
 /*
- * Makes an engine of this host's namespaces and cgroups. `settings` is a NULL-terminated list of "--name=value" with the
- * settings of kiln.conf (as `kiln help serve` lists them), or NULL; the environment's KILN_* and /etc/kiln/kiln.conf
- * hold too. Blocks for some milliseconds. Destroying it ends its keeper and whatever of it is still there; its runs
+ * Makes an engine of this host's namespaces and cgroups. `settings` is a NULL-terminated list of "--name=value" with
+ * the settings of kiln.conf (as `kiln help serve` lists them), or NULL; the environment's KILN_* and
+ * /etc/kiln/kiln.conf hold too. Blocks for some milliseconds. Destroying it ends its keeper and whatever of it is still there; its runs
  * must have been destroyed before.
  */
 int kiln_engine_create(const char *const *settings, struct kiln_engine **ret, struct kiln_error *error);
@@ -59,8 +59,8 @@ void kiln_engine_destroy(struct kiln_engine *engine);
 
 /*
  * Begins a run. Either `language` (id or alias, also "python@>=3.9") is given, which brings its steps and default
- * limits, or `image` (e.g. "host"), to which kiln_run_add_step() adds the steps; the other is NULL. Nothing is checked
- * against languages, images and ceilings before kiln_run_execute().
+ * limits, or `image` (e.g. "host"), to which kiln_run_add_step() adds the steps; the other is NULL. Nothing is
+ * checked against languages, images and ceilings before kiln_run_execute().
  */
 int kiln_run_create(struct kiln_engine *engine, const char *language, const char *image,
 		    struct kiln_run **ret, struct kiln_error *error);
@@ -89,8 +89,8 @@ int kiln_run_set_limit(struct kiln_run *run, const char *name, int64_t value, st
 int kiln_run_set_collect(struct kiln_run *run, const char *what, struct kiln_error *error);
 
 /*
- * Has every piece of output handed to `output` as it is printed, on the thread that executes; `stream` is 1 or 2. All of
- * it is in the result too. The callback may call kiln_run_cancel(), no other function of this run or its engine.
+ * Has every piece of output handed to `output` as it is printed, on the thread that executes; `stream` is 1 or 2. All
+ * of it is in the result too. The callback may call kiln_run_cancel(), no other function of this run or its engine.
  */
 typedef void (*kiln_output_fn)(void *user, size_t step, int stream, const void *data, size_t len);
 void kiln_run_on_output(struct kiln_run *run, kiln_output_fn output, void *user);

@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* The host image is this machine's own /usr: what may be executed here may be executed there. */
+/* The host image is this machine's own /usr: what is here is there. */
 static bool host_has(void *user, const char *path)
 {
-	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+	return faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
 }
 
 int node_languages_load(const struct config *config, struct language_registry **ret, struct err *err)
