@@ -21,8 +21,7 @@
 #define BODY_BYTES_PER_S   ((uint64_t)64 << 10)
 #define ANSWER_BYTES_PER_S ((uint64_t)16 << 10)
 /* Bytes that MHD leaves in the socket for this long while it reads a body: its buffer is full of chunk framing. */
-#define STUCK_MS	 1000
-#define QUIESCE_GRACE_MS 100
+#define STUCK_MS 1000
 
 void http_connection_phase(struct http_connection *c, enum http_phase phase)
 {
@@ -51,7 +50,7 @@ static void connection_started(struct http_server *server, struct MHD_Connection
 	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	http_connection_phase(c, HTTP_PHASE_HEAD);
 	/* The first request's clock runs from the connect. */
-	c->first_byte_ms = c->since_ms;
+	c->first_byte_ms = server->handed_over_ms;
 	c->at = (struct http_counters){ 0 };
 
 	c->next = server->connections;
@@ -137,6 +136,8 @@ void http_connection_hang_up(struct http_connection *c, unsigned farewell)
 		return;
 	c->hung_up = true;
 	c->farewell = farewell;
+	/* Should MHD be stuck and look at its socket no more (a buffer full of chunk framing), its own clock ends it. */
+	MHD_set_connection_option(c->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
 	shutdown(c->fd, c->phase == HTTP_PHASE_ANSWER ? SHUT_RDWR : SHUT_RD);
 }
 
@@ -154,7 +155,7 @@ static void check_head(struct http_connection *c, uint64_t now_ms)
 
 	if (!c->first_byte_ms && bytes)
 		c->first_byte_ms = now_ms;
-	if (c->server->quiescing && !bytes && now_ms - c->since_ms >= QUIESCE_GRACE_MS)
+	if (c->server->quiescing && !bytes && now_ms - c->since_ms >= HTTP_QUIESCE_GRACE_MS)
 		http_connection_hang_up(c, 0);
 	else if (c->first_byte_ms && now_ms - c->first_byte_ms >= o->header_ms)
 		timed_out(c, bytes ? 408 : 0);

@@ -123,7 +123,7 @@ static bool form_check(struct http_request *request, const struct head *head, co
 	else if (head->encodings && !request->http11)
 		refuse(request, 400, bad, "HTTP/1.0 has no Transfer-Encoding.");
 	else if (head->hosts > 1 || (request->http11 && head->hosts == 0))
-		refuse(request, 400, bad, "HTTP/1.1 requires exactly one Host header.");
+		refuse(request, 400, bad, "There must be exactly one Host header.");
 	else if (head->authorizations > 1 || head->expects > 1 || head->types > 1)
 		refuse(request, 400, bad, "Authorization, Expect and Content-Type may be given once.");
 	else if (head->expects && strcasecmp(head->expect, "100-continue") != 0)

@@ -11,6 +11,7 @@
 #include "http/tcp_counters.h"
 
 #include <microhttpd.h>
+#include <sys/socket.h>
 
 /* MHD's pool of one connection. Head limits are well below it, so that it is us who refuse (as JSON) and not MHD. */
 #define HTTP_POOL_BYTES	 ((size_t)128 << 10)
@@ -23,6 +24,8 @@
 #define HTTP_BODIES_FACTOR	8
 #define HTTP_ANSWER_HEADERS_MAX 16
 #define HTTP_LINGERS_MAX	256
+/* An idle connection younger than this may have a request on its way when the server quiesces. */
+#define HTTP_QUIESCE_GRACE_MS 100
 
 enum http_phase {
 	HTTP_PHASE_HEAD,    /* between requests, or reading a request line and headers */
@@ -105,6 +108,17 @@ struct http_listener {
 	uv_poll_t poll;
 };
 
+/* An accepted socket whose first byte is awaited; no request yet, and nothing of MHD's. */
+struct http_greeting {
+	struct http_server *server;
+	struct http_greeting *prev, *next;
+	int fd;
+	uint64_t since_ms;
+	struct sockaddr_storage peer;
+	socklen_t peer_len;
+	uv_poll_t poll;
+};
+
 struct http_linger {
 	struct http_server *server;
 	struct http_linger *prev, *next;
@@ -124,6 +138,7 @@ struct http_server {
 	unsigned handles; /* of these three, open */
 	bool sweeping;
 	bool in_mhd;
+	bool wanted;	    /* a connection was resumed: MHD must run */
 	uint64_t callbacks; /* calls of MHD so far: that something moves */
 	bool quiescing;
 	bool stopping;
@@ -132,8 +147,10 @@ struct http_server {
 	uint64_t accept_again_ms; /* listeners are paused until then; 0: they are not */
 
 	struct http_listener *listeners;
+	struct http_greeting *greetings;
 	struct http_connection *connections;
 	struct http_linger *lingers;
+	uint64_t handed_over_ms; /* when the connection that MHD is being given was accepted */
 	unsigned lingers_count;
 	unsigned requests_open;
 	struct http_stats stats;
@@ -143,6 +160,8 @@ uint64_t http_now_ms(const struct http_server *server);
 
 /* server.c */
 void http_server_run(struct http_server *server);
+/* A run soon, from wherever this is called. */
+void http_server_wake(struct http_server *server);
 void http_server_sweep_start(struct http_server *server);
 
 /* listen.c */
@@ -158,6 +177,11 @@ void http_connection_phase(struct http_connection *c, enum http_phase phase);
 /* Makes MHD close it soon: by an EOF while it reads, by an error while it writes. `farewell` as in the struct. */
 void http_connection_hang_up(struct http_connection *c, unsigned farewell);
 void http_connections_check(struct http_server *server, uint64_t now_ms);
+
+/* greet.c: takes `fd`. */
+void http_greeting_start(struct http_server *server, int fd, const struct sockaddr *peer, socklen_t peer_len);
+void http_greetings_check(struct http_server *server, uint64_t now_ms);
+void http_greetings_close(struct http_server *server);
 
 /* watch.c: has the client of a suspended request gone? */
 void http_watch_start(struct http_connection *c);

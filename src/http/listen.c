@@ -182,18 +182,13 @@ static void accept_some(struct http_listener *l)
 			continue;
 		}
 		server->stats.connections_accepted++;
-		/* Closes the descriptor itself when it fails. */
-		(void)!MHD_add_connection(server->daemon, fd, &peer.any, len);
+		http_greeting_start(server, fd, &peer.any, len);
 	}
 }
 
 static void listener_readable(uv_poll_t *handle, int status, int events)
 {
-	struct http_listener *l = handle->data;
-	struct http_server *server = l->server;
-
-	accept_some(l);
-	http_server_run(server);
+	accept_some(handle->data);
 }
 
 int http_server_listen(struct http_server *server, const char *address, struct err *err)

@@ -219,6 +219,7 @@ void http_request_abandon(struct http_request *request)
 	if (request->suspended) {
 		request->suspended = false;
 		MHD_resume_connection(c->mhd);
+		http_server_wake(c->server);
 	}
 }
 

@@ -96,6 +96,7 @@ static void answer(struct http_request *request, unsigned status, const char *co
 		request->suspended = false;
 		http_watch_stop(c);
 		MHD_resume_connection(c->mhd);
+		http_server_wake(c->server);
 	}
 }
 

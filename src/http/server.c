@@ -1,7 +1,8 @@
 /*
  * How it works: one MHD daemon without a listening socket or a thread, polled through its epoll descriptor by the libuv
  * loop. We accept and hand sockets over (listen.c). MHD runs only from http_server_run(), which is never entered twice:
- * answers given by handlers resume their connection and wake MHD's epoll descriptor, they do not run it.
+ * an answer given later resumes its connection and asks for a run in the next turn. (Without threads of its own MHD
+ * makes no wake-up channel, whatever MHD_USE_ITC says.)
  */
 #include "http/http_priv.h"
 
@@ -39,14 +40,22 @@ void http_server_run(struct http_server *server)
 	assert(!server->in_mhd);
 	server->in_mhd = true;
 	do {
+		server->wanted = false;
 		MHD_run(server->daemon);
 		if (MHD_get_timeout(server->daemon, &timeout_ms) != MHD_YES)
 			timeout_ms = 1;
-	} while (timeout_ms == 0 && ++runs < RUNS_A_TURN);
+	} while ((timeout_ms == 0 || server->wanted) && ++runs < RUNS_A_TURN);
 	server->in_mhd = false;
-	if (timeout_ms == 0)
+	if (timeout_ms == 0 || server->wanted)
 		uv_timer_start(&server->pump, pump_fired, callbacks == server->callbacks ? STUCK_PACE_MS : 0,
 			       0);
+}
+
+void http_server_wake(struct http_server *server)
+{
+	server->wanted = true;
+	if (!server->in_mhd && !server->stopping)
+		uv_timer_start(&server->pump, pump_fired, 0, 0);
 }
 
 static void mhd_ready(uv_poll_t *handle, int status, int events)
@@ -59,11 +68,14 @@ static void sweep_fired(uv_timer_t *timer)
 	struct http_server *server = timer->data;
 	uint64_t now_ms = http_now_ms(server);
 
+	http_greetings_check(server, now_ms);
 	http_connections_check(server, now_ms);
 	http_lingers_check(server, now_ms);
+	/* MHD closes by its own clock what we hung up and it did not notice. */
+	http_server_run(server);
 	if (server->accept_again_ms && now_ms >= server->accept_again_ms)
 		http_listeners_resume(server);
-	if (!server->connections && !server->lingers && !server->accept_again_ms) {
+	if (!server->greetings && !server->connections && !server->lingers && !server->accept_again_ms) {
 		uv_timer_stop(timer);
 		server->sweeping = false;
 	}
@@ -182,6 +194,7 @@ void http_server_destroy(struct http_server *server)
 			http_request_abandon(c->request);
 	}
 	MHD_stop_daemon(server->daemon);
+	http_greetings_close(server);
 	http_lingers_close(server);
 	if (server->reserve_fd >= 0)
 		close(server->reserve_fd);

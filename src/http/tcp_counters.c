@@ -13,7 +13,7 @@ struct http_counters http_counters_read(int fd)
 		return (struct http_counters){ 0 };
 	return (struct http_counters){
 		.received = info.tcpi_bytes_received,
-		.sent = info.tcpi_bytes_sent,
+		.sent = info.tcpi_bytes_sent + info.tcpi_notsent_bytes,
 		.acked = info.tcpi_bytes_acked,
 	};
 }

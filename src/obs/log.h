@@ -31,9 +31,17 @@ struct log_field {
 	int64_t number;
 };
 
-#define LOG_TEXT(k, v)	 ((struct log_field){ .key = (k), .text = (v) ? (v) : "" })
-#define LOG_NUMBER(k, v) ((struct log_field){ .key = (k), .number = (v) })
-/* log_write(log, LOG_LEVEL_INFO, "listening", LOG_FIELDS(LOG_TEXT("address", a), LOG_NUMBER("pid", p))) */
+static inline struct log_field log_text(const char *key, const char *text)
+{
+	return (struct log_field){ .key = key, .text = text ? text : "" };
+}
+
+static inline struct log_field log_number(const char *key, int64_t number)
+{
+	return (struct log_field){ .key = key, .number = number };
+}
+
+/* log_write(log, LOG_LEVEL_INFO, "listening", LOG_FIELDS(log_text("address", a), log_number("pid", p))) */
 #define LOG_FIELDS(...) ((const struct log_field[]){ __VA_ARGS__, { 0 } })
 
 /* Sets *ret and returns true for "debug", "info", "warn" or "error". */
