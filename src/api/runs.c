@@ -69,13 +69,17 @@ static void refuse(struct api *api, struct http_request *request, const struct e
 
 static void log_run(const struct api_run *run, const char *id, const char *outcome, const char *error)
 {
-	uint64_t ms = (api_now_us() - run->entered_us) / 1000;
+	const struct log_field fields[] = {
+		{ .key = "id", .text = id },
+		{ .key = "tenant", .text = run->tenant },
+		{ .key = "language", .text = run->language },
+		{ .key = "outcome", .text = outcome },
+		{ .key = "ms", .number = (int64_t)(api_now_us() - run->entered_us) / 1000 },
+		{ .key = error ? "error" : NULL, .text = error },
+		{ 0 },
+	};
 
-	log_write(run->api->options.log, error ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "run",
-		  LOG_FIELDS(LOG_TEXT("id", id), LOG_TEXT("tenant", run->tenant),
-			     LOG_TEXT("language", run->language), LOG_TEXT("outcome", outcome),
-			     LOG_NUMBER("ms", (int64_t)ms),
-			     error ? LOG_TEXT("error", error) : (struct log_field){ 0 }));
+	log_write(run->api->options.log, error ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "run", fields);
 }
 
 static void add_server_timing(struct http_request *request, const struct run_timing *timing)

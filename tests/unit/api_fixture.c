@@ -82,9 +82,13 @@ static void start_server(struct fixture *f)
 	struct api_options options = {
 		.engine = f->engine, .languages = f->languages, .config = &f->config, .node_facts = node_facts
 	};
-	struct http_options http = {
-		.body_bytes = 1 << 20, .connections = 64, .idle_ms = 60000, .header_ms = 20000
-	};
+	static const struct http_token tokens[] = { { "a", "token-of-a" }, { "b", "token-of-b" } };
+	struct http_options http = { .tokens = tokens,
+				     .tokens_count = 2,
+				     .body_bytes = 1 << 20,
+				     .connections = 64,
+				     .idle_ms = 60000,
+				     .header_ms = 20000 };
 
 	assert_int_equal(api_create(&options, &f->api, NULL), 0);
 	http.routes = api_routes(&http.routes_count);
@@ -103,7 +107,8 @@ int api_fixture_setup(void **state)
 	assert_int_equal(uv_loop_init(&f->loop), 0);
 	assert_int_equal(engine_fake_create(&f->loop, &options, &f->engine, NULL), 0);
 	f->config.parallel = 1;
-	f->config.queue = 1;
+	f->config.queue = 2;
+	f->token = "token-of-a";
 	for (int i = 0; i < LIMIT_COUNT; i++)
 		f->config.ceilings.value[i] = limit_table[i].default_ceiling;
 	load_languages(f);
@@ -194,6 +199,8 @@ struct client *api_fixture_send(struct fixture *f, const char *method, const cha
 				    "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method,
 				    path),
 			 0);
+	if (f->token)
+		assert_int_equal(buf_printf(&client->request, "Authorization: Bearer %s\r\n", f->token), 0);
 	if (type)
 		assert_int_equal(buf_printf(&client->request, "Content-Type: %s\r\n", type), 0);
 	if (body)

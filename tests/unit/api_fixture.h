@@ -1,6 +1,6 @@
 /*
  * What the tests of the API share: loop, fake engine, one language ("fake": prints its main.fk), a server on a
- * free port of loopback, one run at a time and one waiting; and clients on the same loop. Tear-down asserts
+ * free port of loopback, one run at a time and two waiting; and clients on the same loop. Tear-down asserts
  * that nothing is left.
  */
 #ifndef KILN_TESTS_API_FIXTURE_H
@@ -33,6 +33,7 @@ struct fixture {
 	struct api *api;
 	struct http_server *server;
 	struct client *clients;
+	const char *token; /* sent with requests: "token-of-a" (at first), "token-of-b", or NULL */
 };
 
 int api_fixture_setup(void **state);

@@ -157,17 +157,25 @@ static void refuses_a_raw_archive_without_a_run(void **state)
 	assert_string_equal(error_field(a), "run");
 }
 
-static void lets_the_next_one_wait_and_refuses_the_one_after(void **state)
+static struct client *send_hello(struct fixture *f, size_t open_then)
+{
+	struct client *client =
+		api_fixture_send(f, "POST", "/v1/runs", "application/json", hello, strlen(hello));
+
+	api_fixture_until_open(f, open_then);
+	return client;
+}
+
+static void lets_some_wait_and_refuses_the_one_after(void **state)
 {
 	struct fixture *f = *state;
-	struct client *one, *two;
+	struct client *one, *two, *three;
 	struct answer *refused;
 
 	engine_fake_stop(f->engine, true);
-	one = api_fixture_send(f, "POST", "/v1/runs", "application/json", hello, strlen(hello));
-	api_fixture_until_open(f, 1);
-	two = api_fixture_send(f, "POST", "/v1/runs", "application/json", hello, strlen(hello));
-	api_fixture_until_open(f, 2);
+	one = send_hello(f, 1);
+	two = send_hello(f, 2);
+	three = send_hello(f, 3);
 	assert_int_equal(engine_fake_counts(f->engine).created, 1);
 	refused = api_fixture_post(f, "/v1/runs", "application/json", hello);
 	assert_int_equal(refused->status, 503);
@@ -176,6 +184,43 @@ static void lets_the_next_one_wait_and_refuses_the_one_after(void **state)
 	engine_fake_stop(f->engine, false);
 	assert_string_equal(step_stdout(api_fixture_wait(f, one)), "hello");
 	assert_string_equal(step_stdout(api_fixture_wait(f, two)), "hello");
+	assert_string_equal(step_stdout(api_fixture_wait(f, three)), "hello");
+}
+
+static void pushes_the_crowd_of_one_tenant_out_for_another(void **state)
+{
+	struct fixture *f = *state;
+	struct client *one, *two, *three, *other;
+	struct answer *pushed;
+
+	engine_fake_stop(f->engine, true);
+	one = send_hello(f, 1);
+	two = send_hello(f, 2);
+	three = send_hello(f, 3);
+	f->token = "token-of-b";
+	other = api_fixture_send(f, "POST", "/v1/runs", "application/json", hello, strlen(hello));
+	pushed = api_fixture_wait(f, three);
+	assert_int_equal(pushed->status, 503);
+	assert_non_null(strstr(pushed->text, "Retry-After: "));
+	engine_fake_stop(f->engine, false);
+	assert_int_equal(api_fixture_wait(f, one)->status, 200);
+	assert_int_equal(api_fixture_wait(f, two)->status, 200);
+	assert_int_equal(api_fixture_wait(f, other)->status, 200);
+}
+
+static void asks_for_a_token_except_for_probes(void **state)
+{
+	static const char *const open[] = { "/alive", "/ready" };
+	static const char *const closed[] = { "/v1/languages", "/v1/images", "/v1/node", "/metrics" };
+	struct fixture *f = *state;
+
+	f->token = NULL;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(api_fixture_get(f, open[i])->status, 200);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(api_fixture_get(f, closed[i])->status, 401);
+	assert_int_equal(api_fixture_post(f, "/v1/runs", "application/json", hello)->status, 401);
+	assert_int_equal(engine_fake_counts(f->engine).created, 0);
 }
 
 static void kills_the_run_of_a_client_that_went_away(void **state)
@@ -322,7 +367,7 @@ static void tells_about_the_node(void **state)
 	assert_int_equal(json_array_size(json_object_get(a->json, "enforced")), LIMIT_COUNT - 1);
 }
 
-static void answers_probes_without_a_token(void **state)
+static void answers_probes_under_the_keys_that_clients_know(void **state)
 {
 	struct fixture *f = *state;
 	struct answer *a = api_fixture_get(f, "/alive");
@@ -375,7 +420,9 @@ int main(void)
 		with_api(refuses_a_form_with_wrong_parts),
 		with_api(reads_a_raw_archive_with_the_run_in_the_query),
 		with_api(refuses_a_raw_archive_without_a_run),
-		with_api(lets_the_next_one_wait_and_refuses_the_one_after),
+		with_api(lets_some_wait_and_refuses_the_one_after),
+		with_api(pushes_the_crowd_of_one_tenant_out_for_another),
+		with_api(asks_for_a_token_except_for_probes),
 		with_api(kills_the_run_of_a_client_that_went_away),
 		with_api(forgets_a_waiting_client_that_went_away),
 		with_api(drains_with_running_runs_ending_and_new_ones_refused),
@@ -386,7 +433,7 @@ int main(void)
 		with_api(lists_languages),
 		with_api(lists_images_with_their_digests),
 		with_api(tells_about_the_node),
-		with_api(answers_probes_without_a_token),
+		with_api(answers_probes_under_the_keys_that_clients_know),
 		with_api(counts_runs_by_outcome),
 		with_api(ends_with_runs_under_way),
 	};
