@@ -99,12 +99,22 @@ int read_language(struct reader *r, const json_t *v, const struct path *p, void 
 	return ret;
 }
 
+/* True when one of the two stands twice in a row. */
+static bool has_double(const char *text, size_t len, char a, char b)
+{
+	for (size_t i = 1; i < len; i++) {
+		if (text[i] == text[i - 1] && (text[i] == a || text[i] == b))
+			return true;
+	}
+	return false;
+}
+
 static bool image_name_valid(const char *text)
 {
 	size_t len = word_len(text, DIGITS LOWER, DIGITS LOWER "._/-", IMAGE_MAX);
 	const char *rest = text + len;
 
-	if (len == 0 || text[len - 1] == '/' || memmem(text, len, "..", 2) || memmem(text, len, "//", 2))
+	if (len == 0 || text[len - 1] == '/' || has_double(text, len, '.', '/'))
 		return false;
 	if (*rest == ':') {
 		len = word_len(rest + 1, ALNUM "_", ALNUM "_.-", IMAGE_MAX);
@@ -331,6 +341,8 @@ static int decode_content(struct reader *r, const struct content *content, const
 	size_t len = json_string_length(content->text);
 	int ret;
 
+	if (len == 0)
+		return 0;
 	if (content->base64) {
 		ret = base64_decode(text, len, &bytes->data, &bytes->len);
 		if (ret == -EINVAL)

@@ -306,6 +306,7 @@ static const char *limit_verb(const struct verdict *verdict, const struct step_f
 		return "killed at";
 	switch (verdict->outcome) {
 	case RUN_DISK_EXCEEDED:
+		return verdict->limit == LIMIT_FILE_BYTES ? "killed at" : "failed at";
 	case RUN_PROCESSES_EXCEEDED:
 		return "failed at";
 	case RUN_MEMORY_EXCEEDED:
