@@ -22,6 +22,9 @@
 /* How often a drain looks whether it is over. */
 #define DRAIN_LOOK_MS 20
 
+/* Without a keeper there are only answers to send: to those whose runs it took along. */
+#define LOST_DRAIN_MS 1000
+
 static const int ending_signals[] = { SIGTERM, SIGINT };
 
 struct front {
@@ -48,8 +51,15 @@ static void on_drain(uv_timer_t *timer)
 		return;
 	if (requests + runs > 0)
 		log_write(&f->log, LOG_LEVEL_WARN, "drain took too long",
-			  LOG_FIELDS(LOG_NUMBER("requests", requests), LOG_NUMBER("runs", (int64_t)runs)));
+			  LOG_FIELDS(log_number("requests", requests), log_number("runs", (int64_t)runs)));
 	uv_stop(&f->loop);
+}
+
+static void drain_begin(struct front *f, int64_t patience_ms)
+{
+	f->drain_until_ms = uv_now(&f->loop) + (uint64_t)patience_ms;
+	api_drain(f->api);
+	uv_timer_start(&f->drain, on_drain, 0, DRAIN_LOOK_MS);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -63,10 +73,8 @@ static void on_signal(uv_signal_t *handle, int number)
 	}
 	log_write(
 		&f->log, LOG_LEVEL_INFO, "draining",
-		LOG_FIELDS(LOG_NUMBER("signal", number), LOG_NUMBER("runs", (int64_t)api_runs_open(f->api))));
-	f->drain_until_ms = uv_now(&f->loop) + (uint64_t)f->config->drain_ms;
-	api_drain(f->api);
-	uv_timer_start(&f->drain, on_drain, 0, DRAIN_LOOK_MS);
+		LOG_FIELDS(log_number("signal", number), log_number("runs", (int64_t)api_runs_open(f->api))));
+	drain_begin(f, f->config->drain_ms);
 }
 
 static void on_keeper_lost(void *user)
@@ -74,7 +82,9 @@ static void on_keeper_lost(void *user)
 	struct front *f = user;
 
 	f->keeper_lost = true;
-	uv_stop(&f->loop);
+	/* Lost before the server stood: front_run() sees it. */
+	if (f->server)
+		drain_begin(f, LOST_DRAIN_MS);
 }
 
 static void node_facts(void *user, struct api_node_facts *ret)
@@ -160,17 +170,17 @@ static void listening_log(struct front *f)
 
 	if (host->leftovers > 0)
 		log_write(&f->log, LOG_LEVEL_WARN, "an earlier kiln left sandboxes behind: removed",
-			  LOG_FIELDS(LOG_NUMBER("sandboxes", host->leftovers)));
+			  LOG_FIELDS(log_number("sandboxes", host->leftovers)));
 	for (size_t i = 0, count = strv_len(f->config->listen); i < count; i++) {
 		const char *address = f->config->listen[i], *colon = strrchr(address, ':');
 
 		/* Port 0 took a free one, which the server tells of the last address. */
 		if (i + 1 == count && colon && strcmp(colon, ":0") == 0)
-			snprintf(text, sizeof(text), "listening on http://%.*s:%u", (int)(colon - address), address,
-				 http_server_port(f->server));
+			snprintf(text, sizeof(text), "listening on http://%.*s:%u", (int)(colon - address),
+				 address, http_server_port(f->server));
 		else
 			snprintf(text, sizeof(text), "listening on http://%.200s", address);
-		log_write(&f->log, LOG_LEVEL_INFO, text, LOG_FIELDS(LOG_NUMBER("pid", getpid())));
+		log_write(&f->log, LOG_LEVEL_INFO, text, LOG_FIELDS(log_number("pid", getpid())));
 	}
 }
 
@@ -203,7 +213,8 @@ int front_run(const struct config *config, int keeper_fd, struct err *err)
 	}
 	if (r >= 0) {
 		listening_log(&f);
-		uv_run(&f.loop, UV_RUN_DEFAULT);
+		if (!f.keeper_lost)
+			uv_run(&f.loop, UV_RUN_DEFAULT);
 		if (f.keeper_lost)
 			r = err_set(err, -EPIPE, "the keeper is gone, and every sandbox with it");
 		else

@@ -1,7 +1,7 @@
 /*
  * See capabilities(7), landlock(7), seccomp(2). A front that is taken over by a stranger's bytes holds: listening and
  * accepted sockets, the keeper's socket (whose requests are checked against the state of each sandbox), the sandboxes'
- * sockets, and memory. No file but /dev/null, no new program, no new socket, no other process.
+ * sockets, and memory. No file but the few below, no new program, no new socket, no other process.
  */
 #include "cmd/front_confine.h"
 
@@ -66,18 +66,24 @@ static int become(const char *user, struct err *err)
 	return 0;
 }
 
-/* The one file that may still be read: libmicrohttpd's listeners hold a descriptor of it in reserve. */
-static int null_allow(int ruleset)
+/* What may still be read, if it is there. */
+static const char *const readable[] = {
+	"/dev/null",	   /* libmicrohttpd's listeners hold a descriptor of it in reserve */
+	"/dev/urandom",	   /* jansson's seed */
+	"/usr/lib/locale", /* libarchive's conversion of names */
+};
+
+static int readable_allow(int ruleset, const char *path)
 {
-	AUTO_CLOSE int null = open("/dev/null", O_PATH | O_CLOEXEC);
+	AUTO_CLOSE int fd = open(path, O_PATH | O_CLOEXEC);
 	const struct landlock_path_beneath_attr rule = {
 		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
-		.parent_fd = null,
+		.parent_fd = fd,
 	};
 
-	if (null < 0 || syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
-		return -errno;
-	return 0;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno : 0;
 }
 
 /* -EOPNOTSUPP and -ENOSYS are no failure: a kernel without Landlock leaves the work to uid and seccomp. */
@@ -86,11 +92,12 @@ static int files_hide(struct err *err)
 	const struct landlock_ruleset_attr attr = { .handled_access_fs = LANDLOCK_EVERYTHING };
 	AUTO_CLOSE int ruleset =
 		(int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
-	int r;
+	int r = 0;
 
 	if (ruleset < 0)
 		return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : err_set(err, -errno, "Landlock");
-	r = null_allow(ruleset);
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(readable); i++)
+		r = readable_allow(ruleset, readable[i]);
 	if (r >= 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		r = -errno;
 	return r < 0 ? err_set(err, r, "Landlock") : 0;
@@ -108,9 +115,6 @@ int front_confine(const char *user, struct err *err)
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_set(err, -errno, "give up privileges");
-	/* A change of ids clears it: prctl(2). */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		return err_set(err, -errno, "end with the keeper");
 	r = files_hide(err);
 	if (r < 0)
 		return r;
