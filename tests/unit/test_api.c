@@ -407,6 +407,14 @@ static void ends_with_runs_under_way(void **state)
 	/* The tear-down destroys server and api, and asserts that no sandbox is left. */
 }
 
+static void ends_while_the_next_run_cannot_start(void **state)
+{
+	struct fixture *f = *state;
+
+	ends_with_runs_under_way(state);
+	engine_fake_fail(f->engine, FAKE_CREATE_REFUSED, 1, -ENOMEM);
+}
+
 #define with_api(f) cmocka_unit_test_setup_teardown(f, api_fixture_setup, api_fixture_teardown)
 
 int main(void)
@@ -436,6 +444,7 @@ int main(void)
 		with_api(answers_probes_under_the_keys_that_clients_know),
 		with_api(counts_runs_by_outcome),
 		with_api(ends_with_runs_under_way),
+		with_api(ends_while_the_next_run_cannot_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
