@@ -56,6 +56,9 @@ static void tell(struct keeper *k, const struct slot *slot, enum keeper_event ev
 {
 	struct keeper_message message = { .event = event, .slot = slot_number(k, slot), .generation = slot->generation };
 
+	/* The last word on a sandbox that ended under its step. */
+	if (event == KEEPER_EVENT_DIED || event == KEEPER_EVENT_DEADLINE)
+		cgroup_box_usage(&slot->box, &message.usage);
 	keeper_send(k, &message, -1);
 }
 

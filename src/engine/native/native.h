@@ -36,13 +36,17 @@ struct native_host {
 	bool separate_uids;	/* own uid range per sandbox (root, or subuid with newuidmap) */
 	bool overlay;		/* false: image is bind-mounted */
 	uint32_t leftovers;	/* sandboxes of an earlier keeper that were removed at start */
+	uint32_t lost;		/* sandboxes, with their runs, of an earlier front of this keeper */
 };
 const struct native_host *engine_native_host(const struct engine *engine);
 
 /*
- * The file descriptors of the keeper program for `kiln serve`, which becomes the keeper by exec (see keeper/README.md).
- * Returns a sealed memfd with the program, or a negative errno.
+ * Turns this process into the keeper of a server, which starts `argv` of this program again as its front with KILN_KEEPER_FD in
+ * its environment (see keeper/README.md). Returns only when that failed. Descriptors but the standard ones are closed.
  */
+[[nodiscard]] int engine_native_serve_exec(const struct native_options *options, char **argv, struct err *err);
+
+/* A sealed memfd with the keeper's program. */
 [[nodiscard]] int engine_native_keeper_program(int *ret_fd, struct err *err);
 
 #endif

@@ -1,0 +1,177 @@
+/*
+ * What an init says. It lives beside hostile code, so all of it is taken as a stranger's: bounded, in order, or the sandbox
+ * has failed.
+ */
+#include "engine/native/native_priv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static int on_hello(struct sandbox *sb, const struct wire_frame *frame)
+{
+	uint32_t version;
+
+	if (sb->state != SANDBOX_GREETING || wire_u32_decode(frame, &version) < 0 || version != WIRE_VERSION)
+		return -EPROTO;
+	sb->state = SANDBOX_IDLE;
+	sb->events->ready(sb->user);
+	return 0;
+}
+
+static int on_synced(struct sandbox *sb, const struct wire_frame *frame)
+{
+	struct err err = ERR_INIT;
+	struct wire_synced synced;
+
+	if (sb->state != SANDBOX_UPLOADING || wire_synced_decode(frame, &synced) < 0)
+		return -EPROTO;
+	sb->state = SANDBOX_IDLE;
+	if (synced.error)
+		err_set(&err, -(int)synced.error, "file '%.200s'", synced.path);
+	sb->events->uploaded(sb->user, synced.error ? &err : NULL);
+	return 0;
+}
+
+static int on_output(struct sandbox *sb, const struct wire_frame *frame)
+{
+	uint64_t limit = (uint64_t)sb->limits.value[LIMIT_OUTPUT_BYTES];
+
+	if (sb->state != SANDBOX_RUNNING || (frame->stream != 1 && frame->stream != 2))
+		return -EPROTO;
+	sb->seen[frame->stream - 1] += frame->len;
+	if (sb->seen[frame->stream - 1] > limit)
+		return -EPROTO;
+	if (sb->events->output)
+		sb->events->output(sb->user, frame->stream, frame->payload, frame->len);
+	return 0;
+}
+
+static int on_credit(struct sandbox *sb, const struct wire_frame *frame)
+{
+	uint32_t len;
+
+	if (sb->state != SANDBOX_RUNNING || wire_u32_decode(frame, &len) < 0 || len > WIRE_STDIN_WINDOW)
+		return -EPROTO;
+	if (sb->events->stdin_wanted)
+		sb->events->stdin_wanted(sb->user, len);
+	return 0;
+}
+
+static int on_exit_frame(struct sandbox *sb, const struct wire_frame *frame)
+{
+	if (sb->state != SANDBOX_RUNNING || wire_exit_decode(frame, &sb->exit) < 0 ||
+	    sb->exit.kill >= STEP_KILL_COUNT || sb->exit.stdout_bytes < sb->seen[0] ||
+	    sb->exit.stderr_bytes < sb->seen[1])
+		return -EPROTO;
+	sandbox_exited(sb);
+	return 0;
+}
+
+static int on_collected(struct sandbox *sb, const struct wire_frame *frame)
+{
+	struct engine_collected out;
+	struct wire_collected file;
+
+	if (sb->state != SANDBOX_COLLECTING || sb->file_left || wire_collected_decode(frame, &file) < 0)
+		return -EPROTO;
+	out = (struct engine_collected){
+		.change = (enum engine_file_change)file.change,
+		.name = file.path,
+		.size = file.size,
+		.mode = file.mode,
+		.truncated = file.truncated,
+		.omit_reason = file.omit,
+	};
+	sb->file_left = file.sent;
+	sb->events->file(sb->user, &out);
+	return 0;
+}
+
+static int on_data(struct sandbox *sb, const struct wire_frame *frame)
+{
+	if (sb->state != SANDBOX_COLLECTING || frame->len > sb->file_left || frame->len == 0)
+		return -EPROTO;
+	sb->file_left -= frame->len;
+	sb->events->file_data(sb->user, frame->payload, frame->len);
+	return 0;
+}
+
+static int on_collect_end(struct sandbox *sb, const struct wire_frame *frame)
+{
+	struct err err = ERR_INIT;
+	uint32_t error;
+
+	if (sb->state != SANDBOX_COLLECTING || sb->file_left || wire_u32_decode(frame, &error) < 0 || error > 4095)
+		return -EPROTO;
+	sb->state = SANDBOX_IDLE;
+	if (error)
+		err_set(&err, -(int)error, "the files to keep are too large or too many");
+	sb->events->collected(sb->user, error ? &err : NULL);
+	return 0;
+}
+
+static int on_started(struct sandbox *sb, const struct wire_frame *frame)
+{
+	return sb->state == SANDBOX_RUNNING && frame->len == 0 ? 0 : -EPROTO;
+}
+
+static const struct {
+	uint8_t type;
+	int (*handle)(struct sandbox *sb, const struct wire_frame *frame);
+} table[] = {
+	{ WIRE_OUTPUT, on_output },	  { WIRE_STDIN_CREDIT, on_credit }, { WIRE_EXIT, on_exit_frame },
+	{ WIRE_STARTED, on_started },	  { WIRE_HELLO, on_hello },	    { WIRE_SYNCED, on_synced },
+	{ WIRE_COLLECTED, on_collected }, { WIRE_DATA, on_data },	    { WIRE_COLLECT_END, on_collect_end },
+};
+
+int sandbox_handle_frame(struct sandbox *sb, const struct wire_frame *frame)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (table[i].type == frame->type)
+			return table[i].handle(sb, frame);
+	}
+	return -EPROTO;
+}
+
+/* Handles the whole frames in `data`; *ret_used bytes of it. */
+static int handle_frames(struct sandbox *sb, const uint8_t *data, size_t len, size_t *ret_used)
+{
+	struct wire_frame frame;
+	int64_t size = 0;
+	int r = 0;
+
+	*ret_used = 0;
+	while (r == 0 && !sb->destroyed && sb->state != SANDBOX_DEAD) {
+		size = wire_frame_parse(data + *ret_used, len - *ret_used, WIRE_TO_HOST_MAX, &frame);
+		if (size <= 0)
+			break;
+		*ret_used += (size_t)size;
+		r = sandbox_handle_frame(sb, &frame);
+	}
+	return size < 0 ? (int)size : r;
+}
+
+int sandbox_receive(struct sandbox *sb)
+{
+	struct native *native = sb->native;
+	size_t kept = sb->in.len, used;
+	ssize_t n;
+	int r;
+
+	/* At most one unfinished frame is kept, and there is room for it and a good read behind it. */
+	if (kept)
+		memcpy(native->receive, sb->in.data, kept);
+	n = recv(sb->fd, native->receive + kept, sizeof(native->receive) - kept, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0) {
+		sb->eof = true;
+		return 0;
+	}
+	sb->in.len = 0;
+	r = handle_frames(sb, native->receive, kept + (size_t)n, &used);
+	if (r < 0 || sb->destroyed || sb->state == SANDBOX_DEAD)
+		return r;
+	return buf_append(&sb->in, native->receive + used, kept + (size_t)n - used);
+}

@@ -1,0 +1,222 @@
+/*
+ * The front's end of the keeper's socket: requests with tags, replies and events.
+ */
+#include "engine/native/native_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void link_lost(struct keeper_link *link);
+
+int link_open(struct keeper_link *link, struct native *native, int fd, struct err *err)
+{
+	*link = (struct keeper_link){ .native = native, .fd = fd, .next_tag = 1 };
+	return 0;
+}
+
+/* One message with at most one descriptor, which is -1 when there is none. Returns 1, 0 (nothing now), or -errno / -EPIPE. */
+static int receive(struct keeper_link *link, int flags, struct keeper_message *ret, int *ret_fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { .iov_base = ret, .iov_len = sizeof(*ret) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	struct cmsghdr *c;
+	ssize_t n = recvmsg(link->fd, &msg, flags | MSG_CMSG_CLOEXEC);
+
+	*ret_fd = -1;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
+	if ((size_t)n != sizeof(*ret))
+		return n == 0 ? -EPIPE : -EPROTO;
+	ret->stage[sizeof(ret->stage) - 1] = '\0';
+	return 1;
+}
+
+int link_hello(struct keeper_link *link, struct keeper_hello *ret, struct err *err)
+{
+	struct keeper_request request = { .op = KEEPER_HELLO };
+	struct keeper_message reply;
+	int fd, r;
+
+	if (send(link->fd, &request, sizeof(request), MSG_NOSIGNAL) < 0)
+		return err_set(err, -errno, "the keeper did not start");
+	do {
+		r = receive(link, 0, &reply, &fd);
+	} while (r == 0);
+	if (r < 0)
+		return err_set(err, r, "the keeper did not start");
+	if (reply.event != KEEPER_REPLY || reply.error || reply.hello.version != KEEPER_VERSION)
+		return err_set(err, -EPROTO, "the keeper speaks another version");
+	*ret = reply.hello;
+	ret->cgroup_path[sizeof(ret->cgroup_path) - 1] = '\0';
+	return 0;
+}
+
+static void handle_reply(struct keeper_link *link, const struct keeper_message *message, int fd)
+{
+	for (struct pending **at = &link->pending; *at; at = &(*at)->next) {
+		struct pending *p = *at;
+
+		if (p->tag != message->tag)
+			continue;
+		*at = p->next;
+		if (p->sb) {
+			sandbox_enter(p->sb);
+			p->reply(p->sb, message, fd);
+			sandbox_leave(p->sb);
+		} else if (fd >= 0) {
+			/* Created for somebody who has gone: end it again. */
+			struct keeper_request request = {
+				.op = KEEPER_DESTROY,
+				.slot = message->slot,
+				.generation = message->generation,
+			};
+			int r = link_send(link, &request, NULL, NULL);
+
+			(void)r;
+			close(fd);
+		}
+		free(p);
+		return;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void handle_event(struct keeper_link *link, const struct keeper_message *message)
+{
+	for (struct sandbox *sb = link->native->sandboxes; sb; sb = sb->next) {
+		if (sb->has_slot && sb->slot == message->slot && sb->generation == message->generation) {
+			sandbox_enter(sb);
+			sandbox_on_message(sb, message);
+			sandbox_leave(sb);
+			return;
+		}
+	}
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct keeper_link *link = poll->data;
+	struct keeper_message message;
+	int fd, r;
+
+	while (!link->lost && (r = receive(link, MSG_DONTWAIT, &message, &fd)) != 0) {
+		if (r < 0) {
+			link_lost(link);
+			return;
+		}
+		if (message.event == KEEPER_REPLY)
+			handle_reply(link, &message, fd);
+		else
+			handle_event(link, &message);
+	}
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct keeper_link *link = handle->data;
+
+	link->native->handles--;
+}
+
+int link_watch(struct keeper_link *link, struct err *err)
+{
+	int r = uv_poll_init(link->native->loop, &link->poll, link->fd);
+
+	if (r < 0)
+		return err_set(err, r, "watch the keeper");
+	link->poll.data = link;
+	link->native->handles++;
+	r = uv_poll_start(&link->poll, UV_READABLE, on_readable);
+	return r < 0 ? err_set(err, r, "watch the keeper") : 0;
+}
+
+int link_send(struct keeper_link *link, struct keeper_request *request, struct sandbox *sb, link_reply_fn reply)
+{
+	struct pending *p = NULL, **at;
+	ssize_t n;
+
+	if (link->lost)
+		return -EPIPE;
+	if (reply) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		request->tag = link->next_tag++;
+		if (link->next_tag == 0)
+			link->next_tag = 1;
+		*p = (struct pending){ .tag = request->tag, .sb = sb, .reply = reply };
+	}
+	/* The keeper always reads; its queue is full for moments only. */
+	do {
+		n = send(link->fd, request, sizeof(*request), MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		int r = -errno;
+
+		free(p);
+		return r;
+	}
+	for (at = &link->pending; p && *at; at = &(*at)->next)
+		;
+	if (p)
+		*at = p;
+	return 0;
+}
+
+void link_forget(struct keeper_link *link, struct sandbox *sb)
+{
+	for (struct pending *p = link->pending; p; p = p->next) {
+		if (p->sb == sb)
+			p->sb = NULL;
+	}
+}
+
+static void link_lost(struct keeper_link *link)
+{
+	struct native *native = link->native;
+	struct err err = ERR_INIT;
+	struct sandbox *sb, *next;
+
+	link->lost = true;
+	uv_poll_stop(&link->poll);
+	err_set(&err, -EPIPE, "the keeper died");
+	/* Destroying one in its callback may take it off the list; each is held while it is told. */
+	for (sb = native->sandboxes; sb; sb = next) {
+		sandbox_enter(sb);
+		sandbox_fail(sb, &err);
+		next = sb->next;
+		sandbox_leave(sb);
+	}
+	if (native->on_lost)
+		native->on_lost(native->on_lost_user);
+}
+
+void link_close(struct keeper_link *link)
+{
+	while (link->pending) {
+		struct pending *next = link->pending->next;
+
+		free(link->pending);
+		link->pending = next;
+	}
+	if (link->poll.data)
+		uv_close((uv_handle_t *)&link->poll, on_closed);
+	close(link->fd);
+	link->fd = -1;
+}

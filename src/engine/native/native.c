@@ -1,0 +1,185 @@
+#include "engine/native/native_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static const char *native_image_find(struct engine *engine, const char *name)
+{
+	return strcmp(name, "host") == 0 ? "host" : NULL;
+}
+
+/* The host's own /usr changes under us; it has no digest that would be true for long. */
+static const char *native_image_digest_name(struct engine *engine, const char *name)
+{
+	return native_image_find(engine, name);
+}
+
+static const char *const *native_unenforced(struct engine *engine)
+{
+	return ((struct native *)engine)->unenforced;
+}
+
+static bool native_healthy(struct engine *engine, char *why, size_t size)
+{
+	struct native *native = (struct native *)engine;
+
+	if (native->link.lost)
+		snprintf(why, size, "the keeper died");
+	return !native->link.lost;
+}
+
+static size_t native_sandbox_count(struct engine *engine)
+{
+	return ((struct native *)engine)->count;
+}
+
+/* Empty collections of dead sandboxes, told from the loop because no event may come from inside a call. */
+static void on_idle(uv_idle_t *idle)
+{
+	struct native *native = idle->data;
+	struct sandbox *sb = native->sandboxes;
+
+	while (sb && (!sb->collect_pending || sb->destroyed))
+		sb = sb->next;
+	if (!sb) {
+		uv_idle_stop(idle);
+		return;
+	}
+	sb->collect_pending = false;
+	sandbox_enter(sb);
+	sb->events->collected(sb->user, NULL);
+	sandbox_leave(sb);
+}
+
+void sandbox_tell_pending(struct sandbox *sb)
+{
+	uv_idle_start(&sb->native->idle, on_idle);
+}
+
+static void on_idle_closed(uv_handle_t *handle)
+{
+	struct native *native = handle->data;
+
+	native->handles--;
+}
+
+static void native_destroy(struct engine *engine)
+{
+	struct native *native = (struct native *)engine;
+
+	if (!native)
+		return;
+	while (native->sandboxes)
+		sandbox_destroy((struct engine_sandbox *)(void *)native->sandboxes);
+	link_close(&native->link);
+	uv_close((uv_handle_t *)&native->idle, on_idle_closed);
+	/* The keeper ends with its socket, after its last sandbox; nothing is left when we return. */
+	while (native->keeper_pid > 0 && waitpid(native->keeper_pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	while (native->handles)
+		uv_run(native->loop, UV_RUN_ONCE);
+	free(native);
+}
+
+static const struct engine_vtable vtable = {
+	.name = "native",
+	.sandbox_create = sandbox_create,
+	.upload = sandbox_upload,
+	.step_start = sandbox_step_start,
+	.stdin_write = sandbox_stdin_write,
+	.stdin_eof = sandbox_stdin_eof,
+	.step_kill = sandbox_step_kill,
+	.collect = sandbox_collect,
+	.sandbox_destroy = sandbox_destroy,
+	.image_find = native_image_find,
+	.image_digest_name = native_image_digest_name,
+	.unenforced = native_unenforced,
+	.healthy = native_healthy,
+	.sandbox_count = native_sandbox_count,
+	.destroy = native_destroy,
+};
+
+static void learn_host(struct native *native, const struct keeper_hello *hello)
+{
+	size_t count = 0;
+
+	native->host = (struct native_host){
+		.privileged = hello->privileged,
+		.cgroup_version = hello->cgroup_version,
+		.memory = hello->memory,
+		.cpu = hello->cpu,
+		.pids = hello->pids,
+		.cpu_time = hello->cpu_time,
+		.swap_limited = hello->swap_limited,
+		.separate_uids = hello->separate_uids,
+		.overlay = hello->overlay,
+		.leftovers = hello->leftovers,
+		.lost = hello->lost,
+	};
+	memcpy(native->host.cgroup_path, hello->cgroup_path, sizeof(native->host.cgroup_path));
+	/* Memory, time and processes have a watchdog or an rlimit where there is no cgroup; a share of the processors has none. */
+	if (!hello->cpu)
+		native->unenforced[count++] = limit_table[LIMIT_CPU_PERCENT].name;
+}
+
+static int open_loop_handles(struct native *native, struct err *err)
+{
+	int r = uv_idle_init(native->loop, &native->idle);
+
+	if (r < 0)
+		return err_set(err, r, "prepare the loop");
+	native->idle.data = native;
+	native->handles++;
+	return link_watch(&native->link, err);
+}
+
+int engine_native_create(uv_loop_t *loop, const struct native_options *options, struct engine **ret, struct err *err)
+{
+	struct native *native = calloc(1, sizeof(*native));
+	struct keeper_hello hello;
+	int fd = options->keeper_fd;
+	int r = 0;
+
+	if (!native)
+		return err_set(err, -ENOMEM, "the engine");
+	native->base.v = &vtable;
+	native->loop = loop;
+	if (fd < 0)
+		r = keeper_start_child(options, &fd, &native->keeper_pid, err);
+	if (r == 0)
+		r = link_open(&native->link, native, fd, err);
+	if (r == 0)
+		r = link_hello(&native->link, &hello, err);
+	if (r < 0) {
+		if (fd >= 0)
+			close(fd);
+		if (native->keeper_pid > 0)
+			waitpid(native->keeper_pid, NULL, 0);
+		free(native);
+		return r;
+	}
+	learn_host(native, &hello);
+	r = open_loop_handles(native, err);
+	if (r < 0) {
+		native_destroy(&native->base);
+		return r;
+	}
+	*ret = &native->base;
+	return 0;
+}
+
+void engine_native_on_keeper_lost(struct engine *engine, void (*lost)(void *user), void *user)
+{
+	struct native *native = (struct native *)engine;
+
+	native->on_lost = lost;
+	native->on_lost_user = user;
+}
+
+const struct native_host *engine_native_host(const struct engine *engine)
+{
+	return &((const struct native *)engine)->host;
+}

@@ -1,0 +1,155 @@
+/*
+ * The native engine's parts: native.c (the engine and its vtable), keeper_link.c (requests to the keeper), keeper_start.c (the
+ * keeper's process), sandbox.c (life of one sandbox), frames.c (what its init says), outgoing.c (what it is sent).
+ */
+#ifndef KILN_ENGINE_NATIVE_NATIVE_PRIV_H
+#define KILN_ENGINE_NATIVE_NATIVE_PRIV_H
+
+#include "base/buf.h"
+#include "engine/native/native.h"
+#include "wire/init_proto.h"
+#include "wire/keeper_proto.h"
+
+#include <sys/types.h>
+
+#define RECEIVE_BYTES (256u * 1024)
+
+struct sandbox;
+struct native;
+
+/* A request to the keeper that has not been answered. `fd` is -1 or the reply's descriptor, the callee's. */
+typedef void (*link_reply_fn)(struct sandbox *sb, const struct keeper_message *reply, int fd);
+
+struct pending {
+	struct pending *next;
+	uint32_t tag;
+	struct sandbox *sb; /* NULL: nobody wants it any more */
+	link_reply_fn reply;
+};
+
+struct keeper_link {
+	struct native *native;
+	int fd;
+	uv_poll_t poll;
+	struct pending *pending; /* oldest first */
+	uint32_t next_tag;
+	bool lost;
+};
+
+struct native {
+	struct engine base;
+	uv_loop_t *loop;
+	struct keeper_link link;
+	struct native_host host;
+	const char *unenforced[LIMIT_COUNT + 1];
+	pid_t keeper_pid; /* our child, or 0 */
+	struct sandbox *sandboxes;
+	size_t count;
+	uv_idle_t idle; /* runs while a sandbox has something to tell that must not be told from inside a call */
+	void (*on_lost)(void *user);
+	void *on_lost_user;
+	unsigned handles; /* libuv handles not closed yet */
+	uint8_t receive[RECEIVE_BYTES]; /* shared: one sandbox reads at a time */
+};
+
+/* Bytes on their way to init, oldest first. */
+struct outgoing_chunk {
+	struct outgoing_chunk *next;
+	const uint8_t *data; /* behind the struct, or the caller's until `uploaded` */
+	size_t len, sent;
+};
+
+struct outgoing {
+	struct outgoing_chunk *first, **last;
+};
+
+enum sandbox_state {
+	SANDBOX_CREATING,  /* CREATE is with the keeper */
+	SANDBOX_GREETING,  /* init's HELLO is awaited */
+	SANDBOX_IDLE,
+	SANDBOX_UPLOADING, /* SYNC sent */
+	SANDBOX_PREPARING, /* STEP is with the keeper */
+	SANDBOX_RUNNING,
+	SANDBOX_ENDING, /* EXIT came; STEP_END is with the keeper */
+	SANDBOX_COLLECTING,
+	SANDBOX_DEAD, /* init is gone; a step that it had has been reported */
+};
+
+struct sandbox {
+	struct native *native;
+	struct sandbox *next, **link;
+	const struct engine_events *events;
+	void *user;
+	enum sandbox_state state;
+	uint32_t slot, generation;
+	bool has_slot;
+	int fd; /* init's socket */
+	uv_poll_t poll;
+	bool polling, poll_open;
+	int poll_events;
+	struct outgoing out;
+	struct buf in; /* an unfinished frame */
+	unsigned busy; /* callbacks under way: freed only when none is */
+	bool destroyed;
+	bool eof; /* init closed; the keeper will say why */
+	bool collect_pending; /* asked to collect when dead: an empty collection is told from the loop */
+	/* The step. */
+	uint32_t step;
+	struct limits limits;
+	uint8_t *start_payload;
+	size_t start_len;
+	enum step_kill kill;
+	uint64_t started_us;
+	struct wire_exit exit;
+	uint64_t seen[2]; /* bytes of output received */
+	/* The collected file that is coming. */
+	uint64_t file_left;
+};
+
+/* keeper_link.c */
+[[nodiscard]] int link_open(struct keeper_link *link, struct native *native, int fd, struct err *err);
+[[nodiscard]] int link_hello(struct keeper_link *link, struct keeper_hello *ret, struct err *err); /* blocks */
+[[nodiscard]] int link_watch(struct keeper_link *link, struct err *err);
+[[nodiscard]] int link_send(struct keeper_link *link, struct keeper_request *request, struct sandbox *sb,
+			    link_reply_fn reply);
+void link_forget(struct keeper_link *link, struct sandbox *sb);
+void link_close(struct keeper_link *link);
+
+/* keeper_start.c */
+[[nodiscard]] int keeper_start_child(const struct native_options *options, int *ret_fd, pid_t *ret_pid, struct err *err);
+
+/* sandbox.c */
+[[nodiscard]] int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec,
+				 const struct engine_events *events, void *user, struct engine_sandbox **ret,
+				 struct err *err);
+void sandbox_upload(struct engine_sandbox *handle, const struct engine_file *files, size_t count);
+[[nodiscard]] int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *step, struct err *err);
+void sandbox_stdin_write(struct engine_sandbox *handle, const uint8_t *data, size_t len);
+void sandbox_stdin_eof(struct engine_sandbox *handle);
+void sandbox_step_kill(struct engine_sandbox *handle, enum step_kill reason);
+void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_spec *spec);
+void sandbox_destroy(struct engine_sandbox *handle);
+void sandbox_on_message(struct sandbox *sb, const struct keeper_message *message);
+/* The engine lost it: tells `failed` (or a running step's end) once. */
+void sandbox_fail(struct sandbox *sb, const struct err *err);
+void sandbox_enter(struct sandbox *sb);
+/* Undoes sandbox_enter(); may free the sandbox. */
+void sandbox_leave(struct sandbox *sb);
+void sandbox_exited(struct sandbox *sb);
+void sandbox_write(struct sandbox *sb);
+void sandbox_tell_pending(struct sandbox *sb);
+
+/* frames.c: one frame from init. 0, or -EPROTO: it speaks nonsense. */
+[[nodiscard]] int sandbox_handle_frame(struct sandbox *sb, const struct wire_frame *frame);
+[[nodiscard]] int sandbox_receive(struct sandbox *sb); /* -EPROTO; 0 also at end of file */
+
+/* outgoing.c */
+void outgoing_init(struct outgoing *out);
+[[nodiscard]] int outgoing_frame(struct outgoing *out, uint8_t type, const void *payload, size_t len);
+/* As DATA frames that refer to `data`. */
+[[nodiscard]] int outgoing_file(struct outgoing *out, const uint8_t *data, size_t len);
+/* Writes what the socket takes. 1: all gone, 0: more to come, or a negative errno. */
+int outgoing_write(struct outgoing *out, int fd);
+void outgoing_clear(struct outgoing *out);
+
+#endif

@@ -1,0 +1,557 @@
+/*
+ * One sandbox as the front sees it.
+ *
+ * Two parties tell about it: its init over a stream socket, the keeper over the link. A step goes keeper (limits, deadline) →
+ * init (start … exit) → keeper (counters), and its end is told when both have spoken. When init dies the keeper says why it
+ * thinks so, with the counters; output that was still in the socket is read first.
+ */
+#include "engine/native/native_priv.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct sandbox *of(struct engine_sandbox *handle)
+{
+	return (struct sandbox *)(void *)handle;
+}
+
+static void update_poll(struct sandbox *sb);
+static void report_step(struct sandbox *sb, const struct keeper_usage *usage, const struct err *err);
+
+/* ---- life ---- */
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct sandbox *sb = handle->data;
+	struct native *native = sb->native;
+
+	native->handles--;
+	close(sb->fd);
+	free(sb);
+}
+
+/* Off the list and on the way to free(); libuv gives the memory back when the handle is closed. */
+static void dispose(struct sandbox *sb)
+{
+	*sb->link = sb->next;
+	if (sb->next)
+		sb->next->link = sb->link;
+	sb->native->count--;
+	outgoing_clear(&sb->out);
+	buf_finish(&sb->in);
+	free(sb->start_payload);
+	sb->start_payload = NULL;
+	if (sb->poll_open) {
+		uv_close((uv_handle_t *)&sb->poll, on_poll_closed);
+		return;
+	}
+	free(sb);
+}
+
+void sandbox_enter(struct sandbox *sb)
+{
+	sb->busy++;
+}
+
+void sandbox_leave(struct sandbox *sb)
+{
+	if (--sb->busy == 0 && sb->destroyed)
+		dispose(sb);
+}
+
+static void ask_to_destroy(struct sandbox *sb)
+{
+	struct keeper_request request = { .op = KEEPER_DESTROY, .slot = sb->slot, .generation = sb->generation };
+	int r;
+
+	if (!sb->has_slot)
+		return;
+	sb->has_slot = false;
+	/* Fails only when the keeper is gone, and its sandboxes with it. */
+	r = link_send(&sb->native->link, &request, NULL, NULL);
+	(void)r;
+}
+
+void sandbox_destroy(struct engine_sandbox *handle)
+{
+	struct sandbox *sb = of(handle);
+
+	if (!sb || sb->destroyed)
+		return;
+	sb->destroyed = true;
+	if (sb->poll_open)
+		uv_poll_stop(&sb->poll);
+	link_forget(&sb->native->link, sb);
+	ask_to_destroy(sb);
+	if (sb->busy == 0)
+		dispose(sb);
+}
+
+void sandbox_fail(struct sandbox *sb, const struct err *err)
+{
+	if (sb->destroyed || sb->state == SANDBOX_DEAD)
+		return;
+	sb->state = SANDBOX_DEAD;
+	if (sb->poll_open)
+		uv_poll_stop(&sb->poll);
+	ask_to_destroy(sb);
+	sb->events->failed(sb->user, err);
+}
+
+static void fail_with(struct sandbox *sb, int code, const char *what)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, code, "%s", what);
+	sandbox_fail(sb, &err);
+}
+
+/* ---- the socket ---- */
+
+void sandbox_write(struct sandbox *sb)
+{
+	if (sb->destroyed || sb->state == SANDBOX_DEAD || !sb->poll_open)
+		return;
+	/* A broken pipe is init's death, of which the keeper tells. */
+	if (outgoing_write(&sb->out, sb->fd) < 0)
+		outgoing_clear(&sb->out);
+	update_poll(sb);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct sandbox *sb = poll->data;
+	int r = 0;
+
+	sandbox_enter(sb);
+	if (status < 0)
+		sb->eof = true;
+	if (events & UV_READABLE && !sb->eof)
+		r = sandbox_receive(sb);
+	if (r < 0)
+		fail_with(sb, r, "the sandbox's init sent something that it may not");
+	if (events & UV_WRITABLE)
+		sandbox_write(sb);
+	if (!sb->destroyed && sb->state != SANDBOX_DEAD)
+		update_poll(sb);
+	sandbox_leave(sb);
+}
+
+static void update_poll(struct sandbox *sb)
+{
+	int events = (sb->eof ? 0 : UV_READABLE) | (sb->out.first && !sb->eof ? UV_WRITABLE : 0);
+
+	if (events == sb->poll_events)
+		return;
+	sb->poll_events = events;
+	if (events)
+		uv_poll_start(&sb->poll, events, on_poll);
+	else
+		uv_poll_stop(&sb->poll);
+}
+
+/* What init managed to say before it died. */
+static void drain(struct sandbox *sb)
+{
+	while (!sb->eof && !sb->destroyed && sb->state != SANDBOX_DEAD) {
+		size_t before = sb->in.len;
+		uint64_t seen = sb->seen[0] + sb->seen[1];
+		enum sandbox_state state = sb->state;
+
+		if (sandbox_receive(sb) < 0)
+			return;
+		if (before == sb->in.len && seen == sb->seen[0] + sb->seen[1] && state == sb->state)
+			return;
+	}
+}
+
+/* ---- creation ---- */
+
+static void on_created(struct sandbox *sb, const struct keeper_message *reply, int fd)
+{
+	if (reply->error || fd < 0) {
+		if (fd >= 0)
+			close(fd);
+		fail_with(sb, reply->error ? reply->error : -EPROTO,
+			  reply->stage[0] ? reply->stage : "the keeper made no sandbox");
+		return;
+	}
+	sb->slot = reply->slot;
+	sb->generation = reply->generation;
+	sb->has_slot = true;
+	sb->fd = fd;
+	if (uv_poll_init(sb->native->loop, &sb->poll, fd) < 0) {
+		close(fd);
+		fail_with(sb, -ENOMEM, "watch a sandbox");
+		return;
+	}
+	sb->poll.data = sb;
+	sb->poll_open = true;
+	sb->native->handles++;
+	sb->state = SANDBOX_GREETING;
+	update_poll(sb);
+}
+
+int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec, const struct engine_events *events,
+		   void *user, struct engine_sandbox **ret, struct err *err)
+{
+	struct native *native = (struct native *)engine;
+	struct keeper_request request = {
+		.op = KEEPER_CREATE,
+		.flags = spec->loopback ? KEEPER_FLAG_LOOPBACK : 0,
+		.limits = spec->limits,
+	};
+	struct sandbox *sb;
+	int r;
+
+	if (strcmp(spec->image, "host") != 0)
+		return err_set(err, -ENOENT, "image '%s'", spec->image);
+	sb = calloc(1, sizeof(*sb));
+	if (!sb)
+		return err_set(err, -ENOMEM, "a sandbox");
+	sb->native = native;
+	sb->events = events;
+	sb->user = user;
+	sb->fd = -1;
+	sb->in = BUF_INIT(WIRE_HEADER_SIZE + WIRE_TO_HOST_MAX);
+	outgoing_init(&sb->out);
+	r = link_send(&native->link, &request, sb, on_created);
+	if (r < 0) {
+		free(sb);
+		return err_set(err, r, "ask the keeper for a sandbox");
+	}
+	sb->next = native->sandboxes;
+	sb->link = &native->sandboxes;
+	if (sb->next)
+		sb->next->link = &sb->next;
+	native->sandboxes = sb;
+	native->count++;
+	*ret = (struct engine_sandbox *)(void *)sb;
+	return 0;
+}
+
+/* ---- files ---- */
+
+static int queue_file(struct sandbox *sb, const struct engine_file *file)
+{
+	struct wire_file head = { .mode = file->mode, .is_dir = file->is_dir, .size = file->len, .path = file->name };
+	uint8_t payload[WIRE_PATH_MAX + 32];
+	int64_t len = wire_file_encode(&head, payload, sizeof(payload));
+	int r;
+
+	if (len < 0)
+		return (int)len;
+	r = outgoing_frame(&sb->out, WIRE_FILE, payload, (size_t)len);
+	return r < 0 ? r : outgoing_file(&sb->out, file->data, file->len);
+}
+
+void sandbox_upload(struct engine_sandbox *handle, const struct engine_file *files, size_t count)
+{
+	struct sandbox *sb = of(handle);
+	int r = 0;
+
+	if (sb->state == SANDBOX_DEAD)
+		return;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = queue_file(sb, &files[i]);
+	if (r == 0)
+		r = outgoing_frame(&sb->out, WIRE_SYNC, NULL, 0);
+	/* An unfinished file would confuse init: without memory for the rest the sandbox is of no use. */
+	if (r < 0)
+		outgoing_clear(&sb->out);
+	sb->state = SANDBOX_UPLOADING;
+	sandbox_write(sb);
+}
+
+/* ---- steps ---- */
+
+static void on_step_prepared(struct sandbox *sb, const struct keeper_message *reply, int fd)
+{
+	struct err err = ERR_INIT;
+	uint8_t reason = (uint8_t)sb->kill;
+	int r;
+
+	if (sb->state != SANDBOX_PREPARING)
+		return;
+	if (reply->error) {
+		fail_with(sb, reply->error, reply->stage);
+		return;
+	}
+	sb->state = SANDBOX_RUNNING;
+	sb->started_us = uv_hrtime() / 1000;
+	r = outgoing_frame(&sb->out, WIRE_START, sb->start_payload, sb->start_len);
+	if (r == 0 && sb->kill != STEP_KILL_NONE)
+		r = outgoing_frame(&sb->out, WIRE_KILL, &reason, 1);
+	free(sb->start_payload);
+	sb->start_payload = NULL;
+	if (r < 0) {
+		err_set(&err, r, "start a step");
+		sandbox_fail(sb, &err);
+		return;
+	}
+	sandbox_write(sb);
+}
+
+static uint32_t start_flags(const struct native_host *host)
+{
+	uint32_t flags = host->cgroup_version == 2 ? WIRE_START_CGROUP : 0;
+
+	flags |= host->memory ? 0 : WIRE_START_WATCH_MEMORY;
+	flags |= host->cpu_time ? 0 : WIRE_START_WATCH_CPU;
+	flags |= host->pids ? 0 : WIRE_START_NPROC;
+	return flags;
+}
+
+static int encode_start(struct sandbox *sb, const struct engine_step *step, struct err *err)
+{
+	uint8_t *payload = malloc(WIRE_TO_INIT_MAX), *fitting;
+	int64_t len;
+
+	if (!payload)
+		return err_set(err, -ENOMEM, "start a step");
+	len = wire_start_encode(sb->step, start_flags(&sb->native->host), &step->limits, step->argv, step->envp, payload,
+				WIRE_TO_INIT_MAX);
+	if (len < 0) {
+		free(payload);
+		return err_set(err, -E2BIG, "the command's arguments and environment together");
+	}
+	fitting = realloc(payload, (size_t)len);
+	sb->start_payload = fitting ? fitting : payload;
+	sb->start_len = (size_t)len;
+	return 0;
+}
+
+int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *step, struct err *err)
+{
+	struct sandbox *sb = of(handle);
+	struct keeper_request request = { .op = KEEPER_STEP, .slot = sb->slot, .generation = sb->generation,
+					  .limits = step->limits };
+	int r;
+
+	if (sb->state != SANDBOX_IDLE)
+		return err_set(err, -EBUSY, "a step of a sandbox that is not idle");
+	sb->step++;
+	r = encode_start(sb, step, err);
+	if (r < 0)
+		return r;
+	request.step = sb->step;
+	r = link_send(&sb->native->link, &request, sb, on_step_prepared);
+	if (r < 0) {
+		free(sb->start_payload);
+		sb->start_payload = NULL;
+		return err_set(err, r, "ask the keeper for a step");
+	}
+	sb->limits = step->limits;
+	sb->kill = STEP_KILL_NONE;
+	sb->seen[0] = sb->seen[1] = 0;
+	memset(&sb->exit, 0, sizeof(sb->exit));
+	sb->state = SANDBOX_PREPARING;
+	return 0;
+}
+
+void sandbox_stdin_write(struct engine_sandbox *handle, const uint8_t *data, size_t len)
+{
+	struct sandbox *sb = of(handle);
+
+	if (sb->state != SANDBOX_RUNNING || sb->destroyed)
+		return;
+	if (outgoing_frame(&sb->out, WIRE_STDIN, data, len) < 0)
+		fail_with(sb, -ENOMEM, "hold stdin");
+	else
+		sandbox_write(sb);
+}
+
+void sandbox_stdin_eof(struct engine_sandbox *handle)
+{
+	struct sandbox *sb = of(handle);
+
+	if (sb->state != SANDBOX_RUNNING || sb->destroyed)
+		return;
+	if (outgoing_frame(&sb->out, WIRE_STDIN_EOF, NULL, 0) < 0)
+		fail_with(sb, -ENOMEM, "end stdin");
+	else
+		sandbox_write(sb);
+}
+
+void sandbox_step_kill(struct engine_sandbox *handle, enum step_kill reason)
+{
+	struct sandbox *sb = of(handle);
+	uint8_t payload = (uint8_t)reason;
+
+	if (sb->destroyed || sb->kill != STEP_KILL_NONE ||
+	    (sb->state != SANDBOX_RUNNING && sb->state != SANDBOX_PREPARING))
+		return;
+	sb->kill = reason;
+	if (sb->state != SANDBOX_RUNNING)
+		return; /* follows START */
+	if (outgoing_frame(&sb->out, WIRE_KILL, &payload, 1) < 0)
+		fail_with(sb, -ENOMEM, "kill a step");
+	else
+		sandbox_write(sb);
+}
+
+static void on_step_counted(struct sandbox *sb, const struct keeper_message *reply, int fd)
+{
+	if (sb->state != SANDBOX_ENDING)
+		return;
+	sb->state = SANDBOX_IDLE;
+	if (reply->error) {
+		fail_with(sb, reply->error, reply->stage);
+		return;
+	}
+	report_step(sb, &reply->usage, NULL);
+}
+
+void sandbox_exited(struct sandbox *sb)
+{
+	struct keeper_request request = { .op = KEEPER_STEP_END, .slot = sb->slot, .generation = sb->generation };
+
+	sb->state = SANDBOX_ENDING;
+	if (link_send(&sb->native->link, &request, sb, on_step_counted) < 0)
+		fail_with(sb, -EPIPE, "the keeper died");
+}
+
+/* 127 and 126 as the shell has them for a command that is not there or may not be executed. */
+static void not_started(const struct wire_exit *exit, struct step_facts *facts, struct err *err)
+{
+	facts->started = false;
+	facts->signaled = false;
+	if (exit->stage == WIRE_STAGE_EXEC) {
+		facts->exit_code = exit->error == ENOENT || exit->error == ENOTDIR ? 127 : 126;
+		err_set(err, -(int)exit->error, "the command cannot be executed");
+		return;
+	}
+	facts->engine_failed = true;
+	err_set(err, -(int)exit->error, "could not %s", wire_stage_name(exit->stage));
+}
+
+static void report_step(struct sandbox *sb, const struct keeper_usage *usage, const struct err *err)
+{
+	const struct native_host *host = &sb->native->host;
+	const struct wire_exit *exit = &sb->exit;
+	struct err own_err = ERR_INIT;
+	struct step_facts facts = {
+		.started = true,
+		.signaled = exit->signaled,
+		.exit_code = exit->signaled ? 0 : (int)exit->status,
+		.signal = exit->signaled ? (int)exit->status : 0,
+		.kill = (enum step_kill)exit->kill,
+		.oom_kills = usage->oom_kills,
+		.forks_refused = usage->forks_refused,
+		.disk_full = exit->disk_full,
+		.disk_used_bytes = exit->disk_used_bytes,
+		.stdout_bytes = exit->stdout_bytes,
+		.stderr_bytes = exit->stderr_bytes,
+		.wall_us = exit->wall_us,
+		.cpu_us = host->cpu_time ? usage->cpu_us : exit->cpu_us,
+		.memory_peak_bytes = host->memory ? usage->memory_peak_bytes : exit->memory_peak_bytes,
+		.processes_peak = usage->processes_peak > exit->processes_peak ? usage->processes_peak
+									      : exit->processes_peak,
+		.memory_by_cgroup = host->memory,
+		.cpu_by_cgroup = host->cpu_time,
+		.processes_by_cgroup = host->pids,
+	};
+
+	/* RLIMIT_NPROC is not counted by the kernel: a sample that saw all of them taken is the best witness. */
+	if (!host->pids && facts.processes_peak >= (uint64_t)sb->limits.value[LIMIT_PROCESSES])
+		facts.forks_refused = 1;
+	if (exit->stage != WIRE_STAGE_NONE)
+		not_started(exit, &facts, &own_err);
+	sb->events->step_ended(sb->user, &facts, err ? err : own_err.code ? &own_err : NULL);
+}
+
+/* ---- collection ---- */
+
+void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_spec *spec)
+{
+	struct sandbox *sb = of(handle);
+	struct wire_collect what = {
+		.kind = spec->kind == ENGINE_COLLECT_KEEP ? WIRE_COLLECT_KEEP : WIRE_COLLECT_CHANGES,
+		.file_bytes = spec->file_bytes,
+		.total_bytes = spec->total_bytes,
+		.files = spec->files,
+	};
+	uint8_t *payload;
+	int64_t len = -1;
+
+	if (sb->state == SANDBOX_DEAD) {
+		sb->collect_pending = true;
+		sandbox_tell_pending(sb);
+		return;
+	}
+	payload = malloc(WIRE_TO_INIT_MAX);
+	if (payload)
+		len = wire_collect_encode(&what, spec->globs, payload, WIRE_TO_INIT_MAX);
+	if (len < 0 || outgoing_frame(&sb->out, WIRE_COLLECT, payload, (size_t)len) < 0) {
+		sb->state = SANDBOX_DEAD;
+		sb->collect_pending = true;
+		sandbox_tell_pending(sb);
+	} else {
+		sb->state = SANDBOX_COLLECTING;
+		sb->file_left = 0;
+		sandbox_write(sb);
+	}
+	free(payload);
+}
+
+/* ---- what the keeper tells ---- */
+
+/* The step is over because its sandbox is. */
+static void step_lost(struct sandbox *sb, const struct keeper_message *message, enum step_kill reason)
+{
+	uint64_t wall_us = uv_hrtime() / 1000 - sb->started_us;
+
+	sb->exit = (struct wire_exit){
+		.signaled = 1,
+		.status = SIGKILL,
+		.kill = (uint8_t)reason,
+		.wall_us = wall_us,
+		.stdout_bytes = sb->seen[0],
+		.stderr_bytes = sb->seen[1],
+		.processes_peak = 1,
+	};
+	sb->state = SANDBOX_DEAD;
+	if (sb->poll_open)
+		uv_poll_stop(&sb->poll);
+	sb->has_slot = false;
+	report_step(sb, &message->usage, NULL);
+}
+
+static void init_died(struct sandbox *sb, const struct keeper_message *message)
+{
+	bool running = sb->state == SANDBOX_RUNNING || sb->state == SANDBOX_ENDING;
+
+	sb->has_slot = false;
+	if (running && message->event == KEEPER_EVENT_DEADLINE)
+		step_lost(sb, message, STEP_KILL_WALL);
+	else if (running && message->usage.oom_kills)
+		step_lost(sb, message, STEP_KILL_NONE);
+	else
+		fail_with(sb, -EPIPE, "the sandbox's init died");
+}
+
+void sandbox_on_message(struct sandbox *sb, const struct keeper_message *message)
+{
+	struct engine_sandbox *handle = (struct engine_sandbox *)(void *)sb;
+
+	switch ((enum keeper_event)message->event) {
+	case KEEPER_EVENT_CPU:
+		sandbox_step_kill(handle, STEP_KILL_CPU);
+		break;
+	case KEEPER_EVENT_OOM:
+		sandbox_step_kill(handle, STEP_KILL_MEMORY);
+		break;
+	case KEEPER_EVENT_DEADLINE:
+	case KEEPER_EVENT_DIED:
+		drain(sb);
+		if (!sb->destroyed && sb->state != SANDBOX_DEAD)
+			init_died(sb, message);
+		break;
+	case KEEPER_EVENT_GONE:
+	case KEEPER_REPLY:
+		break;
+	}
+}
