@@ -1,7 +1,7 @@
 /*
- * How it works: the pattern becomes a list of tokens, and the name is read once, character by character, with the set of
- * all tokens that the rest of the name could still begin at (a Thompson simulation). Backtracking was dropped: with two
- * kinds of star it is quadratic at best, and patterns come from strangers.
+ * How it works: the pattern becomes a list of tokens, and the name is read once, character by character, with the set
+ * of all tokens that the rest of the name could still begin at (a Thompson simulation). Backtracking was dropped: with
+ * two kinds of star it is quadratic at best, and patterns come from strangers.
  */
 #include "base/glob.h"
 

@@ -9,7 +9,8 @@
  *
  * A '[' without its ']' stands for itself. There are no named classes such as [:alpha:]. A leading dot is a character
  * like any other. The pattern has to match the whole name, as in the shell: "*.txt" means the files at the top only;
- * with "**" and a '/' in front of it, those in any folder. A character is a UTF-8 character; a byte that belongs to none counts as one.
+ * with "**" and a '/' in front of it, those in any folder. A character is a UTF-8 character; a byte that belongs to
+ * none counts as one.
  */
 #ifndef KILN_BASE_GLOB_H
 #define KILN_BASE_GLOB_H

@@ -1,8 +1,8 @@
 /*
- * How it works: a tar goes through a source of our own, which inflates where needed, to libarchive; a zip is given to it
- * as a whole, since its directory stands at its end. libarchive's own gzip filter was dropped: it stops reading when the
- * tar says that it ends, and so takes a stream that is cut behind that or has a wrong checksum. With the source the
- * stream is read to its end, its checksum compared, and what it grows to is bounded whoever reads it.
+ * How it works: a tar goes through a source of our own, which inflates where needed, to libarchive; a zip is given to
+ * it as a whole, since its directory stands at its end. libarchive's own gzip filter was dropped: it stops reading when
+ * the tar says that it ends, and so takes a stream that is cut behind that or has a wrong checksum. With the source
+ * the stream is read to its end, its checksum compared, and what it grows to is bounded whoever reads it.
  */
 #include "base/buf.h"
 #include "base/cleanup.h"

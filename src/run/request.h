@@ -48,14 +48,15 @@ enum collect_mode {
 };
 
 struct run_request {
-	char *language;	      /* id or alias, without the version range; NULL when image is given */
-	char *version_range;  /* what stood behind '@', or NULL */
-	char *image;	      /* NULL when language is given */
+	char *language;		/* id or alias, without the version range; NULL when image is given */
+	char *version_range;	/* what stood behind '@', or NULL */
+	char *image;		/* NULL when language is given */
 	struct run_file *files; /* those of `files` in their order, then what the archive has besides */
 	size_t files_count;
 	size_t files_bytes;   /* their contents together */
 	size_t folders_count; /* folders that their names imply */
-	struct json_t *names; /* each name and implied folder, for request_add_*() to find it again; NULL while empty */
+	struct json_t *
+		names; /* each name and implied folder, for request_add_*() to find it again; NULL while empty */
 	char *entry;
 	char **args;
 	struct run_bytes stdin_bytes;
@@ -71,10 +72,10 @@ struct run_request {
 
 /* Bounds on what a request may hold; every one of them is named in the error that it causes. */
 struct request_bounds {
-	size_t files;		/* number of files, archive members included; as many folders may be implied */
-	size_t files_bytes;	/* all their contents together, after decompression */
+	size_t files;	    /* number of files, archive members included; as many folders may be implied */
+	size_t files_bytes; /* all their contents together, after decompression */
 	size_t steps;
-	size_t args_bytes;	/* command, args and env of one step together */
+	size_t args_bytes; /* command, args and env of one step together */
 	size_t stdin_bytes;
 };
 
@@ -96,8 +97,10 @@ extern const struct request_bounds request_bounds_default;
 [[nodiscard]] int request_add_archive(struct run_request *req, const uint8_t *data, size_t len,
 				      const struct request_bounds *bounds, struct err *err);
 
-/* Adds one file with a copy of its bytes; for callers that are not JSON (command line, libkiln). Same checks and errors;
- * a file of the same name from an archive is replaced. */
+/*
+ * Adds one file with a copy of its bytes; for callers that are not JSON (command line, libkiln). Same checks and errors;
+ * a file of the same name from an archive is replaced.
+ */
 [[nodiscard]] int request_add_file(struct run_request *req, const char *name, const void *data, size_t len,
 				   uint32_t mode, const struct request_bounds *bounds, struct err *err);
 

@@ -11,7 +11,7 @@
 #define FILE_NAME_MAX	   4096
 #define FILE_COMPONENT_MAX 255
 
-/* A place in the request, as a chain on the stack from the innermost field outwards; it becomes text on refusal only. */
+/* A place in the request, as a chain on the stack from the innermost field outwards; it becomes text on refusal. */
 struct path {
 	const struct path *up; /* NULL: the request itself */
 	const char *key;       /* NULL: an element of an array */
@@ -71,7 +71,7 @@ int request_refuse_type(struct err *err, const struct path *path, const json_t *
 [[nodiscard]] int read_network(struct reader *r, const json_t *v, const struct path *p, void *run_request);
 [[nodiscard]] int read_files(struct reader *r, const json_t *v, const struct path *p, void *run_request);
 
-/* The content of a file or of stdin: a string, or an object with `content`, `encoding` and, where `mode` is not NULL, it. */
+/* The content of a file or of stdin: a string, or an object with `content`, `encoding` and, unless NULL, `mode`. */
 [[nodiscard]] int read_content(struct reader *r, const json_t *v, const struct path *p,
 			       struct run_bytes *bytes, uint32_t *mode);
 
