@@ -7,19 +7,10 @@
 #ifndef KILN_ENGINE_FACTS_H
 #define KILN_ENGINE_FACTS_H
 
+#include "wire/step_kill.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Why kiln ended a step before it ended by itself. */
-enum step_kill {
-	STEP_KILL_NONE,
-	STEP_KILL_WALL,
-	STEP_KILL_CPU,
-	STEP_KILL_MEMORY, /* by the watchdog where no cgroup holds the limit */
-	STEP_KILL_OUTPUT,
-	STEP_KILL_CANCEL,
-	STEP_KILL_COUNT,
-};
 
 struct step_facts {
 	bool engine_failed;

@@ -4,9 +4,9 @@
 #ifndef KILN_INIT_INIT_PRIV_H
 #define KILN_INIT_INIT_PRIV_H
 
-#include "engine/facts.h"
 #include "wire/init_config.h"
 #include "wire/init_proto.h"
+#include "wire/step_kill.h"
 
 #include <linux/filter.h>
 #include <stdbool.h>
