@@ -98,7 +98,7 @@ extern const struct request_bounds request_bounds_default;
 				      const struct request_bounds *bounds, struct err *err);
 
 /*
- * Adds one file with a copy of its bytes; for callers that are not JSON (command line, libkiln). Same checks and errors;
+ * Adds one file with a copy of its bytes; for callers that are not JSON (command line, libkiln). Same checks, errors;
  * a file of the same name from an archive is replaced.
  */
 [[nodiscard]] int request_add_file(struct run_request *req, const char *name, const void *data, size_t len,
