@@ -212,6 +212,7 @@ void http_connections_check(struct http_server *server, uint64_t now_ms)
 			check_body(c, now_ms);
 			break;
 		case HTTP_PHASE_HANDLER:
+			http_watch_check(c, now_ms);
 			break;
 		case HTTP_PHASE_ANSWER:
 			check_answer(c, now_ms);

@@ -51,7 +51,9 @@ struct http_connection {
 	unsigned farewell; /* status of the answer that we write ourselves when MHD closes; 0: none */
 	bool linger;	   /* an answer went out before all of the request was read */
 	bool hung_up;	   /* we asked for the end of this connection */
-	bool probed;	   /* the peer's FIN was answered with an interim response, see watch.c */
+	uint64_t
+		probe_every_ms; /* the peer sent FIN and is asked whether it still listens, see watch.c; 0: no FIN */
+	uint64_t probe_next_ms;
 	bool watch_live;
 	uv_poll_t watch;
 };
@@ -186,6 +188,7 @@ void http_greetings_close(struct http_server *server);
 /* watch.c: has the client of a suspended request gone? */
 void http_watch_start(struct http_connection *c);
 void http_watch_stop(struct http_connection *c);
+void http_watch_check(struct http_connection *c, uint64_t now_ms);
 /* The request's owner is told to forget it; its connection is dropped. */
 void http_request_abandon(struct http_request *request);
 

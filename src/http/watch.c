@@ -4,23 +4,31 @@
  * A FIN alone does not say: a client may have closed its sending half only and still wait for the answer, which HTTP
  * allows (and `nc -N` does). So the first FIN is answered with an interim "100 Continue", which every HTTP/1.1 client
  * skips (RFC 9110, 15.2): a socket that is really closed answers that with a reset, and then the client has vanished.
- * HTTP/1.0 knows no interim responses; there a FIN is the end.
+ * One that closes later sends nothing more, so it is asked again, at doubling intervals. HTTP/1.0 knows no interim
+ * responses; there a FIN is the end.
  */
 #include "http/http_priv.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
-static bool probe(struct http_connection *c)
+#define PROBE_FIRST_MS 500
+
+static bool interim_send(struct http_connection *c)
 {
 	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	ssize_t n;
+	ssize_t n = send(c->fd, interim, sizeof(interim) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	if (c->probed || !c->request->http11)
-		return false;
-	c->probed = true;
-	n = send(c->fd, interim, sizeof(interim) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	return n == (ssize_t)sizeof(interim) - 1;
+}
+
+static bool probe(struct http_connection *c)
+{
+	if (c->probe_every_ms || !c->request->http11)
+		return false;
+	c->probe_every_ms = PROBE_FIRST_MS;
+	c->probe_next_ms = http_now_ms(c->server) + c->probe_every_ms;
+	return interim_send(c);
 }
 
 static void watch_event(uv_poll_t *handle, int status, int events)
@@ -43,11 +51,22 @@ void http_watch_start(struct http_connection *c)
 		c->watch_live = true;
 	}
 	/* Without a watch the answer meets a closed socket, no more: not worth failing the request. */
-	(void)!uv_poll_start(&c->watch, c->probed ? UV_PRIORITIZED : UV_DISCONNECT, watch_event);
+	(void)!uv_poll_start(&c->watch, c->probe_every_ms ? UV_PRIORITIZED : UV_DISCONNECT, watch_event);
 }
 
 void http_watch_stop(struct http_connection *c)
 {
 	if (c->watch_live)
 		uv_poll_stop(&c->watch);
+}
+
+void http_watch_check(struct http_connection *c, uint64_t now_ms)
+{
+	if (!c->probe_every_ms || now_ms < c->probe_next_ms || !c->request || !c->request->suspended)
+		return;
+	c->probe_every_ms *= 2;
+	c->probe_next_ms = now_ms + c->probe_every_ms;
+	/* Part of an interim response would garble the answer behind it. */
+	if (!interim_send(c))
+		http_request_abandon(c->request);
 }

@@ -836,6 +836,20 @@ static void a_client_that_half_closes_still_gets_its_answer(void **state)
 	client_close(&c);
 }
 
+static void a_client_that_half_closes_and_then_goes_has_vanished(void **state)
+{
+	struct world *w = *state;
+	struct client c = client_open(w);
+
+	client_say(&c, "POST /kept HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n");
+	assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+	/* Having read all there was, its close() sends nothing: the server must ask. */
+	client_expect(&c, "HTTP/1.1 100");
+	assert_int_equal(w->vanished, 0);
+	client_close(&c);
+	wait_for_vanished(w);
+}
+
 static void answering_in_the_same_turn_as_keeping_works(void **state)
 {
 	struct client c = client_open(*state);
@@ -1265,6 +1279,7 @@ int main(int argc, char **argv)
 		T(a_client_that_resets_has_vanished_once),
 		T(a_pipelined_request_does_not_hide_that_the_client_went),
 		T(a_client_that_half_closes_still_gets_its_answer),
+		T(a_client_that_half_closes_and_then_goes_has_vanished),
 		T(answering_in_the_same_turn_as_keeping_works),
 		T(destroying_the_server_makes_kept_requests_vanish),
 		T(destroying_the_server_loses_no_answer_that_is_under_way),
