@@ -2,7 +2,7 @@
  * The sub-commands of `kiln`: one file each, one entry each in command_table (main.c), from which the dispatcher,
  * `kiln help` and the test of the man page and the completion read.
  *
- * A command gets the arguments behind its name, does its work and returns the exit status of the process. It prints
+ * A command gets the arguments behind its name (argv[-1] is the name, argv[-2] the program), does its work and returns the exit status of the process. It prints
  * what was asked for on stdout, sentences for people on stderr, and never calls exit().
  */
 #ifndef KILN_CMD_CMD_H

@@ -171,6 +171,9 @@ static void listening_log(struct front *f)
 	if (host->leftovers > 0)
 		log_write(&f->log, LOG_LEVEL_WARN, "an earlier kiln left sandboxes behind: removed",
 			  LOG_FIELDS(log_number("sandboxes", host->leftovers)));
+	if (host->lost > 0)
+		log_write(&f->log, LOG_LEVEL_WARN, "an earlier front died: its runs are lost",
+			  LOG_FIELDS(log_number("sandboxes", host->lost)));
 	for (size_t i = 0, count = strv_len(f->config->listen); i < count; i++) {
 		const char *address = f->config->listen[i], *colon = strrchr(address, ':');
 

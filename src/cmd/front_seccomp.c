@@ -154,6 +154,7 @@ static const struct checked {
 } checked[] = {
 	{ SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD }, /* threads, never processes */
 	{ SCMP_SYS(openat), 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY },
+	{ SCMP_SYS(newfstatat), 3, AT_EMPTY_PATH, AT_EMPTY_PATH }, /* the C library's fstat() */
 	{ SCMP_SYS(mmap), 2, PROT_EXEC, 0 },
 	{ SCMP_SYS(mprotect), 2, PROT_EXEC, 0 },
 	{ SCMP_SYS(prlimit64), 0, UINT64_MAX, 0 }, /* its own */

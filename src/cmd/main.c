@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <signal.h>
 
 const struct command *const command_table[] = {
@@ -130,6 +131,8 @@ int main(int argc, char **argv)
 	const struct command *command;
 	int status;
 
+	/* Names in archives are UTF-8 whatever the caller's locale; it also must be loaded before the front hides files. */
+	setlocale(LC_CTYPE, "C.UTF-8");
 	sigpipe_ignore();
 	if (!streams_open())
 		return CMD_KILN;

@@ -71,15 +71,17 @@ static int keeper_fd_take(int *ret, struct err *err)
 	return 0;
 }
 
+/* Returns only when it failed. `argv` is that of the whole program: the front is started with it again. */
 static int serve_started(const struct config *config, char *const *argv, struct err *err)
 {
+	const struct native_options options = node_native_options(config, -1);
 	int r = listeners_check(config, err);
 
 	if (r >= 0)
 		r = languages_check(config, err);
 	if (r < 0)
 		return r;
-	return serve_exec(config, argv, err);
+	return engine_native_serve_exec(&options, (char **)argv, err);
 }
 
 static int serve_main(const struct command *command, int argc, char *const *argv)
@@ -94,7 +96,7 @@ static int serve_main(const struct command *command, int argc, char *const *argv
 	if (keeper_fd_take(&keeper_fd, &err) < 0 || config_load(args.config, args.flags, &config, &err) < 0)
 		return cmd_fail(CMD_USAGE, &err);
 	if (keeper_fd < 0) {
-		r = serve_started(&config, argv, &err);
+		r = serve_started(&config, argv - 2, &err);
 		status = cmd_fail(CMD_USAGE, &err);
 	} else {
 		r = front_run(&config, keeper_fd, &err);

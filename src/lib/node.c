@@ -1,7 +1,5 @@
 #include "lib/node.h"
 
-#include "engine/native/native.h"
-
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -24,14 +22,19 @@ int node_languages_load(const struct config *config, struct language_registry **
 	return 0;
 }
 
-int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *ret, struct err *err)
+struct native_options node_native_options(const struct config *config, int keeper_fd)
 {
-	const struct native_options options = {
+	return (struct native_options){
 		.uid_base = config->uid_base,
 		.uid_count = config->uid_count,
 		.cgroup = config->cgroup && config->cgroup[0] ? config->cgroup : NULL,
 		.keeper_fd = keeper_fd,
 	};
+}
+
+int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *ret, struct err *err)
+{
+	const struct native_options options = node_native_options(config, keeper_fd);
 	struct node node = { 0 };
 	int r;
 

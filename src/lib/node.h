@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "engine/engine.h"
+#include "engine/native/native.h"
 #include "run/language.h"
 #include "run/plan.h"
 
@@ -25,6 +26,9 @@ struct node {
  */
 [[nodiscard]] int node_languages_load(const struct config *config, struct language_registry **ret,
 				      struct err *err);
+
+/* The settings that are the engine's. */
+struct native_options node_native_options(const struct config *config, int keeper_fd);
 
 /*
  * Opens both. `keeper_fd` as in struct native_options. Returns 0, or a negative errno with nothing left open. Starts a
