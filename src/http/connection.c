@@ -147,6 +147,17 @@ static void timed_out(struct http_connection *c, unsigned farewell)
 	http_connection_hang_up(c, farewell);
 }
 
+/*
+ * MHD polls edge-triggered and takes a short read for "nothing more": a FIN that came with the last data is never seen.
+ * All data read and a FIN there means that.
+ */
+static bool eof_missed(const struct http_connection *c, const struct http_counters *now)
+{
+	int unread = 0;
+
+	return now->fin && ioctl(c->fd, FIONREAD, &unread) == 0 && unread == 0;
+}
+
 static void check_head(struct http_connection *c, uint64_t now_ms)
 {
 	const struct http_options *o = &c->server->options;
@@ -155,7 +166,9 @@ static void check_head(struct http_connection *c, uint64_t now_ms)
 
 	if (!c->first_byte_ms && bytes)
 		c->first_byte_ms = now_ms;
-	if (c->server->quiescing && !bytes && now_ms - c->since_ms >= HTTP_QUIESCE_GRACE_MS)
+	if (eof_missed(c, &now))
+		http_connection_hang_up(c, 0);
+	else if (c->server->quiescing && !bytes && now_ms - c->since_ms >= HTTP_QUIESCE_GRACE_MS)
 		http_connection_hang_up(c, 0);
 	else if (c->first_byte_ms && now_ms - c->first_byte_ms >= o->header_ms)
 		timed_out(c, bytes ? 408 : 0);
@@ -173,6 +186,7 @@ static bool too_slow(const struct http_connection *c, uint64_t now_ms, uint64_t 
 
 static void check_body(struct http_connection *c, uint64_t now_ms)
 {
+	struct http_counters now = http_counters_read(c->fd);
 	uint64_t seen = c->request ? c->request->body_seen : 0;
 	int unread = 0;
 
@@ -180,7 +194,9 @@ static void check_body(struct http_connection *c, uint64_t now_ms)
 		c->progress = seen;
 		c->progress_ms = now_ms;
 	}
-	if (too_slow(c, now_ms, seen, BODY_BYTES_PER_S))
+	if (eof_missed(c, &now))
+		http_connection_hang_up(c, 0);
+	else if (too_slow(c, now_ms, seen, BODY_BYTES_PER_S))
 		timed_out(c, 408);
 	else if (now_ms - c->progress_ms >= STUCK_MS && ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0)
 		http_connection_hang_up(c, 400);

@@ -4,6 +4,12 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+/* The kernel's TCP_CLOSE and TCP_CLOSE_WAIT, which linux/tcp.h does not name. */
+enum {
+	STATE_CLOSE = 7,
+	STATE_CLOSE_WAIT = 8,
+};
+
 struct http_counters http_counters_read(int fd)
 {
 	struct tcp_info info = { 0 };
@@ -15,5 +21,6 @@ struct http_counters http_counters_read(int fd)
 		.received = info.tcpi_bytes_received,
 		.sent = info.tcpi_bytes_sent + info.tcpi_notsent_bytes,
 		.acked = info.tcpi_bytes_acked,
+		.fin = info.tcpi_state == STATE_CLOSE || info.tcpi_state == STATE_CLOSE_WAIT,
 	};
 }
