@@ -1,13 +1,13 @@
 /*
  * The life of a connection around MHD, and its deadlines.
  *
- * MHD's own timeout is one idle time in seconds that any byte resets. Ours are kept by a sweep over all connections
- * every fraction of the shortest deadline: what has moved is read from TCP's counters (TCP_INFO), so a client that
- * trickles one byte at a time is seen for what it is without a hook in MHD. A connection is ended by shutting its socket
- * down: MHD then finds an EOF or an error and closes it by its own paths.
+ * MHD's own timeout is one idle time in seconds that any byte resets. Ours are kept by a sweep over all
+ * connections every fraction of the shortest deadline: what has moved is read from TCP's counters (TCP_INFO),
+ * so a client that trickles one byte at a time is seen for what it is without a hook in MHD. A connection is
+ * ended by shutting its socket down: MHD then finds an EOF or an error and closes it by its own paths.
  *
- * MHD closes without a word on a malformed request line. As it runs in turbo mode it leaves the socket whole until the
- * notification of the end, where we say what it did not (the farewell).
+ * MHD closes without a word on a malformed request line. As it runs in turbo mode it leaves the socket whole
+ * until the notification of the end, where we say what it did not (the farewell).
  */
 #include "http/http_priv.h"
 
@@ -17,10 +17,12 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-/* Slower than this over the whole of a body or an answer, beyond idle_ms of grace, is not a client to wait for. */
+/* Slower than this over the whole of a body or an answer, beyond idle_ms of grace, is not a client to wait
+ * for. */
 #define BODY_BYTES_PER_S   ((uint64_t)64 << 10)
 #define ANSWER_BYTES_PER_S ((uint64_t)16 << 10)
-/* Bytes that MHD leaves in the socket for this long while it reads a body: its buffer is full of chunk framing. */
+/* Bytes that MHD leaves in the socket for this long while it reads a body: its buffer is full of chunk
+ * framing. */
 #define STUCK_MS 1000
 
 void http_connection_phase(struct http_connection *c, enum http_phase phase)
@@ -136,7 +138,8 @@ void http_connection_hang_up(struct http_connection *c, unsigned farewell)
 		return;
 	c->hung_up = true;
 	c->farewell = farewell;
-	/* Should MHD be stuck and look at its socket no more (a buffer full of chunk framing), its own clock ends it. */
+	/* Should MHD be stuck and look at its socket no more (a buffer full of chunk framing), its own clock
+	 * ends it. */
 	MHD_set_connection_option(c->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
 	shutdown(c->fd, c->phase == HTTP_PHASE_ANSWER ? SHUT_RDWR : SHUT_RD);
 }
@@ -148,8 +151,8 @@ static void timed_out(struct http_connection *c, unsigned farewell)
 }
 
 /*
- * MHD polls edge-triggered and takes a short read for "nothing more": a FIN that came with the last data is never seen.
- * All data read and a FIN there means that.
+ * MHD polls edge-triggered and takes a short read for "nothing more": a FIN that came with the last data is
+ * never seen. All data read and a FIN there means that.
  */
 static bool eof_missed(const struct http_connection *c, const struct http_counters *now)
 {

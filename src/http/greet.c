@@ -1,8 +1,9 @@
 /*
- * Between accept and MHD: a connection is handed over when its first bytes are there, after a look at them without
- * taking them (MSG_PEEK). What MHD would refuse with a page of its own is refused here, with the document of API.md. A head that
- * is not complete then is MHD's and head.c's; so are the later requests of a connection, which MHD may have read already.
- * It also keeps MHD's pool of 128 KiB from connections that never say a word.
+ * Between accept and MHD: a connection is handed over when its first bytes are there, after a look at them
+ * without taking them (MSG_PEEK). What MHD would refuse with a page of its own is refused here, with the
+ * document of API.md. A head that is not complete then is MHD's and head.c's; so are the later requests of a
+ * connection, which MHD may have read already. It also keeps MHD's pool of 128 KiB from connections that
+ * never say a word.
  */
 #include "http/http_priv.h"
 

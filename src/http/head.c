@@ -1,6 +1,7 @@
 /*
- * What MHD lets pass and HTTP does not, refused before a byte of the body is read: RFC 9112 (6.1, 6.3, 11.2) on message
- * framing, since two readers that frame a message differently can be made to see different requests in it.
+ * What MHD lets pass and HTTP does not, refused before a byte of the body is read: RFC 9112 (6.1, 6.3, 11.2)
+ * on message framing, since two readers that frame a message differently can be made to see different
+ * requests in it.
  */
 #include "http/http_priv.h"
 

@@ -1,7 +1,8 @@
 /*
  * What the files of http/ share. Ownership: a server owns its listeners, connections and lingering sockets; a
- * connection owns at most one request, that of the bytes it is working on. MHD tells when a connection starts and
- * ends (http_connection_notify) and when a request is over (http_request_completed): the only places that free them.
+ * connection owns at most one request, that of the bytes it is working on. MHD tells when a connection starts
+ * and ends (http_connection_notify) and when a request is over (http_request_completed): the only places that
+ * free them.
  */
 #ifndef KILN_HTTP_PRIV_H
 #define KILN_HTTP_PRIV_H
@@ -13,7 +14,8 @@
 #include <microhttpd.h>
 #include <sys/socket.h>
 
-/* MHD's pool of one connection. Head limits are well below it, so that it is us who refuse (as JSON) and not MHD. */
+/* MHD's pool of one connection. Head limits are well below it, so that it is us who refuse (as JSON) and not
+ * MHD. */
 #define HTTP_POOL_BYTES	 ((size_t)128 << 10)
 #define HTTP_TARGET_MAX	 ((size_t)16 << 10)
 #define HTTP_HEAD_MAX	 ((size_t)32 << 10)
@@ -48,11 +50,11 @@ struct http_connection {
 	uint64_t progress;	 /* …and the counter then */
 	struct http_counters at; /* counters when the phase HEAD began */
 
-	unsigned farewell; /* status of the answer that we write ourselves when MHD closes; 0: none */
-	bool linger;	   /* an answer went out before all of the request was read */
-	bool hung_up;	   /* we asked for the end of this connection */
-	uint64_t
-		probe_every_ms; /* the peer sent FIN and is asked whether it still listens, see watch.c; 0: no FIN */
+	unsigned farewell;	 /* status of the answer that we write ourselves when MHD closes; 0: none */
+	bool linger;		 /* an answer went out before all of the request was read */
+	bool hung_up;		 /* we asked for the end of this connection */
+	uint64_t probe_every_ms; /* the peer sent FIN and is asked whether it still listens, see watch.c; 0:
+				    no FIN */
 	uint64_t probe_next_ms;
 	bool watch_live;
 	uv_poll_t watch;
@@ -176,7 +178,8 @@ void http_listeners_close(struct http_server *server);
 void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **context,
 			    enum MHD_ConnectionNotificationCode code);
 void http_connection_phase(struct http_connection *c, enum http_phase phase);
-/* Makes MHD close it soon: by an EOF while it reads, by an error while it writes. `farewell` as in the struct. */
+/* Makes MHD close it soon: by an EOF while it reads, by an error while it writes. `farewell` as in the
+ * struct. */
 void http_connection_hang_up(struct http_connection *c, unsigned farewell);
 void http_connections_check(struct http_server *server, uint64_t now_ms);
 

@@ -1,7 +1,7 @@
 /*
- * The end of a connection whose client may still be sending: say what is to be said, send FIN, and read (and drop) what
- * comes until the client has seen it and closes, is quiet, or has had its time. All bounded: many of them at once are
- * closed straight away.
+ * The end of a connection whose client may still be sending: say what is to be said, send FIN, and read (and
+ * drop) what comes until the client has seen it and closes, is quiet, or has had its time. All bounded: many
+ * of them at once are closed straight away.
  */
 #include "http/http_priv.h"
 
@@ -30,8 +30,7 @@ static const struct farewell {
 	{ 414, "URI Too Long", "uri_too_long", "The request target is longer than 16 KiB.", "" },
 	{ 431, "Request Header Fields Too Large", "headers_too_large",
 	  "The headers are more than 100 or larger than 32 KiB.", "" },
-	{ 505, "HTTP Version Not Supported", "http_version", "The version of HTTP must be 1.1 or 1.0.",
-	  "" },
+	{ 505, "HTTP Version Not Supported", "http_version", "The version of HTTP must be 1.1 or 1.0.", "" },
 	{ 500, "Internal Server Error", "internal", "The server has no memory for the answer.", "" },
 	{ 503, "Service Unavailable", "busy", "The server has too much to do; try again later.",
 	  "Retry-After: 1\r\n" },

@@ -1,6 +1,6 @@
 /*
- * Listening sockets are ours, not MHD's: several addresses on one daemon, a refusal in words when the house is full, and
- * a plan for the day when descriptors run out.
+ * Listening sockets are ours, not MHD's: several addresses on one daemon, a refusal in words when the house
+ * is full, and a plan for the day when descriptors run out.
  */
 #include "http/http_priv.h"
 
@@ -104,7 +104,8 @@ static int listener_socket(const union address *a, socklen_t len, int *ret_fd)
 		int level, name, value;
 	} options[] = {
 		{ SOL_SOCKET, SO_REUSEADDR, 1 },
-		/* Inherited by accepted sockets: a client whose machine died is found out in about a minute. */
+		/* Inherited by accepted sockets: a client whose machine died is found out in about a minute.
+		 */
 		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
 		{ IPPROTO_TCP, TCP_KEEPIDLE, 30 },
 		{ IPPROTO_TCP, TCP_KEEPINTVL, 10 },
@@ -138,7 +139,8 @@ static void refuse(struct http_server *server, int fd)
 	http_linger_start(server, fd);
 }
 
-/* Out of descriptors: the reserve makes room to take one client and close it, so that it does not wait in vain. */
+/* Out of descriptors: the reserve makes room to take one client and close it, so that it does not wait in
+ * vain. */
 static void accept_failed(struct http_server *server, int listen_fd, int error)
 {
 	int fd;

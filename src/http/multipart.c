@@ -34,8 +34,8 @@ static char *skip_blanks(char *text)
 }
 
 /*
- * Takes `key=value` or `key="value"` off *text (which begins behind a ';') in place. Backslash escapes a quote or a
- * backslash only: browsers send Windows paths with single ones. False when it is malformed.
+ * Takes `key=value` or `key="value"` off *text (which begins behind a ';') in place. Backslash escapes a
+ * quote or a backslash only: browsers send Windows paths with single ones. False when it is malformed.
  */
 static bool take_param(char **text, char **ret_key, char **ret_value)
 {

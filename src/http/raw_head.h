@@ -1,6 +1,7 @@
 /*
- * A look at the raw bytes of a request's head, for what MHD would answer itself, with a page instead of API.md's document
- * (for a malformed Content-Length even with two heads). Pure. Not a parser: whatever it lets pass is judged again by MHD and head.c.
+ * A look at the raw bytes of a request's head, for what MHD would answer itself, with a page instead of
+ * API.md's document (for a malformed Content-Length even with two heads). Pure. Not a parser: whatever it
+ * lets pass is judged again by MHD and head.c.
  */
 #ifndef KILN_HTTP_RAW_HEAD_H
 #define KILN_HTTP_RAW_HEAD_H
@@ -9,8 +10,9 @@
 #include <stdint.h>
 
 /*
- * The status to refuse the request with: 400, 413, 414, 431 or 505; 0 when there is nothing to say, or when the head is
- * not complete in these `len` bytes and can still become right. `target_max` and `head_max` are limits in bytes.
+ * The status to refuse the request with: 400, 413, 414, 431 or 505; 0 when there is nothing to say, or when
+ * the head is not complete in these `len` bytes and can still become right. `target_max` and `head_max` are
+ * limits in bytes.
  */
 unsigned http_raw_head_check(const uint8_t *data, size_t len, size_t target_max, size_t head_max);
 

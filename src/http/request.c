@@ -1,15 +1,15 @@
 /*
  * From MHD's callbacks to a handler and back.
  *
- * MHD calls http_request_uri() with the raw request line, then http_request_access() once with the headers, once for each
- * piece of the body, and once at the end; http_request_completed() ends it all. An answer queued in the first call makes
- * MHD forget whatever follows on the connection: that is how a request that cannot be trusted is refused. All other
- * answers wait for the end of the body.
+ * MHD calls http_request_uri() with the raw request line, then http_request_access() once with the headers,
+ * once for each piece of the body, and once at the end; http_request_completed() ends it all. An answer
+ * queued in the first call makes MHD forget whatever follows on the connection: that is how a request that
+ * cannot be trusted is refused. All other answers wait for the end of the body.
  *
- * A kept request is suspended not in the "end" call that dispatched it but in the next one, which MHD makes at once:
- * in between, MHD sets the connection to "waiting for the application". A connection suspended in the first call is still
- * in "reading", and is read first when resumed: if the client had closed its sending half, MHD would take the EOF for
- * the end of everything and drop the answer.
+ * A kept request is suspended not in the "end" call that dispatched it but in the next one, which MHD makes
+ * at once: in between, MHD sets the connection to "waiting for the application". A connection suspended in
+ * the first call is still in "reading", and is read first when resumed: if the client had closed its sending
+ * half, MHD would take the EOF for the end of everything and drop the answer.
  */
 #include "http/http_priv.h"
 
@@ -127,7 +127,8 @@ static enum MHD_Result head_read(struct http_request *request, const char *metho
 	return queue_answer(request);
 }
 
-/* Too much of a body whose head promised nothing: no answer can be queued here, so MHD closes and we say it then. */
+/* Too much of a body whose head promised nothing: no answer can be queued here, so MHD closes and we say it
+ * then. */
 static enum MHD_Result body_refuse(struct http_request *request, unsigned status)
 {
 	request->connection->farewell = status;

@@ -44,8 +44,9 @@ static char *allowed(const struct http_options *options, const char *path)
 }
 
 /*
- * The route for a request: exact paths win over prefixes, a longer prefix over a shorter one. NULL when there is none;
- * then *ret_known says whether another method would do, and *ret_allow (to be freed, may be NULL) which.
+ * The route for a request: exact paths win over prefixes, a longer prefix over a shorter one. NULL when there
+ * is none; then *ret_known says whether another method would do, and *ret_allow (to be freed, may be NULL)
+ * which.
  */
 const struct http_route *http_route_find(const struct http_options *options, const char *method,
 					 const char *path, char **ret_allow, bool *ret_known)

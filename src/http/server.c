@@ -1,8 +1,8 @@
 /*
- * How it works: one MHD daemon without a listening socket or a thread, polled through its epoll descriptor by the libuv
- * loop. We accept and hand sockets over (listen.c). MHD runs only from http_server_run(), which is never entered twice:
- * an answer given later resumes its connection and asks for a run in the next turn. (Without threads of its own MHD
- * makes no wake-up channel, whatever MHD_USE_ITC says.)
+ * How it works: one MHD daemon without a listening socket or a thread, polled through its epoll descriptor by
+ * the libuv loop. We accept and hand sockets over (listen.c). MHD runs only from http_server_run(), which is
+ * never entered twice: an answer given later resumes its connection and asks for a run in the next turn.
+ * (Without threads of its own MHD makes no wake-up channel, whatever MHD_USE_ITC says.)
  */
 #include "http/http_priv.h"
 
@@ -17,7 +17,8 @@
 #define RUNS_A_TURN  16
 #define SWEEP_MIN_MS 20
 #define SWEEP_MAX_MS 500
-/* MHD can claim to have work while it is stuck on a full buffer: when nothing moves it is asked again at this pace. */
+/* MHD can claim to have work while it is stuck on a full buffer: when nothing moves it is asked again at this
+ * pace. */
 #define STUCK_PACE_MS 1
 
 uint64_t http_now_ms(const struct http_server *server)
@@ -162,7 +163,8 @@ void http_server_quiesce(struct http_server *server)
 {
 	if (server->quiescing)
 		return;
-	/* Who is in the backlog was told by the kernel that we are here: they are taken in before the door closes. */
+	/* Who is in the backlog was told by the kernel that we are here: they are taken in before the door
+	 * closes. */
 	http_listeners_accept(server);
 	http_listeners_close(server);
 	server->quiescing = true;

@@ -1,9 +1,10 @@
 /*
- * The target of a request line, taken apart strictly: a path and the parameters of a query, both decoded. Pure.
+ * The target of a request line, taken apart strictly: a path and the parameters of a query, both decoded.
+ * Pure.
  *
- * Accepted are origin form ("/v1/runs?x=1") and absolute form ("http://host/v1/runs"); a fragment, a control byte, a
- * blank, a byte above 0x7e, an escape that is not two hex digits and an encoded NUL are refused: each is a way to make
- * two readers see two different paths.
+ * Accepted are origin form ("/v1/runs?x=1") and absolute form ("http://host/v1/runs"); a fragment, a control
+ * byte, a blank, a byte above 0x7e, an escape that is not two hex digits and an encoded NUL are refused: each
+ * is a way to make two readers see two different paths.
  */
 #ifndef KILN_HTTP_TARGET_H
 #define KILN_HTTP_TARGET_H

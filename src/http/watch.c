@@ -1,11 +1,11 @@
 /*
  * Has the client of a suspended request gone?
  *
- * A FIN alone does not say: a client may have closed its sending half only and still wait for the answer, which HTTP
- * allows (and `nc -N` does). So the first FIN is answered with an interim "100 Continue", which every HTTP/1.1 client
- * skips (RFC 9110, 15.2): a socket that is really closed answers that with a reset, and then the client has vanished.
- * One that closes later sends nothing more, so it is asked again, at doubling intervals. HTTP/1.0 knows no interim
- * responses; there a FIN is the end.
+ * A FIN alone does not say: a client may have closed its sending half only and still wait for the answer,
+ * which HTTP allows (and `nc -N` does). So the first FIN is answered with an interim "100 Continue", which
+ * every HTTP/1.1 client skips (RFC 9110, 15.2): a socket that is really closed answers that with a reset, and
+ * then the client has vanished. One that closes later sends nothing more, so it is asked again, at doubling
+ * intervals. HTTP/1.0 knows no interim responses; there a FIN is the end.
  */
 #include "http/http_priv.h"
 

@@ -65,7 +65,8 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-/* C1 controls (U+0080…U+009F) drive some terminals; they are escaped byte by byte like what is no UTF-8 at all. */
+/* C1 controls (U+0080…U+009F) drive some terminals; they are escaped byte by byte like what is no UTF-8 at
+ * all. */
 static size_t put_char(struct line *line, const uint8_t *at)
 {
 	uint32_t point = 0;

@@ -1,10 +1,10 @@
 /*
  * One line of text for each event: `2026-01-31T12:00:00.123Z info "listening" address=127.0.0.1:4597 pid=7`.
  *
- * For the top only (cmd, api, http's callers): below it errors are returned, not logged. A line is built on the stack and
- * written with one write(2), so lines of several processes do not mix and logging works when memory is gone. Values
- * are quoted when they must be and control bytes escaped: nobody can forge a line or drive a terminal. A line that does
- * not fit is cut and ends in "…".
+ * For the top only (cmd, api, http's callers): below it errors are returned, not logged. A line is built on
+ * the stack and written with one write(2), so lines of several processes do not mix and logging works when
+ * memory is gone. Values are quoted when they must be and control bytes escaped: nobody can forge a line or
+ * drive a terminal. A line that does not fit is cut and ends in "…".
  */
 #ifndef KILN_OBS_LOG_H
 #define KILN_OBS_LOG_H
@@ -47,7 +47,8 @@ static inline struct log_field log_number(const char *key, int64_t number)
 /* Sets *ret and returns true for "debug", "info", "warn" or "error". */
 bool log_level_by_name(const char *name, enum log_level *ret);
 
-/* `log` NULL writes nothing; `fields` ends with a zeroed entry and may be NULL. Never fails, may lose a line. */
+/* `log` NULL writes nothing; `fields` ends with a zeroed entry and may be NULL. Never fails, may lose a line.
+ */
 void log_write(const struct log *log, enum log_level level, const char *message,
 	       const struct log_field *fields);
 

@@ -1,11 +1,11 @@
 /*
  * Counters, gauges and histograms, and their text for Prometheus (exposition format 0.0.4).
  *
- * A registry is an object, handed to whom counts. Metrics are registered at start-up and never removed; a handle lives as
- * long as the registry, and NULL is a handle that counts nothing (what registering returns without memory, so callers
- * need no check). Names are `kiln_…` in base units (`_seconds`, `_bytes`), counters end in `_total`. Labels are fixed at
- * registration: one handle for each combination, which bounds how many series there can be. Not thread-safe: one
- * registry to a loop.
+ * A registry is an object, handed to whom counts. Metrics are registered at start-up and never removed; a
+ * handle lives as long as the registry, and NULL is a handle that counts nothing (what registering returns
+ * without memory, so callers need no check). Names are `kiln_…` in base units (`_seconds`, `_bytes`),
+ * counters end in `_total`. Labels are fixed at registration: one handle for each combination, which bounds
+ * how many series there can be. Not thread-safe: one registry to a loop.
  */
 #ifndef KILN_OBS_METRICS_H
 #define KILN_OBS_METRICS_H

@@ -1,6 +1,6 @@
 /*
- * The server and its client in one process and one loop: a test says raw bytes and pumps the loop until the bytes that it
- * expects are there, or fails after five seconds.
+ * The server and its client in one process and one loop: a test says raw bytes and pumps the loop until the
+ * bytes that it expects are there, or fails after five seconds.
  */
 #include "base/cleanup.h"
 #include "http/multipart.h"
