@@ -107,6 +107,27 @@ static const char *const sentences[] = {
 	[CMD_USAGE] = "kiln cannot run code safely here.",
 };
 
+/* Each way of mending once, with all that it mends. */
+static void mends_print(const struct findings *findings)
+{
+	for (size_t i = 0; i < findings->count; i++) {
+		const char *mend = findings->list[i].mend;
+		bool first = mend[0] != '\0';
+
+		for (size_t j = 0; j < i; j++)
+			first &= strcmp(findings->list[j].mend, mend) != 0;
+		if (!first)
+			continue;
+		printf("\nTo mend %s", findings->list[i].name);
+		for (size_t j = i + 1; j < findings->count; j++) {
+			if (strcmp(findings->list[j].mend, mend) == 0)
+				printf(", %s", findings->list[j].name);
+		}
+		printf(": %s.", mend);
+	}
+	printf("\n");
+}
+
 static int findings_table(const struct findings *findings, int status, struct err *err)
 {
 	AUTO_FREE const char **cells = calloc(findings->count * 3 + 1, sizeof(*cells));
@@ -119,10 +140,7 @@ static int findings_table(const struct findings *findings, int status, struct er
 		cells[3 * i + 2] = findings->list[i].why;
 	}
 	table_print(cells, findings->count, 3);
-	for (size_t i = 0; i < findings->count; i++) {
-		if (findings->list[i].mend[0])
-			printf("\nTo mend %s: %s.", findings->list[i].name, findings->list[i].mend);
-	}
+	mends_print(findings);
 	printf("\n%s\n", sentences[status]);
 	return 0;
 }
