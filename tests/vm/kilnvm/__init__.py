@@ -1,0 +1,1 @@
+"""A Debian machine under qemu that runs the project's tests."""
