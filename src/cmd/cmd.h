@@ -2,8 +2,9 @@
  * The sub-commands of `kiln`: one file each, one entry each in command_table (main.c), from which the dispatcher,
  * `kiln help` and the test of the man page and the completion read.
  *
- * A command gets the arguments behind its name (argv[-1] is the name, argv[-2] the program), does its work and returns the exit status of the process. It prints
- * what was asked for on stdout, sentences for people on stderr, and never calls exit().
+ * A command gets the arguments behind its name (argv[-1] is the name, argv[-2] the program), does its work and returns
+ * the exit status of the process. It prints what was asked for on stdout, sentences for people on stderr, and never
+ * calls exit().
  */
 #ifndef KILN_CMD_CMD_H
 #define KILN_CMD_CMD_H
@@ -55,12 +56,12 @@ void help_man_print(void);
 /* Prints "kiln: sentence" on stderr and returns `status`. */
 int cmd_fail(int status, const struct err *err);
 
-/* Prints a document on stdout, for --json, and drops its reference. 0, or negative: NULL, or stdout does not take it. */
+/* Prints a document on stdout, for --json, and drops its reference. Negative: it is NULL, or stdout does not take it. */
 int cmd_json_print(json_t *json, struct err *err);
 
 /*
- * What every command does with its arguments: reads them with args_parse(); --help prints the page, bad usage one line on
- * stderr. Returns true when the command is over, with its exit status in *ret_status.
+ * What every command does with its arguments: reads them with args_parse(); --help prints the page, bad usage one line
+ * on stderr. Returns true when the command is over, with its exit status in *ret_status.
  */
 bool cmd_begin(const struct command *command, int argc, char *const *argv, args_option_fn on_option,
 	       void *user, struct args *ret, int *ret_status);

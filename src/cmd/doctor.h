@@ -1,6 +1,6 @@
 /*
- * What `kiln doctor` finds out. The host's checks ask the kernel by trying where trying is harmless; what the engine can
- * hold is asked of the engine itself, which has tried it; and a canary run tries from inside to get out.
+ * What `kiln doctor` finds out. The host's checks ask the kernel by trying where trying is harmless; what the engine
+ * can hold is asked of the engine itself, which has tried it; and a canary run tries from inside to get out.
  */
 #ifndef KILN_CMD_DOCTOR_H
 #define KILN_CMD_DOCTOR_H

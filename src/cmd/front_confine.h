@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-/* Raises RLIMIT_NOFILE to its hard limit and sets RLIMIT_CORE to 0: a core would hold tokens and other people's code. */
+/* Raises RLIMIT_NOFILE to its hard limit and sets RLIMIT_CORE to 0: a core would hold tokens and code of others. */
 [[nodiscard]] int front_limits_set(struct err *err);
 
 /*

@@ -1,8 +1,11 @@
 /*
- * Files back to the host, after every other process of the run is dead: nobody can swap a file under the walk.
+ * Files back to the host, after every other process of the run is dead: nobody can swap a file under the
+ * walk.
  *
- * The walk goes by directory descriptors, one component at a time, never follows a link and opens regular files only.
- * Names in a folder are visited in byte order, so that what a bound cuts off does not depend on the file system.
+ * The walk goes by directory descriptors, one component at a time, never follows a link and opens regular
+ * files only.
+ * Names in a folder are visited in byte order, so that what a bound cuts off does not depend on the file
+ * system.
  */
 #include "init/init_priv.h"
 
@@ -39,7 +42,9 @@ static void report(struct walk *w, const struct wire_collected *file)
 
 static void omit(struct walk *w, enum wire_omit reason, uint64_t size)
 {
-	struct wire_collected file = { .change = WIRE_OMITTED, .omit = (uint8_t)reason, .size = size, .path = w->path };
+	struct wire_collected file = {
+		.change = WIRE_OMITTED, .omit = (uint8_t)reason, .size = size, .path = w->path
+	};
 
 	if (w->what->kind == WIRE_COLLECT_KEEP && reason != WIRE_OMIT_NOT_REGULAR)
 		w->error = EFBIG;

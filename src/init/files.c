@@ -1,7 +1,9 @@
 /*
- * Files from the host, written inside the sandbox as the sandbox's user (the file system ids of init are the user's).
+ * Files from the host, written inside the sandbox as the sandbox's user (the file system ids of init are the
+ * user's).
  *
- * Every path is resolved beneath /sandbox by openat2 without following a link: before the first step nobody else is alive
+ * Every path is resolved beneath /sandbox by openat2 without following a link: before the first step nobody
+ * else is alive
  * in here, later (sessions) somebody may have left links behind.
  */
 #include "init/init_priv.h"
@@ -91,8 +93,8 @@ static int remember(struct uploads *up, const struct stat *st)
 
 	if (up->count == up->room) {
 		size_t room = up->room ? 2 * up->room : 16;
-		struct uploaded *grown = up->count < UPLOADED_MAX ? reallocarray(up->items, room, sizeof(*grown))
-								  : NULL;
+		struct uploaded *grown =
+			up->count < UPLOADED_MAX ? reallocarray(up->items, room, sizeof(*grown)) : NULL;
 
 		if (!grown)
 			return -ENOMEM;

@@ -1,5 +1,6 @@
 /*
- * The parts of init and the state they share. One process, one thread, one poll loop; see main.c for how it works.
+ * The parts of init and the state they share. One process, one thread, one poll loop; see main.c for how it
+ * works.
  */
 #ifndef KILN_INIT_INIT_PRIV_H
 #define KILN_INIT_INIT_PRIV_H
@@ -57,8 +58,8 @@ struct step {
 	bool main_gone; /* the step's own process was reaped */
 	pid_t main_pid;
 	int main_status;
-	int error_fd;	/* read end: what failed before exec, or nothing */
-	int stdin_fd;	/* write end, -1 when closed */
+	int error_fd;	  /* read end: what failed before exec, or nothing */
+	int stdin_fd;	  /* write end, -1 when closed */
 	int output_fd[2]; /* read ends of stdout and stderr */
 	uint64_t printed[2];
 	struct limits limits;

@@ -1,11 +1,16 @@
 /*
  * init: PID 1 of a sandbox.
  *
- * How it works. The keeper has made the namespaces and mounts and has executed this static program from a sealed memfd,
- * with the host's socket as descriptor 3, its configuration as 4 and the sandbox's cgroup directory as 5. It is another uid
- * than the payload, not dumpable, and hidden by hidepid, so that nothing in here can look at or touch it. One poll
- * loop: frames from the host, the step's pipes, SIGCHLD, the step's deadline and the watchdog's samples. What must hold
- * even if this process is stopped or broken (deadline, cgroup limits) is the keeper's; when the host's socket closes, or
+ * How it works. The keeper has made the namespaces and mounts and has executed this static program from a
+ * sealed memfd,
+ * with the host's socket as descriptor 3, its configuration as 4 and the sandbox's cgroup directory as 5. It
+ * is another uid
+ * than the payload, not dumpable, and hidden by hidepid, so that nothing in here can look at or touch it. One
+ * poll
+ * loop: frames from the host, the step's pipes, SIGCHLD, the step's deadline and the watchdog's samples. What
+ * must hold
+ * even if this process is stopped or broken (deadline, cgroup limits) is the keeper's; when the host's socket
+ * closes, or
  * this process ends in any way, the kernel kills every process of the namespace.
  *
  * The host is trusted: a frame out of place is our own bug, and ends the sandbox.
@@ -71,7 +76,8 @@ static void handle_frame(struct init *init, const struct wire_frame *frame)
 
 static void handle_socket(struct init *init)
 {
-	ssize_t n = recv(init->socket_fd, init->in + init->in_len, sizeof(init->in) - init->in_len, MSG_DONTWAIT);
+	ssize_t n =
+		recv(init->socket_fd, init->in + init->in_len, sizeof(init->in) - init->in_len, MSG_DONTWAIT);
 	struct wire_frame frame;
 	size_t used = 0;
 	int64_t size;
@@ -81,7 +87,8 @@ static void handle_socket(struct init *init)
 	if (n <= 0)
 		_exit(0);
 	init->in_len += (size_t)n;
-	while ((size = wire_frame_parse(init->in + used, init->in_len - used, WIRE_TO_INIT_MAX, &frame)) > 0) {
+	while ((size = wire_frame_parse(init->in + used, init->in_len - used, WIRE_TO_INIT_MAX, &frame)) >
+	       0) {
 		handle_frame(init, &frame);
 		used += (size_t)size;
 	}

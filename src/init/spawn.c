@@ -1,8 +1,10 @@
 /*
- * From fork to exec of the user's program. The order is the point: what needs a capability comes before the bounding set
+ * From fork to exec of the user's program. The order is the point: what needs a capability comes before the
+ * bounding set
  * and the uid are given up, seccomp is the last thing before exec.
  *
- * Only async-signal-safe calls and prepared data in here; what fails goes up the error pipe as {stage, errno}.
+ * Only async-signal-safe calls and prepared data in here; what fails goes up the error pipe as {stage,
+ * errno}.
  */
 #include "init/init_priv.h"
 
@@ -70,8 +72,10 @@ static int set_rlimits(const struct spawn *spawn)
 {
 	const int64_t *limit = spawn->limits->value;
 	/*
-	 * CORE is 1 and not 0: with a pipe in core_pattern the kernel ignores 0 and starts the host's handler; 1 makes it skip
-	 * the dump (fs/coredump.c). AS and DATA stay unlimited: memory is the cgroup's business (runtimes reserve terabytes).
+	 * CORE is 1 and not 0: with a pipe in core_pattern the kernel ignores 0 and starts the host's
+	 * handler; 1 makes it skip
+	 * the dump (fs/coredump.c). AS and DATA stay unlimited: memory is the cgroup's business (runtimes
+	 * reserve terabytes).
 	 */
 	const struct {
 		int which;
@@ -124,7 +128,8 @@ static int become_user(const struct init_config *config)
 	if (r < 0)
 		return r;
 	/*
-	 * Raw system calls: glibc's wrappers would signal other threads, of which there are none. Supplementary groups were given
+	 * Raw system calls: glibc's wrappers would signal other threads, of which there are none.
+	 * Supplementary groups were given
 	 * up when the sandbox was made, where the host allows that.
 	 */
 	if (syscall(SYS_setresgid, config->payload_gid, config->payload_gid, config->payload_gid) < 0 ||

@@ -1,8 +1,10 @@
 /*
  * The life of one step: pipes, fork, stdin, output, and an end that is certain.
  *
- * A step is over when its own process is, whoever still holds its stdout. Then, always: kill(-1) from PID 1 reaches
- * every process of the namespace (a fork in progress sees the signal pending and fails), all are reaped until there is no
+ * A step is over when its own process is, whoever still holds its stdout. Then, always: kill(-1) from PID 1
+ * reaches
+ * every process of the namespace (a fork in progress sees the signal pending and fails), all are reaped until
+ * there is no
  * child, and only then are the pipes drained: nobody can write any more, so the end of file is real.
  */
 #include "init/init_priv.h"
@@ -21,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CREDIT_STEP (WIRE_STDIN_WINDOW / 4)
+#define CREDIT_STEP  (WIRE_STDIN_WINDOW / 4)
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
 uint64_t now_us(void)
@@ -123,7 +125,8 @@ static void pipes_close(struct pipes *p)
 }
 
 /*
- * The pipes belong to the user, since init's file system ids are his: the program can reopen /dev/stdin and /dev/stdout.
+ * The pipes belong to the user, since init's file system ids are his: the program can reopen /dev/stdin and
+ * /dev/stdout.
  * Only init's own ends are non-blocking; each end is a file description of its own.
  */
 static int pipes_open(struct pipes *p)
@@ -207,7 +210,9 @@ void step_start(struct init *init, const struct wire_start *start)
 {
 	struct step *step = &init->step;
 	struct pipes pipes;
-	struct spawn spawn = { .config = init->config, .filter = init->filter, .limits = &start->limits,
+	struct spawn spawn = { .config = init->config,
+			       .filter = init->filter,
+			       .limits = &start->limits,
 			       .flags = start->flags };
 	int cgroup_fd = -1;
 	pid_t pid = -1;
@@ -301,7 +306,8 @@ void step_stdin_pump(struct init *init)
 }
 
 /*
- * Moves what a pipe holds into frames. Beyond the limit bytes are counted but not sent: one chunk is enough to know, then the
+ * Moves what a pipe holds into frames. Beyond the limit bytes are counted but not sent: one chunk is enough
+ * to know, then the
  * step is killed.
  */
 void step_output_pump(struct init *init, int which)

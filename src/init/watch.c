@@ -1,6 +1,8 @@
 /*
- * Samples of the running step: how full the disk is, always; memory, processor time and processes only where no cgroup
- * holds them (rootless without delegation). Those samples are what enforces the limit then, and the result says `watchdog`.
+ * Samples of the running step: how full the disk is, always; memory, processor time and processes only where
+ * no cgroup
+ * holds them (rootless without delegation). Those samples are what enforces the limit then, and the result
+ * says `watchdog`.
  */
 #include "init/init_priv.h"
 
@@ -120,7 +122,8 @@ static void sample_processes(struct init *init, enum step_kill *ret_kill)
 		step->memory_peak_bytes = memory;
 	if (cpu > step->cpu_seen_us)
 		step->cpu_seen_us = cpu;
-	if (step->flags & WIRE_START_WATCH_MEMORY && memory > (uint64_t)step->limits.value[LIMIT_MEMORY_BYTES])
+	if (step->flags & WIRE_START_WATCH_MEMORY &&
+	    memory > (uint64_t)step->limits.value[LIMIT_MEMORY_BYTES])
 		*ret_kill = STEP_KILL_MEMORY;
 	else if (step->flags & WIRE_START_WATCH_CPU &&
 		 cpu / 1000 >= (uint64_t)step->limits.value[LIMIT_CPU_MS])

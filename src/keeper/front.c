@@ -1,7 +1,8 @@
 /*
  * The server's front as our child: executed again from the same program file when it crashes.
  *
- * An exit is the front's own decision (0: drained, others: it could not start) and becomes ours. A death by signal loses the
+ * An exit is the front's own decision (0: drained, others: it could not start) and becomes ours. A death by
+ * signal loses the
  * runs of that moment, which are killed; a new front is told how many there were.
  */
 #include "keeper/keeper_priv.h"
@@ -18,9 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CRASHES_MAX	 5
-#define CRASH_WINDOW_US	 (60ull * 1000000)
-#define CRASH_PAUSE_NS	 (200 * 1000 * 1000)
+#define CRASHES_MAX	5
+#define CRASH_WINDOW_US (60ull * 1000000)
+#define CRASH_PAUSE_NS	(200 * 1000 * 1000)
 
 static _Noreturn void execute_front(const struct keeper *k, int socket_fd)
 {
@@ -76,7 +77,8 @@ static void restart(struct keeper *k, int status)
 	struct timespec pause = { .tv_nsec = CRASH_PAUSE_NS };
 	struct err err = ERR_INIT;
 
-	keeper_log("the front was killed by signal %d; %u sandboxes are ended, their runs are lost; starting it again",
+	keeper_log("the front was killed by signal %d; %u sandboxes are ended, their runs are lost; starting "
+		   "it again",
 		   WTERMSIG(status), k->live);
 	k->lost += k->live;
 	slots_kill_all(k);

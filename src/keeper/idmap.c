@@ -1,8 +1,10 @@
 /*
  * Uid and gid maps of sandboxes.
  *
- * As root we write them ourselves. Rootless there is newuidmap(1) with the caller's range of /etc/subuid: init is the
- * caller, each payload another uid of the range; without those all is one uid and the host is told so (separate_uids).
+ * As root we write them ourselves. Rootless there is newuidmap(1) with the caller's range of /etc/subuid:
+ * init is the
+ * caller, each payload another uid of the range; without those all is one uid and the host is told so
+ * (separate_uids).
  */
 #include "keeper/keeper_priv.h"
 
@@ -109,8 +111,8 @@ int idmap_write_root(pid_t pid, uint64_t supervisor, uint64_t user, struct err *
 static int run_mapper(const char *program, pid_t pid, uint64_t own, uint64_t user, struct err *err)
 {
 	char pid_text[16], own_text[24], user_text[24];
-	char *const argv[] = { (char *)program, pid_text, (char *)"0", own_text, (char *)"1", (char *)"1000", user_text,
-			       (char *)"1", NULL };
+	char *const argv[] = { (char *)program, pid_text,  (char *)"0", own_text, (char *)"1",
+			       (char *)"1000",	user_text, (char *)"1", NULL };
 	char *const envp[] = { NULL };
 	int status;
 	pid_t child;

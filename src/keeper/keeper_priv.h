@@ -52,8 +52,7 @@ struct keeper {
 	struct cgroup_host cgroups;
 	struct mount_plan plan;
 	int epoll_fd, signal_fd, socket_fd;
-	int init_fd;	  /* sealed memfd */
-	int config_fd[2]; /* init's configuration without and with loopback */
+	int init_fd, config_fd; /* sealed memfds: init's program and its configuration */
 	struct slot *slots;
 	uint32_t slots_count, next_slot;
 	struct slot *active;
@@ -80,7 +79,8 @@ void keeper_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void slot_on_sync(struct keeper *k, struct slot *slot);
 void slot_on_dead(struct keeper *k, struct slot *slot);
 void slot_on_oom(struct keeper *k, struct slot *slot);
-[[nodiscard]] int slot_step(struct keeper *k, struct slot *slot, const struct keeper_request *request, struct err *err);
+[[nodiscard]] int slot_step(struct keeper *k, struct slot *slot, const struct keeper_request *request,
+			    struct err *err);
 void slot_step_end(struct keeper *k, struct slot *slot, struct keeper_usage *ret);
 void slot_kill(struct keeper *k, struct slot *slot, bool expected);
 /* Deadlines and processor time. Returns the milliseconds until it wants to be called again, -1: not. */

@@ -1,11 +1,16 @@
 /*
  * The keeper: the only privileged process of kiln.
  *
- * How it works. A static program of its own, executed from a sealed memfd, so that nothing of the front or of an embedding
- * program is in its memory. It reads fixed-size requests from one SEQPACKET socket (requests.c is the table of what each
- * state allows), owns namespaces, mounts, cgroups and uid ranges (slots.c over sandbox/), and holds every deadline. In serve mode it is
- * the main process and starts the front as its child (front.c); else it is the child of whoever holds the other end, and ends when
- * that closes. Whatever ends it, its sandboxes die with it: their init's death signal, and with init its pid namespace; what cannot
+ * How it works. A static program of its own, executed from a sealed memfd, so that nothing of the front or of
+ * an embedding
+ * program is in its memory. It reads fixed-size requests from one SEQPACKET socket (requests.c is the table
+ * of what each
+ * state allows), owns namespaces, mounts, cgroups and uid ranges (slots.c over sandbox/), and holds every
+ * deadline. In serve mode it is
+ * the main process and starts the front as its child (front.c); else it is the child of whoever holds the
+ * other end, and ends when
+ * that closes. Whatever ends it, its sandboxes die with it: their init's death signal, and with init its pid
+ * namespace; what cannot
  * die by itself (cgroups) is swept by the next keeper.
  */
 #include "keeper/keeper_priv.h"
@@ -25,10 +30,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EXIT_ENGINE	  125
-#define STOP_PATIENCE_US  (5ull * 1000000)
-#define FDS_PER_SANDBOX	  12
-#define FDS_RESERVE	  64
+#define EXIT_ENGINE	 125
+#define STOP_PATIENCE_US (5ull * 1000000)
+#define FDS_PER_SANDBOX	 12
+#define FDS_RESERVE	 64
 
 uint64_t keeper_now_us(void)
 {
@@ -197,7 +202,8 @@ static int read_settings(struct keeper *k, struct err *err)
 {
 	struct keeper_settings *s = &k->settings;
 
-	if (pread(KEEPER_SETTINGS_FD, s, sizeof(*s), 0) != (ssize_t)sizeof(*s) || s->magic != KEEPER_SETTINGS_MAGIC)
+	if (pread(KEEPER_SETTINGS_FD, s, sizeof(*s), 0) != (ssize_t)sizeof(*s) ||
+	    s->magic != KEEPER_SETTINGS_MAGIC)
 		return err_set(err, -EINVAL, "not started by kiln: no settings");
 	close(KEEPER_SETTINGS_FD);
 	s->cgroup[sizeof(s->cgroup) - 1] = '\0';

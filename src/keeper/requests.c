@@ -1,5 +1,6 @@
 /*
- * The table of what the front may ask, and in which state of the sandbox. All that a compromised front can do is in here.
+ * The table of what the front may ask, and in which state of the sandbox. All that a compromised front can do
+ * is in here.
  */
 #include "keeper/keeper_priv.h"
 
@@ -93,10 +94,12 @@ static const struct {
 	[KEEPER_CREATE] = { "create", false, 0, handle_create },
 	[KEEPER_STEP] = { "step", true, ALLOW(SLOT_READY), handle_step },
 	[KEEPER_STEP_END] = { "step end", true, ALLOW(SLOT_RUNNING), handle_step_end },
-	[KEEPER_DESTROY] = { "destroy", true, ALLOW(SLOT_READY) | ALLOW(SLOT_RUNNING) | ALLOW(SLOT_SETUP), handle_destroy },
+	[KEEPER_DESTROY] = { "destroy", true, ALLOW(SLOT_READY) | ALLOW(SLOT_RUNNING) | ALLOW(SLOT_SETUP),
+			     handle_destroy },
 };
 
-static int find_slot(struct keeper *k, const struct keeper_request *request, struct slot **ret, struct err *err)
+static int find_slot(struct keeper *k, const struct keeper_request *request, struct slot **ret,
+		     struct err *err)
 {
 	struct slot *slot;
 

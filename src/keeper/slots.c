@@ -1,9 +1,12 @@
 /*
  * Sandboxes: made, watched, ended.
  *
- * Making one does not block the loop for longer than clone and the cgroup writes: the child does its mounts by itself and asks
- * for its uid maps on a sync socket, whose end of file says that init is executed. Ending one is kill by pidfd; waitid
- * returns when the kernel has killed and reaped the whole pid namespace, after which the groups can be removed.
+ * Making one does not block the loop for longer than clone and the cgroup writes: the child does its mounts
+ * by itself and asks
+ * for its uid maps on a sync socket, whose end of file says that init is executed. Ending one is kill by
+ * pidfd; waitid
+ * returns when the kernel has killed and reaped the whole pid namespace, after which the groups can be
+ * removed.
  */
 #include "keeper/keeper_priv.h"
 
@@ -54,7 +57,9 @@ static void set_active(struct keeper *k, struct slot *slot, bool active)
 
 static void tell(struct keeper *k, const struct slot *slot, enum keeper_event event)
 {
-	struct keeper_message message = { .event = event, .slot = slot_number(k, slot), .generation = slot->generation };
+	struct keeper_message message = { .event = event,
+					  .slot = slot_number(k, slot),
+					  .generation = slot->generation };
 
 	/* The last word on a sandbox that ended under its step. */
 	if (event == KEEPER_EVENT_DIED || event == KEEPER_EVENT_DEADLINE)
@@ -121,7 +126,7 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 		.loopback = request->flags & KEEPER_FLAG_LOOPBACK,
 		.supervisor = (uid_t)supervisor,
 		.init_fd = k->init_fd,
-		.config_fd = k->config_fd[request->flags & KEEPER_FLAG_LOOPBACK ? 1 : 0],
+		.config_fd = k->config_fd,
 		.cgroup_fd = k->cgroups.version == 2 ? slot->box.fd[0] : -1,
 	};
 }
@@ -129,8 +134,8 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 static pid_t clone_setup(struct keeper *k, struct slot *slot, const struct setup *setup)
 {
 	struct clone_args args = {
-		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
-			 (k->privileged ? 0 : CLONE_NEWUSER),
+		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+			 CLONE_PIDFD | (k->privileged ? 0 : CLONE_NEWUSER),
 		.pidfd = (uint64_t)(uintptr_t)&slot->pid_fd,
 		.exit_signal = SIGCHLD,
 	};
@@ -159,7 +164,8 @@ static int let_go(struct keeper *k, struct slot *slot, struct err *err)
 	return send(slot->sync_fd, "", 1, MSG_NOSIGNAL) < 0 ? err_set(err, -errno, "start the sandbox") : 0;
 }
 
-static int start_child(struct keeper *k, struct slot *slot, const struct keeper_request *request, struct err *err)
+static int start_child(struct keeper *k, struct slot *slot, const struct keeper_request *request,
+		       struct err *err)
 {
 	int wire[2], sync[2], r;
 	struct setup setup;
@@ -282,7 +288,8 @@ void slot_on_sync(struct keeper *k, struct slot *slot)
 		return;
 	}
 	report.what[sizeof(report.what) - 1] = '\0';
-	snprintf(stage, sizeof(stage), "%s%s%s", setup_stage_name(report.stage), report.what[0] ? ": " : "", report.what);
+	snprintf(stage, sizeof(stage), "%s%s%s", setup_stage_name(report.stage), report.what[0] ? ": " : "",
+		 report.what);
 	setup_failed(k, slot, report.error > 0 ? -report.error : -EIO, stage);
 }
 
@@ -308,7 +315,8 @@ void slot_on_oom(struct keeper *k, struct slot *slot)
 {
 	uint64_t count;
 
-	if (read(slot->box.oom_fd, &count, sizeof(count)) < 0 || slot->state != SLOT_RUNNING || slot->oom_told)
+	if (read(slot->box.oom_fd, &count, sizeof(count)) < 0 || slot->state != SLOT_RUNNING ||
+	    slot->oom_told)
 		return;
 	/* The notice comes before the kill is counted; the tick looks again until it is. */
 	slot->check_us = 0;

@@ -1,9 +1,12 @@
 /*
  * Control groups: one interface over version 2, version 1, and none.
  *
- * `struct cgroup_host` is the folder of this keeper, "kiln-<pid>-<start time>", in each hierarchy that it could use; a box is one
- * sandbox in it. Version 2 gives a box the leaves init/ and run<step>/: limits and counters are those of one step, and a kill
- * for memory takes the step as one. Version 1 has one group for both: counters are reset or remembered at each step's start.
+ * `struct cgroup_host` is the folder of this keeper, "kiln-<pid>-<start time>", in each hierarchy that it
+ * could use; a box is one
+ * sandbox in it. Version 2 gives a box the leaves init/ and run<step>/: limits and counters are those of one
+ * step, and a kill
+ * for memory takes the step as one. Version 1 has one group for both: counters are reset or remembered at
+ * each step's start.
  * All files are written by descriptor-relative paths. Nothing here blocks for longer than the kernel does.
  */
 #ifndef KILN_SANDBOX_CGROUP_H
@@ -29,11 +32,11 @@ struct cgroup_host {
 	int version; /* 2, 1, or 0: none */
 	bool memory, pids, cpu, cpu_time, swap_limited;
 	int processors;
-	char name[64];		 /* "kiln-<pid>-<start time>" */
-	char path[256];		 /* of the memory hierarchy, or the unified one; for people */
+	char name[64];			    /* "kiln-<pid>-<start time>" */
+	char path[256];			    /* of the memory hierarchy, or the unified one; for people */
 	char base[CGROUP_HIERARCHIES][320]; /* absolute folders in which `name` stands; "" without */
-	int fd[CGROUP_HIERARCHIES]; /* the folders called `name`; version 2 uses the first */
-	uint32_t leftovers;	 /* boxes of dead keepers that were removed */
+	int fd[CGROUP_HIERARCHIES];	    /* the folders called `name`; version 2 uses the first */
+	uint32_t leftovers;		    /* boxes of dead keepers that were removed */
 };
 
 struct cgroup_box {
@@ -49,7 +52,8 @@ struct cgroup_box {
 };
 
 /*
- * Finds the hierarchies, removes what dead keepers left, makes the folder. `wanted` is a path below the hierarchies' mount
+ * Finds the hierarchies, removes what dead keepers left, makes the folder. `wanted` is a path below the
+ * hierarchies' mount
  * points, or NULL: the caller's own group where it is delegated, else (as root) the top. Without any usable
  * hierarchy returns 0 with version 0. -errno only when something that should work did not.
  */
@@ -57,14 +61,15 @@ struct cgroup_box {
 void cgroup_host_close(struct cgroup_host *host);
 
 /* Makes the groups of a sandbox. `owner` (uid and gid) may move processes between init/ and run<n>/. */
-[[nodiscard]] int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host, unsigned slot, uid_t owner,
-				    struct err *err);
+[[nodiscard]] int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host, unsigned slot,
+				    uid_t owner, struct err *err);
 /* Version 2: the descriptor for CLONE_INTO_CGROUP; else -1. */
 int cgroup_box_clone_fd(const struct cgroup_box *box);
 /* Version 1: puts a process in. */
 [[nodiscard]] int cgroup_box_enter(struct cgroup_box *box, pid_t pid, struct err *err);
 /* Prepares a step: its limits, its counters at zero. */
-[[nodiscard]] int cgroup_box_step(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err);
+[[nodiscard]] int cgroup_box_step(struct cgroup_box *box, uint32_t step, const struct limits *limits,
+				  struct err *err);
 uint64_t cgroup_box_cpu_us(const struct cgroup_box *box);
 uint32_t cgroup_box_oom_kills(const struct cgroup_box *box);
 /* Notes how many processes there are now, for hosts without pids.peak. */
@@ -73,6 +78,7 @@ void cgroup_box_usage(const struct cgroup_box *box, struct keeper_usage *ret);
 /* Removes the groups; -EBUSY while a process is still in them (call again). Closes all descriptors on success. */
 [[nodiscard]] int cgroup_box_remove(struct cgroup_box *box);
 
-#define CGROUP_BOX_NONE ((struct cgroup_box){ .fd = { -1, -1, -1, -1 }, .init_fd = -1, .run_fd = -1, .oom_fd = -1 })
+#define CGROUP_BOX_NONE                                                                                      \
+	((struct cgroup_box){ .fd = { -1, -1, -1, -1 }, .init_fd = -1, .run_fd = -1, .oom_fd = -1 })
 
 #endif

@@ -1,8 +1,10 @@
 /*
  * Where kiln's groups stand, and the removal of what a dead keeper left there.
  *
- * The folder's name holds the keeper's pid and start time, so that a later keeper can tell a dead neighbour from a living
- * one. As root the folders in use are also noted under /run/kiln/keepers, because a later keeper may start in another
+ * The folder's name holds the keeper's pid and start time, so that a later keeper can tell a dead neighbour
+ * from a living
+ * one. As root the folders in use are also noted under /run/kiln/keepers, because a later keeper may start in
+ * another
  * group and would not look here.
  */
 #include "sandbox/cgroup_priv.h"
@@ -18,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NOTES_DIR "/run/kiln/keepers"
+#define NOTES_DIR   "/run/kiln/keepers"
 #define NAME_PREFIX "kiln-"
 
 /* Field 22 of /proc/<pid>/stat, or 0 without such a process. */
@@ -333,7 +335,8 @@ static bool open_v1_one(struct cgroup_host *host, int which, const char *wanted)
 
 	if (find_mount(controller, mount, sizeof(mount)) < 0 || find_own(controller, own, sizeof(own)) < 0)
 		return false;
-	snprintf(path, sizeof(path), "%s%s%s", mount, wanted && *wanted ? "/" : "", wanted && *wanted ? wanted : own);
+	snprintf(path, sizeof(path), "%s%s%s", mount, wanted && *wanted ? "/" : "",
+		 wanted && *wanted ? wanted : own);
 	if (strlen(path) >= sizeof(host->base[which]))
 		return false;
 	boxes = sweep(path);
@@ -428,7 +431,8 @@ int cgroup_host_open(struct cgroup_host *host, const char *wanted, struct err *e
 	for (int i = 0; i < CGROUP_HIERARCHIES; i++)
 		host->fd[i] = -1;
 	host->processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
-	snprintf(host->name, sizeof(host->name), NAME_PREFIX "%d-%llu", (int)getpid(), process_start_time(getpid()));
+	snprintf(host->name, sizeof(host->name), NAME_PREFIX "%d-%llu", (int)getpid(),
+		 process_start_time(getpid()));
 	r = open_v2(host, wanted, err);
 	if (r < 0)
 		return r;
@@ -438,9 +442,11 @@ int cgroup_host_open(struct cgroup_host *host, const char *wanted, struct err *e
 	note_write(host);
 	host->swap_limited = swap_is_off();
 	if (host->version == 1 && host->memory)
-		host->swap_limited |= faccessat(host->fd[CGROUP_MEMORY], "memory.memsw.limit_in_bytes", W_OK, 0) == 0;
+		host->swap_limited |=
+			faccessat(host->fd[CGROUP_MEMORY], "memory.memsw.limit_in_bytes", W_OK, 0) == 0;
 	if (host->version == 2 && host->memory)
-		host->swap_limited = faccessat(host->fd[0], "memory.swap.max", W_OK, 0) == 0 || host->swap_limited;
+		host->swap_limited =
+			faccessat(host->fd[0], "memory.swap.max", W_OK, 0) == 0 || host->swap_limited;
 	snprintf(host->path, sizeof(host->path), "%.180s%s%s", host->base[0], host->version ? "/" : "",
 		 host->version ? host->name : "");
 	return 0;

@@ -1,7 +1,8 @@
 /*
  * Version 1: one group for init and payload in each of four hierarchies.
  *
- * There is no kill as one: the keeper hears of the first kill for memory through an eventfd and has the step ended.
+ * There is no kill as one: the keeper hears of the first kill for memory through an eventfd and has the step
+ * ended.
  * TCP and UDP buffers are not charged here but through kmem.tcp, which gets its own small limit.
  */
 #include "sandbox/cgroup_priv.h"
@@ -38,14 +39,16 @@ static int v1_create(struct cgroup_box *box, uid_t owner, struct err *err)
 			continue;
 		box->fd[i] = cgroup_make(box->host->fd[i], box->name);
 		if (box->fd[i] < 0)
-			return err_set(err, box->fd[i], "cgroup: make %s/%s", cgroup_controller_names[i], box->name);
+			return err_set(err, box->fd[i], "cgroup: make %s/%s", cgroup_controller_names[i],
+				       box->name);
 	}
 	if (box->fd[CGROUP_MEMORY] >= 0) {
 		int r = watch_oom(box);
 
 		/* Refused on some kernels: then the counter at the step's end still tells. */
 		(void)r;
-		r = cgroup_write(box->fd[CGROUP_MEMORY], "memory.kmem.tcp.limit_in_bytes", "%ld", TCP_BUFFER_BYTES);
+		r = cgroup_write(box->fd[CGROUP_MEMORY], "memory.kmem.tcp.limit_in_bytes", "%ld",
+				 TCP_BUFFER_BYTES);
 		(void)r;
 		r = cgroup_write(box->fd[CGROUP_MEMORY], "memory.swappiness", "0");
 		(void)r;
@@ -57,7 +60,8 @@ static int v1_create(struct cgroup_box *box, uid_t owner, struct err *err)
 static int write_memory(const struct cgroup_box *box, int64_t bytes)
 {
 	static const char *const files[2] = { "memory.limit_in_bytes", "memory.memsw.limit_in_bytes" };
-	bool rising = box->written.value[LIMIT_MEMORY_BYTES] && bytes > box->written.value[LIMIT_MEMORY_BYTES];
+	bool rising =
+		box->written.value[LIMIT_MEMORY_BYTES] && bytes > box->written.value[LIMIT_MEMORY_BYTES];
 
 	for (int i = 0; i < 2; i++) {
 		int which = rising ? 1 - i : i;
@@ -78,9 +82,11 @@ static int v1_limits(struct cgroup_box *box, const struct limits *limits, struct
 	if (box->fd[CGROUP_MEMORY] >= 0 && want[LIMIT_MEMORY_BYTES] != have[LIMIT_MEMORY_BYTES])
 		r = write_memory(box, want[LIMIT_MEMORY_BYTES]);
 	if (r < 0)
-		return err_set(err, r, "cgroup: limit memory to %lld bytes", (long long)want[LIMIT_MEMORY_BYTES]);
+		return err_set(err, r, "cgroup: limit memory to %lld bytes",
+			       (long long)want[LIMIT_MEMORY_BYTES]);
 	if (box->fd[CGROUP_PIDS] >= 0 && want[LIMIT_PROCESSES] != have[LIMIT_PROCESSES])
-		r = cgroup_write(box->fd[CGROUP_PIDS], "pids.max", "%lld", (long long)want[LIMIT_PROCESSES] + 1);
+		r = cgroup_write(box->fd[CGROUP_PIDS], "pids.max", "%lld",
+				 (long long)want[LIMIT_PROCESSES] + 1);
 	if (r < 0)
 		return err_set(err, r, "cgroup: limit processes");
 	if (box->fd[CGROUP_CPU] >= 0 && want[LIMIT_CPU_PERCENT] != have[LIMIT_CPU_PERCENT]) {
@@ -98,7 +104,9 @@ static int v1_limits(struct cgroup_box *box, const struct limits *limits, struct
 
 static uint64_t v1_cpu_us(const struct cgroup_box *box)
 {
-	return box->fd[CGROUP_CPUACCT] < 0 ? 0 : cgroup_read_number(box->fd[CGROUP_CPUACCT], "cpuacct.usage", 0) / 1000;
+	return box->fd[CGROUP_CPUACCT] < 0
+		       ? 0
+		       : cgroup_read_number(box->fd[CGROUP_CPUACCT], "cpuacct.usage", 0) / 1000;
 }
 
 static uint32_t v1_oom_kills(const struct cgroup_box *box)

@@ -1,8 +1,10 @@
 /*
  * Version 2: a box with the leaves init/ and run<step>/.
  *
- * init clones the payload into run<step> by CLONE_INTO_CGROUP, for which it must own cgroup.procs there and in the common
- * ancestor; the files with limits stay the keeper's. One group a step: its peak and its counters start at zero, which 6.1's
+ * init clones the payload into run<step> by CLONE_INTO_CGROUP, for which it must own cgroup.procs there and
+ * in the common
+ * ancestor; the files with limits stay the keeper's. One group a step: its peak and its counters start at
+ * zero, which 6.1's
  * memory.peak cannot be made to do otherwise.
  */
 #include "sandbox/cgroup_priv.h"
@@ -32,7 +34,8 @@ static int v2_create(struct cgroup_box *box, uid_t owner, struct err *err)
 	if (box->fd[0] < 0)
 		return err_set(err, box->fd[0], "cgroup: make %s", box->name);
 	for (int i = 0; i < 3; i++) {
-		r = enabled[i] ? cgroup_write(box->fd[0], "cgroup.subtree_control", "+%s", cgroup_controller_names[i])
+		r = enabled[i] ? cgroup_write(box->fd[0], "cgroup.subtree_control", "+%s",
+					      cgroup_controller_names[i])
 			       : 0;
 		if (r < 0)
 			return err_set(err, r, "cgroup: enable %s", cgroup_controller_names[i]);
@@ -60,8 +63,8 @@ static int v2_limits(int fd, const struct cgroup_host *host, const int64_t *want
 	if (r == 0 && host->pids)
 		r = cgroup_write(fd, "pids.max", "%lld", (long long)want[LIMIT_PROCESSES]);
 	if (r == 0 && host->cpu && want[LIMIT_CPU_PERCENT] < 100 * host->processors)
-		r = cgroup_write(fd, "cpu.max", "%ld %ld", (long)want[LIMIT_CPU_PERCENT] * (CPU_PERIOD_US / 100),
-				 CPU_PERIOD_US);
+		r = cgroup_write(fd, "cpu.max", "%ld %ld",
+				 (long)want[LIMIT_CPU_PERCENT] * (CPU_PERIOD_US / 100), CPU_PERIOD_US);
 	return r;
 }
 

@@ -8,12 +8,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define PASSWD                                            \
-	"root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n" \
-	"sandbox:x:1000:1000:sandbox:/home/sandbox:/bin/bash\n" \
+#define PASSWD                                                                                               \
+	"root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n"                                                   \
+	"sandbox:x:1000:1000:sandbox:/home/sandbox:/bin/bash\n"                                              \
 	"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
-#define GROUP "root:x:0:\nsandbox:x:1000:\nnogroup:x:65534:\n"
-#define HOSTS "127.0.0.1 localhost kiln\n::1 localhost kiln\n"
+#define GROUP	 "root:x:0:\nsandbox:x:1000:\nnogroup:x:65534:\n"
+#define HOSTS	 "127.0.0.1 localhost kiln\n::1 localhost kiln\n"
 #define NSSWITCH "passwd: files\ngroup: files\nhosts: files\n"
 
 #define WRITABLE (MS_NOSUID | MS_NODEV)
@@ -127,7 +127,8 @@ static int add_top_folder(struct mount_plan *plan, const char *path)
 	struct mount_op link = { MOUNT_LINK, path + 1, NULL, 0 };
 	static const struct {
 		const char *to;
-	} known[] = { { "usr/bin" }, { "usr/sbin" }, { "usr/lib" }, { "usr/lib32" }, { "usr/lib64" }, { "usr/libx32" } };
+	} known[] = { { "usr/bin" },   { "usr/sbin" },	{ "usr/lib" },
+		      { "usr/lib32" }, { "usr/lib64" }, { "usr/libx32" } };
 	char to[64];
 	struct stat st;
 	ssize_t n;
@@ -167,10 +168,18 @@ int mount_plan_host(struct mount_plan *plan, struct err *err)
 const char *mount_kind_name(enum mount_kind kind)
 {
 	static const char *const names[MOUNT_KIND_COUNT] = {
-		[MOUNT_DIR] = "make the folder",  [MOUNT_LINK] = "make the link",    [MOUNT_TEXT] = "write",
-		[MOUNT_COPY] = "copy to",	  [MOUNT_OVERLAY] = "mount the image at", [MOUNT_SCRATCH] = "mount the scratch at",
-		[MOUNT_PART] = "bind the scratch to", [MOUNT_UNMOUNT] = "detach",    [MOUNT_DEV] = "mount devices at",
-		[MOUNT_NODE] = "make the device", [MOUNT_PROC] = "mount proc at",    [MOUNT_MASK] = "mask",
+		[MOUNT_DIR] = "make the folder",
+		[MOUNT_LINK] = "make the link",
+		[MOUNT_TEXT] = "write",
+		[MOUNT_COPY] = "copy to",
+		[MOUNT_OVERLAY] = "mount the image at",
+		[MOUNT_SCRATCH] = "mount the scratch at",
+		[MOUNT_PART] = "bind the scratch to",
+		[MOUNT_UNMOUNT] = "detach",
+		[MOUNT_DEV] = "mount devices at",
+		[MOUNT_NODE] = "make the device",
+		[MOUNT_PROC] = "mount proc at",
+		[MOUNT_MASK] = "mask",
 		[MOUNT_SEAL] = "make read-only",
 	};
 

@@ -13,13 +13,17 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define ROOT "/tmp" /* every Linux has it; only this namespace sees what is mounted over it */
+#define ROOT  "/tmp" /* every Linux has it; only this namespace sees what is mounted over it */
 #define EMPTY ROOT "/empty"
 
 static const struct {
 	const char *path;
 	unsigned minor;
-} nodes[] = { { "/dev/null", 3 }, { "/dev/zero", 5 }, { "/dev/full", 7 }, { "/dev/random", 8 }, { "/dev/urandom", 9 } };
+} nodes[] = { { "/dev/null", 3 },
+	      { "/dev/zero", 5 },
+	      { "/dev/full", 7 },
+	      { "/dev/random", 8 },
+	      { "/dev/urandom", 9 } };
 
 static const struct {
 	const char *name;
@@ -100,7 +104,8 @@ static int bind_read_only(const char *source, const char *target)
 }
 
 /*
- * Two lower layers and no upper one: read-only, and with inodes that belong to this mount, so that locks, leases and
+ * Two lower layers and no upper one: read-only, and with inodes that belong to this mount, so that locks,
+ * leases and
  * watches on a file of the image do not reach a neighbour. The page cache stays shared.
  */
 static int mount_overlay(const struct mount_op *op, const struct mount_values *values)
@@ -208,13 +213,16 @@ static int apply(const struct mount_op *op, const struct mount_values *values)
 	case MOUNT_UNMOUNT:
 		return umount2(op->target, MNT_DETACH) < 0 || rmdir(op->target) < 0 ? -errno : 0;
 	case MOUNT_DEV:
-		return mount("dev", op->target, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k,nr_inodes=32") < 0
+		return mount("dev", op->target, "tmpfs", MS_NOSUID | MS_NOEXEC,
+			     "mode=0755,size=64k,nr_inodes=32") < 0
 			       ? -errno
 			       : 0;
 	case MOUNT_NODE:
 		return make_node(op, values);
 	case MOUNT_PROC:
-		return mount("proc", op->target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") < 0 ? -errno : 0;
+		return mount("proc", op->target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") < 0
+			       ? -errno
+			       : 0;
 	case MOUNT_MASK:
 		return mask(op->target);
 	case MOUNT_SEAL:

@@ -1,8 +1,10 @@
 /*
- * The mounts of a sandbox as data: a list of operations worked out once for an image, applied in each sandbox's own mount
+ * The mounts of a sandbox as data: a list of operations worked out once for an image, applied in each
+ * sandbox's own mount
  * namespace. Golden tests print the list.
  *
- * Targets are relative to the new root, which is a tmpfs of its own mounted over /tmp of the private namespace; sources are
+ * Targets are relative to the new root, which is a tmpfs of its own mounted over /tmp of the private
+ * namespace; sources are
  * paths of the host, or relative to the new root where `inside` is set.
  */
 #ifndef KILN_SANDBOX_MOUNTS_H
@@ -24,10 +26,10 @@ enum mount_kind {
 	MOUNT_PART,    /* a folder of the scratch, bound at `target`; flags in `number` */
 	MOUNT_UNMOUNT, /* detach and remove `target` */
 	MOUNT_DEV,     /* the tmpfs for devices */
-	MOUNT_NODE,    /* a character device: made, or the host's bound where making is not allowed; makedev in `number` */
+	MOUNT_NODE, /* a character device: made, or the host's bound where making is not allowed; makedev in `number` */
 	MOUNT_PROC,
-	MOUNT_MASK,    /* cover a file with our null device, or a folder with an empty one; nothing there: fine */
-	MOUNT_SEAL,    /* remount read-only; further flags in `number` */
+	MOUNT_MASK, /* cover a file with our null device, or a folder with an empty one; nothing there: fine */
+	MOUNT_SEAL, /* remount read-only; further flags in `number` */
 	MOUNT_KIND_COUNT,
 };
 
@@ -58,7 +60,8 @@ struct mount_values {
 [[nodiscard]] int mount_plan_host(struct mount_plan *plan, struct err *err);
 
 /*
- * Applies a plan in the calling process's mount namespace (a private copy) and makes the result its root. Returns 0, or
+ * Applies a plan in the calling process's mount namespace (a private copy) and makes the result its root.
+ * Returns 0, or
  * -errno with *ret_failed the operation at fault. Async-signal-safe.
  */
 [[nodiscard]] int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *values,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -20,7 +21,11 @@ static const struct {
 	struct scmp_arg_cmp args[2];
 } allowed_values[] = {
 	{ "personality", 1, { { 0, SCMP_CMP_EQ, 0x0, 0 } } },
-	{ "personality", 1, { { 0, SCMP_CMP_EQ, 0x40000, 0 } }, }, /* ADDR_NO_RANDOMIZE */
+	{
+		"personality",
+		1,
+		{ { 0, SCMP_CMP_EQ, 0x40000, 0 } },
+	}, /* ADDR_NO_RANDOMIZE */
 	{ "personality", 1, { { 0, SCMP_CMP_EQ, 0xffffffff, 0 } } },
 	{ "prlimit64", 1, { { 0, SCMP_CMP_MASKED_EQ, LOW32, 0 } } },
 	{ "socket", 1, { { 0, SCMP_CMP_EQ, AF_UNIX, 0 } } },
@@ -37,11 +42,24 @@ static const struct {
 	{ "mknodat", 1, { { 2, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFSOCK } } },
 };
 
-#define REFUSE_FLAG(flag) { "clone", EPERM, 1, { { 0, SCMP_CMP_MASKED_EQ, flag, flag } }, false }
-#define REFUSE_OPTION(option)                                                                   \
-	{                                                                                       \
-		"setsockopt", EPERM, 2,                                                         \
-			{ { 1, SCMP_CMP_MASKED_EQ, LOW32, SOL_SOCKET }, { 2, SCMP_CMP_MASKED_EQ, LOW32, option } }, false \
+#define REFUSE_FLAG(flag)                                                                                    \
+	{                                                                                                    \
+		"clone", EPERM, 1,                                                                           \
+		{                                                                                            \
+			{                                                                                    \
+				0, SCMP_CMP_MASKED_EQ, flag, flag                                            \
+			}                                                                                    \
+		}                                                                                            \
+	}
+#define REFUSE_OPTION(option)                                                                                \
+	{                                                                                                    \
+		"setsockopt", EPERM, 2,                                                                      \
+		{                                                                                            \
+			{ 1, SCMP_CMP_MASKED_EQ, LOW32, SOL_SOCKET },                                        \
+			{                                                                                    \
+				2, SCMP_CMP_MASKED_EQ, LOW32, option                                         \
+			}                                                                                    \
+		}                                                                                            \
 	}
 
 /* What the second program refuses. */
@@ -50,7 +68,6 @@ static const struct {
 	int error;
 	unsigned count;
 	struct scmp_arg_cmp args[2];
-	bool without_loopback; /* only where the sandbox has none */
 } refused_values[] = {
 	REFUSE_FLAG(CLONE_NEWNS),
 	REFUSE_FLAG(CLONE_NEWCGROUP),
@@ -59,14 +76,12 @@ static const struct {
 	REFUSE_FLAG(CLONE_NEWUSER),
 	REFUSE_FLAG(CLONE_NEWPID),
 	REFUSE_FLAG(CLONE_NEWNET),
-	{ "ioctl", EPERM, 1, { { 1, SCMP_CMP_MASKED_EQ, LOW32, TIOCSTI } }, false },
-	{ "ioctl", EPERM, 1, { { 1, SCMP_CMP_MASKED_EQ, LOW32, TIOCLINUX } }, false },
+	{ "ioctl", EPERM, 1, { { 1, SCMP_CMP_MASKED_EQ, LOW32, TIOCSTI } } },
+	{ "ioctl", EPERM, 1, { { 1, SCMP_CMP_MASKED_EQ, LOW32, TIOCLINUX } } },
 	REFUSE_OPTION(SO_ATTACH_FILTER),
 	REFUSE_OPTION(SO_ATTACH_BPF),
 	REFUSE_OPTION(SO_ATTACH_REUSEPORT_CBPF),
 	REFUSE_OPTION(SO_ATTACH_REUSEPORT_EBPF),
-	{ "socket", EAFNOSUPPORT, 1, { { 0, SCMP_CMP_MASKED_EQ, LOW32, AF_INET } }, true },
-	{ "socket", EAFNOSUPPORT, 1, { { 0, SCMP_CMP_MASKED_EQ, LOW32, AF_INET6 } }, true },
 };
 
 /* A call that this libseccomp or this architecture does not know cannot be allowed; it stays refused. */
@@ -87,7 +102,8 @@ static int fill_allow_list(scmp_filter_ctx ctx)
 	for (const char *const *name = seccomp_allowed; *name && r == 0; name++)
 		r = add_rule(ctx, SCMP_ACT_ALLOW, *name, 0, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(allowed_values) && r == 0; i++)
-		r = add_rule(ctx, SCMP_ACT_ALLOW, allowed_values[i].name, allowed_values[i].count, allowed_values[i].args);
+		r = add_rule(ctx, SCMP_ACT_ALLOW, allowed_values[i].name, allowed_values[i].count,
+			     allowed_values[i].args);
 	/* Would write back the host's disks; pretending is harmless, as everything here is memory. */
 	if (r == 0)
 		r = add_rule(ctx, SCMP_ACT_ERRNO(0), "sync", 0, NULL);
@@ -96,20 +112,17 @@ static int fill_allow_list(scmp_filter_ctx ctx)
 	return r;
 }
 
-static int fill_refusals(scmp_filter_ctx ctx, bool loopback)
+static int fill_refusals(scmp_filter_ctx ctx)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(refused_values) && r == 0; i++) {
-		if (refused_values[i].without_loopback && loopback)
-			continue;
+	for (size_t i = 0; i < ARRAY_LEN(refused_values) && r == 0; i++)
 		r = add_rule(ctx, SCMP_ACT_ERRNO((unsigned)refused_values[i].error), refused_values[i].name,
 			     refused_values[i].count, refused_values[i].args);
-	}
 	return r;
 }
 
-static int compile_one(bool allow_list, bool loopback, int *ret_fd)
+static int compile_one(bool allow_list, int *ret_fd)
 {
 	scmp_filter_ctx ctx = seccomp_init(allow_list ? SCMP_ACT_ERRNO(ENOSYS) : SCMP_ACT_ALLOW);
 	AUTO_CLOSE int fd = -1;
@@ -121,7 +134,7 @@ static int compile_one(bool allow_list, bool loopback, int *ret_fd)
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (r == 0)
-		r = allow_list ? fill_allow_list(ctx) : fill_refusals(ctx, loopback);
+		r = allow_list ? fill_allow_list(ctx) : fill_refusals(ctx);
 	if (r == 0) {
 		fd = memfd_create("kiln-seccomp", MFD_CLOEXEC);
 		r = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
@@ -133,13 +146,13 @@ static int compile_one(bool allow_list, bool loopback, int *ret_fd)
 	return 0;
 }
 
-int seccomp_compile(bool loopback, int ret_fds[2], struct err *err)
+int seccomp_compile(int ret_fds[2], struct err *err)
 {
 	AUTO_CLOSE int allow_fd = -1;
-	int r = compile_one(true, loopback, &allow_fd);
+	int r = compile_one(true, &allow_fd);
 
 	if (r == 0)
-		r = compile_one(false, loopback, &ret_fds[1]);
+		r = compile_one(false, &ret_fds[1]);
 	if (r < 0)
 		return err_set(err, r, "compile the system call filter");
 	ret_fds[0] = TAKE_FD(allow_fd);

@@ -55,7 +55,8 @@ static void copy_text(char *to, size_t size, const char *a, const char *b)
 	to[used + more] = '\0';
 }
 
-static _Noreturn void fail(const struct setup *setup, enum setup_stage stage, int error, const struct mount_op *op)
+static _Noreturn void fail(const struct setup *setup, enum setup_stage stage, int error,
+			   const struct mount_op *op)
 {
 	struct setup_report report = { .stage = (uint32_t)stage, .error = error };
 
@@ -114,7 +115,9 @@ static int lower_rlimits(void)
 	static const struct {
 		__rlimit_resource_t which;
 		rlim_t value;
-	} table[] = { { RLIMIT_MEMLOCK, 64 * 1024 }, { RLIMIT_MSGQUEUE, 64 * 1024 }, { RLIMIT_SIGPENDING, 256 } };
+	} table[] = { { RLIMIT_MEMLOCK, 64 * 1024 },
+		      { RLIMIT_MSGQUEUE, 64 * 1024 },
+		      { RLIMIT_SIGPENDING, 256 } };
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct rlimit now;
@@ -131,7 +134,8 @@ static int lower_rlimits(void)
 }
 
 /*
- * As the supervisor's uid, not as root: limits that the kernel counts for the creator of a user namespace (inotify, …) must not
+ * As the supervisor's uid, not as root: limits that the kernel counts for the creator of a user namespace
+ * (inotify, …) must not
  * be root's. CAP_SYS_ADMIN is kept over the change for hosts that let nobody else make user namespaces.
  */
 static void make_user_namespace(const struct setup *setup)
@@ -176,8 +180,8 @@ static int keep_capabilities(void)
 static void forbid_namespaces(int proc_fd)
 {
 	static const char *const files[] = {
-		"sys/user/max_user_namespaces", "sys/user/max_mnt_namespaces",	  "sys/user/max_net_namespaces",
-		"sys/user/max_pid_namespaces",	"sys/user/max_ipc_namespaces",	  "sys/user/max_uts_namespaces",
+		"sys/user/max_user_namespaces", "sys/user/max_mnt_namespaces",	"sys/user/max_net_namespaces",
+		"sys/user/max_pid_namespaces",	"sys/user/max_ipc_namespaces",	"sys/user/max_uts_namespaces",
 		"sys/user/max_time_namespaces", "sys/user/max_fanotify_groups",
 	};
 
@@ -267,6 +271,9 @@ _Noreturn void setup_child(const struct setup *setup)
 	if (sethostname("kiln", 4) < 0 || setdomainname("(none)", 6) < 0)
 		fail(setup, SETUP_HOSTNAME, errno, NULL);
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	/* Version 2: the payload does this for itself, once it is in its own group. */
+	if (setup->cgroup_fd < 0)
+		unshare(CLONE_NEWCGROUP);
 	r = lower_rlimits();
 	if (r < 0)
 		fail(setup, SETUP_RLIMIT, -r, NULL);

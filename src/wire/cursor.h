@@ -1,5 +1,6 @@
 /*
- * Big-endian reading and writing with a bound. A cursor that once ran over its end stays bad; check `bad` once at the end.
+ * Big-endian reading and writing with a bound. A cursor that once ran over its end stays bad; check `bad`
+ * once at the end.
  */
 #ifndef KILN_WIRE_CURSOR_H
 #define KILN_WIRE_CURSOR_H

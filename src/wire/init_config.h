@@ -1,5 +1,6 @@
 /*
- * What the keeper tells init beside the protocol: one sealed memfd for all sandboxes of a kind, this struct and behind it the
+ * What the keeper tells init beside the protocol: one sealed memfd for all sandboxes, this struct and behind
+ * it the
  * payload's two seccomp programs. Host byte order; both ends are of one build.
  */
 #ifndef KILN_WIRE_INIT_CONFIG_H
@@ -17,7 +18,8 @@
 struct init_config {
 	uint32_t magic;
 	uint32_t payload_uid, payload_gid; /* inside the sandbox's user namespace */
-	uint32_t filter_len[2]; /* instructions of struct sock_filter that follow: first the one, then the other program */
+	uint32_t filter_len
+		[2]; /* instructions of struct sock_filter that follow: first the one, then the other program */
 };
 
 #endif

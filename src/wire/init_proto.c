@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #define WRITER(to, room) ((struct wire_writer){ .at = (to), .left = (room) })
-#define READER(frame) ((struct wire_reader){ .at = (frame)->payload, .left = (frame)->len })
+#define READER(frame)	 ((struct wire_reader){ .at = (frame)->payload, .left = (frame)->len })
 
 static int64_t writer_length(const struct wire_writer *w, const uint8_t *start)
 {
@@ -254,8 +254,8 @@ int wire_collected_decode(const struct wire_frame *frame, struct wire_collected 
 	ret->size = wire_get_uint(&r, 8);
 	ret->sent = wire_get_uint(&r, 8);
 	ret->path = wire_get_string(&r);
-	if (ret->change >= WIRE_CHANGE_COUNT || ret->omit >= WIRE_OMIT_COUNT || truncated > 1 || ret->mode > 07777 ||
-	    ret->sent > ret->size || (ret->change >= WIRE_DELETED && ret->sent))
+	if (ret->change >= WIRE_CHANGE_COUNT || ret->omit >= WIRE_OMIT_COUNT || truncated > 1 ||
+	    ret->mode > 07777 || ret->sent > ret->size || (ret->change >= WIRE_DELETED && ret->sent))
 		return -EPROTO;
 	return reader_end(&r);
 }

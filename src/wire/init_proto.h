@@ -1,9 +1,13 @@
 /*
- * The protocol between the host and init, PID 1 of a sandbox. The same frames over every engine's byte stream.
+ * The protocol between the host and init, PID 1 of a sandbox. The same frames over every engine's byte
+ * stream.
  *
- * A frame is an 8-byte header, {be32 payload length, u8 type, u8 stream, be16 zero}, and its payload. All integers are big
- * endian. Host to init a payload is at most WIRE_TO_INIT_MAX, init to host at most WIRE_TO_HOST_MAX bytes; a longer one, an
- * unknown type or a non-zero reserved field breaks the connection. Everything here is pure: bytes in, structs out, no
+ * A frame is an 8-byte header, {be32 payload length, u8 type, u8 stream, be16 zero}, and its payload. All
+ * integers are big
+ * endian. Host to init a payload is at most WIRE_TO_INIT_MAX, init to host at most WIRE_TO_HOST_MAX bytes; a
+ * longer one, an
+ * unknown type or a non-zero reserved field breaks the connection. Everything here is pure: bytes in, structs
+ * out, no
  * allocation; decoded structs point into the frame's payload.
  *
  * Life of a sandbox on this wire (H: host, I: init):
@@ -20,26 +24,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION	 1
-#define WIRE_HEADER_SIZE 8
-#define WIRE_TO_INIT_MAX (1024u * 1024)
-#define WIRE_TO_HOST_MAX (64u * 1024)
+#define WIRE_VERSION	  1
+#define WIRE_HEADER_SIZE  8
+#define WIRE_TO_INIT_MAX  (1024u * 1024)
+#define WIRE_TO_HOST_MAX  (64u * 1024)
 #define WIRE_STDIN_WINDOW (256u * 1024) /* bytes of stdin that init will hold */
-#define WIRE_PATH_MAX	 4096u
+#define WIRE_PATH_MAX	  4096u
 
 enum wire_type {
 	/* host to init */
-	WIRE_FILE = 1,	   /* struct wire_file; then DATA frames until its size */
-	WIRE_DATA = 2,	   /* bytes of the file announced last; both ways */
-	WIRE_SYNC = 3,	   /* answer SYNCED when all files are in place */
-	WIRE_START = 4,	   /* struct wire_start */
-	WIRE_STDIN = 5,	   /* bytes, within the credit */
+	WIRE_FILE = 1,	/* struct wire_file; then DATA frames until its size */
+	WIRE_DATA = 2,	/* bytes of the file announced last; both ways */
+	WIRE_SYNC = 3,	/* answer SYNCED when all files are in place */
+	WIRE_START = 4, /* struct wire_start */
+	WIRE_STDIN = 5, /* bytes, within the credit */
 	WIRE_STDIN_EOF = 6,
-	WIRE_KILL = 7,	   /* u8 enum step_kill */
-	WIRE_COLLECT = 8,  /* struct wire_collect */
+	WIRE_KILL = 7,	  /* u8 enum step_kill */
+	WIRE_COLLECT = 8, /* struct wire_collect */
 	/* init to host */
-	WIRE_HELLO = 64,	/* be32 WIRE_VERSION */
-	WIRE_SYNCED = 65,	/* struct wire_synced */
+	WIRE_HELLO = 64,  /* be32 WIRE_VERSION */
+	WIRE_SYNCED = 65, /* struct wire_synced */
 	WIRE_STARTED = 66,
 	WIRE_OUTPUT = 67,	/* stream 1 or 2 in the header; bytes */
 	WIRE_STDIN_CREDIT = 68, /* be32 more bytes that may be sent */
@@ -56,7 +60,8 @@ struct wire_frame {
 };
 
 /*
- * Finds the first frame in `data`. Returns its whole size in bytes with *ret filled, 0 when more bytes are needed, or
+ * Finds the first frame in `data`. Returns its whole size in bytes with *ret filled, 0 when more bytes are
+ * needed, or
  * -EPROTO: longer than max_payload or a reserved field set.
  */
 int64_t wire_frame_parse(const uint8_t *data, size_t len, uint32_t max_payload, struct wire_frame *ret);
@@ -67,7 +72,7 @@ void wire_header_put(uint8_t header[WIRE_HEADER_SIZE], uint8_t type, uint8_t str
 struct wire_file {
 	uint32_t mode; /* permission bits */
 	bool is_dir;
-	uint64_t size; /* bytes that follow in DATA frames */
+	uint64_t size;	  /* bytes that follow in DATA frames */
 	const char *path; /* NUL-terminated */
 };
 
@@ -115,13 +120,13 @@ enum wire_stage {
 const char *wire_stage_name(unsigned stage);
 
 struct wire_synced {
-	uint32_t error; /* errno of the first file that failed, or 0 */
+	uint32_t error;	  /* errno of the first file that failed, or 0 */
 	const char *path; /* which; "" without */
 };
 
 struct wire_exit {
-	uint8_t stage;	 /* enum wire_stage that failed, or WIRE_STAGE_NONE: the program was executed */
-	uint32_t error;	 /* errno of that */
+	uint8_t stage;	/* enum wire_stage that failed, or WIRE_STAGE_NONE: the program was executed */
+	uint32_t error; /* errno of that */
 	uint8_t signaled;
 	uint32_t status; /* exit code or signal */
 	uint8_t kill;	 /* enum step_kill that init acted on */
@@ -175,7 +180,8 @@ struct wire_collected {
 };
 
 /*
- * Encoders write the payload into `to` (`room` bytes) and return its length, or -EMSGSIZE. Decoders return 0, or -EPROTO
+ * Encoders write the payload into `to` (`room` bytes) and return its length, or -EMSGSIZE. Decoders return 0,
+ * or -EPROTO
  * for any byte out of place; they accept exactly what encoders write.
  */
 int64_t wire_file_encode(const struct wire_file *file, uint8_t *to, size_t room);

@@ -1,9 +1,12 @@
 /*
- * The requests that the front may make of the keeper, over a SEQPACKET socket: fixed-size structs in host byte order, one
- * a packet. A packet of another size, an unknown op, a slot that is not the caller's or not in the right state is answered
+ * The requests that the front may make of the keeper, over a SEQPACKET socket: fixed-size structs in host
+ * byte order, one
+ * a packet. A packet of another size, an unknown op, a slot that is not the caller's or not in the right
+ * state is answered
  * with an error and changes nothing; the table of what each state allows is in keeper/requests.c.
  *
- * A sandbox is named by slot and generation: a stale pair is refused, so a late request cannot reach a neighbour.
+ * A sandbox is named by slot and generation: a stale pair is refused, so a late request cannot reach a
+ * neighbour.
  */
 #ifndef KILN_WIRE_KEEPER_PROTO_H
 #define KILN_WIRE_KEEPER_PROTO_H
@@ -25,12 +28,12 @@ enum keeper_op {
 };
 
 enum keeper_event {
-	KEEPER_REPLY = 0,    /* answers the request with this tag */
-	KEEPER_EVENT_CPU,    /* the step used up its cpu_ms */
-	KEEPER_EVENT_OOM,    /* the kernel killed a process of the step for memory */
+	KEEPER_REPLY = 0, /* answers the request with this tag */
+	KEEPER_EVENT_CPU, /* the step used up its cpu_ms */
+	KEEPER_EVENT_OOM, /* the kernel killed a process of the step for memory */
 	KEEPER_EVENT_DEADLINE, /* the deadline passed and nobody had ended the step: the sandbox was killed; `usage` holds */
-	KEEPER_EVENT_DIED,   /* init is gone though nobody asked for it; `usage` holds */
-	KEEPER_EVENT_GONE,   /* a destroyed sandbox is gone, its slot free */
+	KEEPER_EVENT_DIED, /* init is gone though nobody asked for it; `usage` holds */
+	KEEPER_EVENT_GONE, /* a destroyed sandbox is gone, its slot free */
 };
 
 #define KEEPER_FLAG_LOOPBACK 1u

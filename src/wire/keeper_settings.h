@@ -1,8 +1,11 @@
 /*
- * What a keeper is started with: one fixed-size struct in a memfd, as descriptor KEEPER_SETTINGS_FD. Host byte order.
+ * What a keeper is started with: one fixed-size struct in a memfd, as descriptor KEEPER_SETTINGS_FD. Host
+ * byte order.
  *
- * In serve mode the keeper starts the front itself: it executes KEEPER_FRONT_FD with its own arguments and environment and
- * KILN_KEEPER_FD=3 added, and again when that process crashes. Otherwise it serves the socket that it finds as descriptor 3 and
+ * In serve mode the keeper starts the front itself: it executes KEEPER_FRONT_FD with its own arguments and
+ * environment and
+ * KILN_KEEPER_FD=3 added, and again when that process crashes. Otherwise it serves the socket that it finds
+ * as descriptor 3 and
  * ends with it.
  */
 #ifndef KILN_WIRE_KEEPER_SETTINGS_H
@@ -15,15 +18,15 @@
 #define KEEPER_SETTINGS_FD    4
 #define KEEPER_FRONT_FD	      5
 
-#define KEEPER_UID_BASE_MIN	100000
-#define KEEPER_UID_BASE_DEFAULT 1879048192
+#define KEEPER_UID_BASE_MIN	 100000
+#define KEEPER_UID_BASE_DEFAULT	 1879048192
 #define KEEPER_UID_COUNT_DEFAULT 8192
 
 struct keeper_settings {
 	uint32_t magic;
-	uint32_t serve; /* 1: start the front */
+	uint32_t serve;		      /* 1: start the front */
 	uint64_t uid_base, uid_count; /* as root: two for each sandbox */
-	char cgroup[256]; /* "": found out */
+	char cgroup[256];	      /* "": found out */
 };
 
 #endif

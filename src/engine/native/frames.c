@@ -1,5 +1,6 @@
 /*
- * What an init says. It lives beside hostile code, so all of it is taken as a stranger's: bounded, in order, or the sandbox
+ * What an init says. It lives beside hostile code, so all of it is taken as a stranger's: bounded, in order,
+ * or the sandbox
  * has failed.
  */
 #include "engine/native/native_priv.h"
@@ -102,7 +103,8 @@ static int on_collect_end(struct sandbox *sb, const struct wire_frame *frame)
 	struct err err = ERR_INIT;
 	uint32_t error;
 
-	if (sb->state != SANDBOX_COLLECTING || sb->file_left || wire_u32_decode(frame, &error) < 0 || error > 4095)
+	if (sb->state != SANDBOX_COLLECTING || sb->file_left || wire_u32_decode(frame, &error) < 0 ||
+	    error > 4095)
 		return -EPROTO;
 	sb->state = SANDBOX_IDLE;
 	if (error)
@@ -120,9 +122,15 @@ static const struct {
 	uint8_t type;
 	int (*handle)(struct sandbox *sb, const struct wire_frame *frame);
 } table[] = {
-	{ WIRE_OUTPUT, on_output },	  { WIRE_STDIN_CREDIT, on_credit }, { WIRE_EXIT, on_exit_frame },
-	{ WIRE_STARTED, on_started },	  { WIRE_HELLO, on_hello },	    { WIRE_SYNCED, on_synced },
-	{ WIRE_COLLECTED, on_collected }, { WIRE_DATA, on_data },	    { WIRE_COLLECT_END, on_collect_end },
+	{ WIRE_OUTPUT, on_output },
+	{ WIRE_STDIN_CREDIT, on_credit },
+	{ WIRE_EXIT, on_exit_frame },
+	{ WIRE_STARTED, on_started },
+	{ WIRE_HELLO, on_hello },
+	{ WIRE_SYNCED, on_synced },
+	{ WIRE_COLLECTED, on_collected },
+	{ WIRE_DATA, on_data },
+	{ WIRE_COLLECT_END, on_collect_end },
 };
 
 int sandbox_handle_frame(struct sandbox *sb, const struct wire_frame *frame)

@@ -146,7 +146,8 @@ int link_watch(struct keeper_link *link, struct err *err)
 	return r < 0 ? err_set(err, r, "watch the keeper") : 0;
 }
 
-int link_send(struct keeper_link *link, struct keeper_request *request, struct sandbox *sb, link_reply_fn reply)
+int link_send(struct keeper_link *link, struct keeper_request *request, struct sandbox *sb,
+	      link_reply_fn reply)
 {
 	struct pending *p = NULL, **at;
 	ssize_t n;

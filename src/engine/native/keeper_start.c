@@ -16,7 +16,7 @@
 extern const uint8_t keeper_program[];
 extern const uint64_t keeper_program_size;
 
-#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define HIGH_FD 20 /* away from the numbers that the keeper expects */
 
 static int write_all(int fd, const void *data, size_t len)

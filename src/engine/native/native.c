@@ -136,7 +136,8 @@ static int open_loop_handles(struct native *native, struct err *err)
 	return link_watch(&native->link, err);
 }
 
-int engine_native_create(uv_loop_t *loop, const struct native_options *options, struct engine **ret, struct err *err)
+int engine_native_create(uv_loop_t *loop, const struct native_options *options, struct engine **ret,
+			 struct err *err)
 {
 	struct native *native = calloc(1, sizeof(*native));
 	struct keeper_hello hello;

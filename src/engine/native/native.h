@@ -10,41 +10,46 @@
 #include <uv.h>
 
 struct native_options {
-	int64_t uid_base;   /* as in config.h; 0: default */
+	int64_t uid_base; /* as in config.h; 0: default */
 	int64_t uid_count;
 	const char *cgroup; /* as in config.h; NULL: found out */
 	int keeper_fd;	    /* socket to a keeper that is there already (taken over), or -1: one is started */
 };
 
 /*
- * Makes the engine. With keeper_fd -1 a keeper is started as a child process with this process's privileges; it ends
- * with the engine. To be called before privileges are dropped and, in the server, before anything is listened on.
+ * Makes the engine. With keeper_fd -1 a keeper is started as a child process with this process's privileges;
+ * it ends
+ * with the engine. To be called before privileges are dropped and, in the server, before anything is listened
+ * on.
  */
-[[nodiscard]] int engine_native_create(uv_loop_t *loop, const struct native_options *options, struct engine **ret,
-				       struct err *err);
+[[nodiscard]] int engine_native_create(uv_loop_t *loop, const struct native_options *options,
+				       struct engine **ret, struct err *err);
 
 /* Called once when the keeper died; running sandboxes have got `failed` before. Optional. */
 void engine_native_on_keeper_lost(struct engine *engine, void (*lost)(void *user), void *user);
 
 /* What the keeper found out about this host, for doctor and /v1/node. Valid as long as the engine. */
 struct native_host {
-	bool privileged;	/* keeper runs as real root */
-	int cgroup_version;	/* 2, 1, or 0: none that kiln can use */
-	char cgroup_path[256];	/* where kiln makes its groups; "" without */
+	bool privileged;		  /* keeper runs as real root */
+	int cgroup_version;		  /* 2, 1, or 0: none that kiln can use */
+	char cgroup_path[256];		  /* where kiln makes its groups; "" without */
 	bool memory, cpu, pids, cpu_time; /* each held by a cgroup */
-	bool swap_limited;	/* false: swap cannot be switched off for a sandbox here */
-	bool separate_uids;	/* own uid range per sandbox (root, or subuid with newuidmap) */
-	bool overlay;		/* false: image is bind-mounted */
-	uint32_t leftovers;	/* sandboxes of an earlier keeper that were removed at start */
-	uint32_t lost;		/* sandboxes, with their runs, of an earlier front of this keeper */
+	bool swap_limited;		  /* false: swap cannot be switched off for a sandbox here */
+	bool separate_uids;		  /* own uid range per sandbox (root, or subuid with newuidmap) */
+	bool overlay;			  /* false: image is bind-mounted */
+	uint32_t leftovers;		  /* sandboxes of an earlier keeper that were removed at start */
+	uint32_t lost;			  /* sandboxes, with their runs, of an earlier front of this keeper */
 };
 const struct native_host *engine_native_host(const struct engine *engine);
 
 /*
- * Turns this process into the keeper of a server, which starts `argv` of this program again as its front with KILN_KEEPER_FD in
- * its environment (see keeper/README.md). Returns only when that failed. Descriptors but the standard ones are closed.
+ * Turns this process into the keeper of a server, which starts `argv` of this program again as its front with
+ * KILN_KEEPER_FD in
+ * its environment (see keeper/README.md). Returns only when that failed. Descriptors but the standard ones
+ * are closed.
  */
-[[nodiscard]] int engine_native_serve_exec(const struct native_options *options, char **argv, struct err *err);
+[[nodiscard]] int engine_native_serve_exec(const struct native_options *options, char **argv,
+					   struct err *err);
 
 /* A sealed memfd with the keeper's program. */
 [[nodiscard]] int engine_native_keeper_program(int *ret_fd, struct err *err);

@@ -1,6 +1,8 @@
 /*
- * The native engine's parts: native.c (the engine and its vtable), keeper_link.c (requests to the keeper), keeper_start.c (the
- * keeper's process), sandbox.c (life of one sandbox), frames.c (what its init says), outgoing.c (what it is sent).
+ * The native engine's parts: native.c (the engine and its vtable), keeper_link.c (requests to the keeper),
+ * keeper_start.c (the
+ * keeper's process), sandbox.c (life of one sandbox), frames.c (what its init says), outgoing.c (what it is
+ * sent).
  */
 #ifndef KILN_ENGINE_NATIVE_NATIVE_PRIV_H
 #define KILN_ENGINE_NATIVE_NATIVE_PRIV_H
@@ -45,10 +47,11 @@ struct native {
 	pid_t keeper_pid; /* our child, or 0 */
 	struct sandbox *sandboxes;
 	size_t count;
-	uv_idle_t idle; /* runs while a sandbox has something to tell that must not be told from inside a call */
+	uv_idle_t
+		idle; /* runs while a sandbox has something to tell that must not be told from inside a call */
 	void (*on_lost)(void *user);
 	void *on_lost_user;
-	unsigned handles; /* libuv handles not closed yet */
+	unsigned handles;		/* libuv handles not closed yet */
 	uint8_t receive[RECEIVE_BYTES]; /* shared: one sandbox reads at a time */
 };
 
@@ -64,8 +67,8 @@ struct outgoing {
 };
 
 enum sandbox_state {
-	SANDBOX_CREATING,  /* CREATE is with the keeper */
-	SANDBOX_GREETING,  /* init's HELLO is awaited */
+	SANDBOX_CREATING, /* CREATE is with the keeper */
+	SANDBOX_GREETING, /* init's HELLO is awaited */
 	SANDBOX_IDLE,
 	SANDBOX_UPLOADING, /* SYNC sent */
 	SANDBOX_PREPARING, /* STEP is with the keeper */
@@ -91,7 +94,7 @@ struct sandbox {
 	struct buf in; /* an unfinished frame */
 	unsigned busy; /* callbacks under way: freed only when none is */
 	bool destroyed;
-	bool eof; /* init closed; the keeper will say why */
+	bool eof;	      /* init closed; the keeper will say why */
 	bool collect_pending; /* asked to collect when dead: an empty collection is told from the loop */
 	/* The step. */
 	uint32_t step;
@@ -108,7 +111,8 @@ struct sandbox {
 
 /* keeper_link.c */
 [[nodiscard]] int link_open(struct keeper_link *link, struct native *native, int fd, struct err *err);
-[[nodiscard]] int link_hello(struct keeper_link *link, struct keeper_hello *ret, struct err *err); /* blocks */
+[[nodiscard]] int link_hello(struct keeper_link *link, struct keeper_hello *ret,
+			     struct err *err); /* blocks */
 [[nodiscard]] int link_watch(struct keeper_link *link, struct err *err);
 [[nodiscard]] int link_send(struct keeper_link *link, struct keeper_request *request, struct sandbox *sb,
 			    link_reply_fn reply);
@@ -116,14 +120,16 @@ void link_forget(struct keeper_link *link, struct sandbox *sb);
 void link_close(struct keeper_link *link);
 
 /* keeper_start.c */
-[[nodiscard]] int keeper_start_child(const struct native_options *options, int *ret_fd, pid_t *ret_pid, struct err *err);
+[[nodiscard]] int keeper_start_child(const struct native_options *options, int *ret_fd, pid_t *ret_pid,
+				     struct err *err);
 
 /* sandbox.c */
 [[nodiscard]] int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec,
 				 const struct engine_events *events, void *user, struct engine_sandbox **ret,
 				 struct err *err);
 void sandbox_upload(struct engine_sandbox *handle, const struct engine_file *files, size_t count);
-[[nodiscard]] int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *step, struct err *err);
+[[nodiscard]] int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *step,
+				     struct err *err);
 void sandbox_stdin_write(struct engine_sandbox *handle, const uint8_t *data, size_t len);
 void sandbox_stdin_eof(struct engine_sandbox *handle);
 void sandbox_step_kill(struct engine_sandbox *handle, enum step_kill reason);

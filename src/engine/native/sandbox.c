@@ -1,8 +1,10 @@
 /*
  * One sandbox as the front sees it.
  *
- * Two parties tell about it: its init over a stream socket, the keeper over the link. A step goes keeper (limits, deadline) →
- * init (start … exit) → keeper (counters), and its end is told when both have spoken. When init dies the keeper says why it
+ * Two parties tell about it: its init over a stream socket, the keeper over the link. A step goes keeper
+ * (limits, deadline) →
+ * init (start … exit) → keeper (counters), and its end is told when both have spoken. When init dies the
+ * keeper says why it
  * thinks so, with the counters; output that was still in the socket is read first.
  */
 #include "engine/native/native_priv.h"
@@ -64,7 +66,9 @@ void sandbox_leave(struct sandbox *sb)
 
 static void ask_to_destroy(struct sandbox *sb)
 {
-	struct keeper_request request = { .op = KEEPER_DESTROY, .slot = sb->slot, .generation = sb->generation };
+	struct keeper_request request = { .op = KEEPER_DESTROY,
+					  .slot = sb->slot,
+					  .generation = sb->generation };
 	int r;
 
 	if (!sb->has_slot)
@@ -195,8 +199,9 @@ static void on_created(struct sandbox *sb, const struct keeper_message *reply, i
 	update_poll(sb);
 }
 
-int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec, const struct engine_events *events,
-		   void *user, struct engine_sandbox **ret, struct err *err)
+int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec,
+		   const struct engine_events *events, void *user, struct engine_sandbox **ret,
+		   struct err *err)
 {
 	struct native *native = (struct native *)engine;
 	struct keeper_request request = {
@@ -237,7 +242,9 @@ int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec
 
 static int queue_file(struct sandbox *sb, const struct engine_file *file)
 {
-	struct wire_file head = { .mode = file->mode, .is_dir = file->is_dir, .size = file->len, .path = file->name };
+	struct wire_file head = {
+		.mode = file->mode, .is_dir = file->is_dir, .size = file->len, .path = file->name
+	};
 	uint8_t payload[WIRE_PATH_MAX + 32];
 	int64_t len = wire_file_encode(&head, payload, sizeof(payload));
 	int r;
@@ -312,8 +319,8 @@ static int encode_start(struct sandbox *sb, const struct engine_step *step, stru
 
 	if (!payload)
 		return err_set(err, -ENOMEM, "start a step");
-	len = wire_start_encode(sb->step, start_flags(&sb->native->host), &step->limits, step->argv, step->envp, payload,
-				WIRE_TO_INIT_MAX);
+	len = wire_start_encode(sb->step, start_flags(&sb->native->host), &step->limits, step->argv,
+				step->envp, payload, WIRE_TO_INIT_MAX);
 	if (len < 0) {
 		free(payload);
 		return err_set(err, -E2BIG, "the command's arguments and environment together");
@@ -327,8 +334,9 @@ static int encode_start(struct sandbox *sb, const struct engine_step *step, stru
 int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *step, struct err *err)
 {
 	struct sandbox *sb = of(handle);
-	struct keeper_request request = { .op = KEEPER_STEP, .slot = sb->slot, .generation = sb->generation,
-					  .limits = step->limits };
+	struct keeper_request request = {
+		.op = KEEPER_STEP, .slot = sb->slot, .generation = sb->generation, .limits = step->limits
+	};
 	int r;
 
 	if (sb->state != SANDBOX_IDLE)
@@ -407,7 +415,9 @@ static void on_step_counted(struct sandbox *sb, const struct keeper_message *rep
 
 void sandbox_exited(struct sandbox *sb)
 {
-	struct keeper_request request = { .op = KEEPER_STEP_END, .slot = sb->slot, .generation = sb->generation };
+	struct keeper_request request = { .op = KEEPER_STEP_END,
+					  .slot = sb->slot,
+					  .generation = sb->generation };
 
 	sb->state = SANDBOX_ENDING;
 	if (link_send(&sb->native->link, &request, sb, on_step_counted) < 0)
@@ -449,7 +459,7 @@ static void report_step(struct sandbox *sb, const struct keeper_usage *usage, co
 		.cpu_us = host->cpu_time ? usage->cpu_us : exit->cpu_us,
 		.memory_peak_bytes = host->memory ? usage->memory_peak_bytes : exit->memory_peak_bytes,
 		.processes_peak = usage->processes_peak > exit->processes_peak ? usage->processes_peak
-									      : exit->processes_peak,
+									       : exit->processes_peak,
 		.memory_by_cgroup = host->memory,
 		.cpu_by_cgroup = host->cpu_time,
 		.processes_by_cgroup = host->pids,
