@@ -51,8 +51,8 @@ const char *kiln_version(void);
 /*
  * Makes an engine of this host's namespaces and cgroups. `settings` is a NULL-terminated list of "--name=value" with
  * the settings of kiln.conf (as `kiln help serve` lists them), or NULL; the environment's KILN_* and
- * /etc/kiln/kiln.conf hold too. Blocks for some milliseconds. Destroying it ends its keeper and whatever of it is still there; its runs
- * must have been destroyed before.
+ * /etc/kiln/kiln.conf hold too. Blocks for some milliseconds. Destroying it ends its keeper and whatever of it is
+ * still there; its runs must have been destroyed before.
  */
 int kiln_engine_create(const char *const *settings, struct kiln_engine **ret, struct kiln_error *error);
 void kiln_engine_destroy(struct kiln_engine *engine);

@@ -56,7 +56,7 @@ void help_man_print(void);
 /* Prints "kiln: sentence" on stderr and returns `status`. */
 int cmd_fail(int status, const struct err *err);
 
-/* Prints a document on stdout, for --json, and drops its reference. Negative: it is NULL, or stdout does not take it. */
+/* Prints a document on stdout, for --json, and drops its reference. Negative: it is NULL or cannot be printed. */
 int cmd_json_print(json_t *json, struct err *err);
 
 /*

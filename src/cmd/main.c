@@ -131,7 +131,7 @@ int main(int argc, char **argv)
 	const struct command *command;
 	int status;
 
-	/* Names in archives are UTF-8 whatever the caller's locale, which must be loaded before the front hides files. */
+	/* Names in archives are UTF-8 whatever the caller's locale; loaded before the front hides files. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	sigpipe_ignore();
 	if (!streams_open())
