@@ -39,7 +39,8 @@ def server(program, canary_file):
     server = Server(ceilings={"wall_ms": 60000}).start()
     yield server
     server.stop()
-    assert host.mounts() == mounts, "mounts are left on the host"
+    host.wait_until(lambda: host.mounts() <= mounts, 5, "mounts are left on the host")
+    assert not host.cgroups_of(server.pid), "cgroups are left"
 
 
 @pytest.fixture(scope="module")

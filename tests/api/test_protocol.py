@@ -1,6 +1,7 @@
 """Raw bytes on the port: HTTP as it is allowed, and abuse of it."""
 
 import json
+import select
 import socket
 import time
 
@@ -143,8 +144,8 @@ def test_no_length_at_all_is_refused(server):
 
 
 def test_a_length_shorter_than_the_body_takes_only_so_much(server):
-    received = exchange(server, head("Content-Length: 5") + RUN, timeout=25)
-    assert statuses(received)[0] == 400 and b"ran\\n" not in received
+    received = exchange(server, head("Content-Length: 5", "Connection: close") + RUN)
+    assert statuses(received) == [400] and b"ran\\n" not in received
 
 
 def test_a_length_longer_than_the_body_runs_nothing(server):
@@ -165,7 +166,6 @@ def test_a_length_longer_than_the_body_runs_nothing(server):
         b"\r\n\r\n",
         b"5 5\r\nhello\r\n0\r\n\r\n",
         b"0x5\r\nhello\r\n0\r\n\r\n",
-        b"5\r\nhello\r\n0\r\n\r\n",
     ],
     ids=repr,
 )
@@ -197,15 +197,11 @@ def test_a_chunked_body_without_end_is_cut_at_the_limit(server):
     sent = 0
     with connect(server.port) as connection:
         connection.sendall(head("Transfer-Encoding: chunked"))
-        try:
-            while sent < 200 * MIB:
-                connection.sendall(piece)
-                sent += MIB
-        except OSError:
-            pass
-        else:
-            pytest.fail("200 MiB were taken")
-        assert sent >= MIB
+        while not select.select([connection], [], [], 0)[0]:
+            assert sent < 128 * MIB, "twice the limit was taken without an answer"
+            connection.sendall(piece)
+            sent += MIB
+        assert statuses(connection.recv(65536)) == [413]
 
 
 # Headers

@@ -109,6 +109,11 @@ def cgroups():
     return {path for path, _, _ in os.walk(CGROUP_ROOT) if "kiln" in path[len(str(CGROUP_ROOT)) :]}
 
 
+def cgroups_of(pid):
+    """Those of the server whose main process is `pid`, by the name that kiln gives them."""
+    return {path for path in cgroups() if f"kiln-{pid}-" in path}
+
+
 def cgroups_with_processes():
     found = set()
     for path in cgroups():

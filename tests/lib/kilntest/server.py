@@ -236,5 +236,5 @@ def snapshot(server):
         "threads": sum(map(host.threads, own)),
         "processes": len(host.descendants(server.pid)),
         "mounts": host.mounts() + sum(map(host.mounts, own)),
-        "cgroups": len(host.cgroups()),
+        "cgroups": len(host.cgroups_of(server.pid)),
     }
