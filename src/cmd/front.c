@@ -1,8 +1,8 @@
 /*
- * How it works: everything that needs a privilege or a file comes first (languages, the engine's socket, listening),
- * then the process gives up both for good (front_confine.h), and only then the loop runs and strangers are heard. A
- * first SIGTERM or SIGINT drains, a second one ends at once. Whatever ends it, the keeper sees its socket close and kills
- * what still runs.
+ * How it works: everything that needs a privilege or a file comes first (languages, the engine's socket,
+ * listening), then the process gives up both for good (front_confine.h), and only then the loop runs and strangers
+ * are heard. A first SIGTERM or SIGINT drains, a second one ends at once. Whatever ends it, the keeper sees its
+ * socket close and kills what still runs.
  */
 #include "cmd/front.h"
 

@@ -1,7 +1,7 @@
 /*
  * The front's system calls. What is allowed is what libuv, libmicrohttpd, jansson, libarchive and the C library's
- * malloc need once everything is open; calls that only an intruder would make end the process; all others answer ENOSYS,
- * on which the C library falls back. Calls with arguments worth checking stand in a table of their own.
+ * malloc need once everything is open; calls that only an intruder would make end the process; all others answer
+ * ENOSYS, on which the C library falls back. Calls with arguments worth checking stand in a table of their own.
  */
 #include "cmd/front_confine.h"
 
