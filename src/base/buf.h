@@ -24,7 +24,7 @@ struct buf {
 [[nodiscard]] int buf_append_str(struct buf *b, const char *text);
 [[nodiscard]] int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Makes room for `len` more bytes and returns where they go (then add to b->len), or NULL: over max or out of memory. */
+/* Makes room for `len` more bytes and returns where they go (then add to b->len), or NULL: over max, no memory. */
 uint8_t *buf_reserve(struct buf *b, size_t len);
 
 /* Drops the first `len` bytes. */

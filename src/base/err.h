@@ -39,7 +39,7 @@ struct err {
 
 #define ERR_INIT ((struct err){ 0 })
 
-/* Sets *err to an internal error with this errno and sentence. Returns `code` (a negative errno) for `return err_set(…)`. */
+/* Sets *err to an internal error. Returns `code` (a negative errno) for `return err_set(…)`. */
 int err_set(struct err *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Puts "context: " before the sentence in *err. Returns `code`. */

@@ -184,7 +184,7 @@ _Noreturn void spawn_child(const struct spawn *spawn)
 	r = connect_stdio(spawn);
 	if (r < 0)
 		fail(spawn->error_fd, WIRE_STAGE_STDIO, -r);
-	/* Its own cgroup as the root of what it sees; where that is not possible it sees none, as no cgroup fs is mounted. */
+	/* Its own cgroup as the root of what /proc/self/cgroup shows. */
 	if (spawn->flags & WIRE_START_CGROUP)
 		unshare(CLONE_NEWCGROUP);
 	r = set_rlimits(spawn);

@@ -34,7 +34,6 @@ static _Noreturn void execute_front(const struct keeper *k, int socket_fd)
 		_exit(125);
 	close_range(KEEPER_SOCKET_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	setenv("KILN_KEEPER_FD", "3", 1);
-	/* The front must not outlive us: nobody would enforce deadlines. It answers what it can when its socket closes. */
 	fexecve(exe_fd, k->argv, environ);
 	_exit(125);
 }

@@ -56,7 +56,7 @@ static int v1_create(struct cgroup_box *box, uid_t owner, struct err *err)
 	return 0;
 }
 
-/* memory and memory+swap must never cross on the way: the larger limit is moved first when rising, last when falling. */
+/* memory and memory+swap must never cross: the larger limit is moved first when rising, last when falling. */
 static int write_memory(const struct cgroup_box *box, int64_t bytes)
 {
 	static const char *const files[2] = { "memory.limit_in_bytes", "memory.memsw.limit_in_bytes" };

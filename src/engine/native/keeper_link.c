@@ -17,7 +17,7 @@ int link_open(struct keeper_link *link, struct native *native, int fd, struct er
 	return 0;
 }
 
-/* One message with at most one descriptor, which is -1 when there is none. Returns 1, 0 (nothing now), or -errno / -EPIPE. */
+/* One message with at most one descriptor, else -1. Returns 1, 0 (nothing now), or a negative errno. */
 static int receive(struct keeper_link *link, int flags, struct keeper_message *ret, int *ret_fd)
 {
 	union {

@@ -120,7 +120,7 @@ static void learn_host(struct native *native, const struct keeper_hello *hello)
 		.lost = hello->lost,
 	};
 	memcpy(native->host.cgroup_path, hello->cgroup_path, sizeof(native->host.cgroup_path));
-	/* Memory, time and processes have a watchdog or an rlimit where there is no cgroup; a share of the processors has none. */
+	/* Memory, time and processes have a watchdog or an rlimit where there is no cgroup; cpu_percent has none. */
 	if (!hello->cpu)
 		native->unenforced[count++] = limit_table[LIMIT_CPU_PERCENT].name;
 }
