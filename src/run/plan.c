@@ -261,6 +261,21 @@ static int check_step(const struct draft *draft, const struct run_step_request *
 	return plan_limits_check(&from->limits, &draft->context->ceilings, field, err);
 }
 
+/*
+ * Another image needs another sandbox. So does a step that names its image, be it the same one, behind a step that
+ * says what to keep: who writes both means a hand-over of just that.
+ */
+static bool wants_fresh_sandbox(const struct draft *draft, size_t at, const char *image)
+{
+	const struct run_step_request *steps = draft->req->steps;
+
+	if (at == 0)
+		return false;
+	if (strcmp(image, draft->plan->steps[at - 1].image) != 0)
+		return true;
+	return steps[at].image && steps[at - 1].keep && steps[at - 1].keep[0];
+}
+
 static int write_request_step(struct draft *draft, size_t at, struct err *err)
 {
 	const struct run_request *req = draft->req;
@@ -277,7 +292,7 @@ static int write_request_step(struct draft *draft, size_t at, struct err *err)
 	if (r < 0)
 		return r;
 	draft->plan->steps_count++;
-	step->fresh = at > 0 && strcmp(image, draft->plan->steps[at - 1].image) != 0;
+	step->fresh = wants_fresh_sandbox(draft, at, image);
 	step->limits = plan_limits_resolve(defaults ? &defaults->limits : NULL, &req->limits, &from->limits,
 					   &draft->context->ceilings);
 	r = name_step(step, from, at, last, err);

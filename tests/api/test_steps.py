@@ -178,9 +178,9 @@ def test_keep_gives_a_big_file_whole(server):
     assert text(result) == "20000000\n0\n"
 
 
-def test_without_keep_a_step_with_its_own_image_sees_nothing(server):
+def test_without_keep_a_step_of_the_same_image_goes_on_in_the_same_sandbox(server):
     result = server.run(steps(step("a", "echo x > f"), step("b", "ls -A", image="host"), files={"g": ""}))
-    assert text(result) == ""
+    assert text(result) == "f\ng\n"
 
 
 def test_keep_does_not_follow_links_out_of_the_work_folder(server):
