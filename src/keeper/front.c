@@ -45,6 +45,7 @@ int front_start(struct keeper *k, struct err *err)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_set(err, -errno, "make the front's socket");
+	keeper_be_patient(ends[0]);
 	pid = fork();
 	if (pid < 0) {
 		close(ends[0]);
@@ -56,6 +57,7 @@ int front_start(struct keeper *k, struct err *err)
 	close(ends[1]);
 	k->front_pid = pid;
 	k->front_gone = false;
+	k->epoch++;
 	k->socket_fd = ends[0];
 	return keeper_watch(k, ends[0], WATCH_SOCKET, 0);
 }

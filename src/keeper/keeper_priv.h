@@ -26,7 +26,8 @@ enum slot_state {
 struct slot {
 	enum slot_state state;
 	uint32_t generation;
-	uint32_t tag; /* of the CREATE to answer */
+	uint32_t epoch; /* of the front that it was made for */
+	uint32_t tag;	/* of the CREATE to answer */
 	pid_t pid;
 	int pid_fd, sync_fd;
 	int front_fd; /* the host's end of init's socket, until it is handed over */
@@ -56,8 +57,9 @@ struct keeper {
 	struct slot *slots;
 	uint32_t slots_count, next_slot;
 	struct slot *active;
-	uint32_t live; /* slots that are not free */
-	uint32_t lost; /* sandboxes of a front that crashed */
+	uint32_t live;	/* slots that are not free */
+	uint32_t lost;	/* sandboxes of a front that crashed */
+	uint32_t epoch; /* counts the fronts: none hears of its predecessor's sandboxes */
 	pid_t front_pid;
 	int front_status;
 	bool front_gone, stopping;
@@ -71,6 +73,8 @@ uint64_t keeper_now_us(void);
 void keeper_unwatch(struct keeper *k, int fd);
 /* Sends one message, with a descriptor when fd >= 0. A front that does not read loses it with its connection. */
 void keeper_send(struct keeper *k, const struct keeper_message *message, int fd);
+/* A front that does not read is waited for half a second, not longer: deadlines of others are due. */
+void keeper_be_patient(int socket_fd);
 /* One line to stderr. */
 void keeper_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

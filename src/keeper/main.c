@@ -72,6 +72,13 @@ void keeper_unwatch(struct keeper *k, int fd)
 	epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
+void keeper_be_patient(int socket_fd)
+{
+	struct timeval patience = { .tv_usec = 500 * 1000 };
+
+	setsockopt(socket_fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+}
+
 void keeper_send(struct keeper *k, const struct keeper_message *message, int fd)
 {
 	union {
@@ -266,7 +273,6 @@ static int open_loop(struct keeper *k, struct err *err)
 
 static int start(struct keeper *k, char **argv, struct err *err)
 {
-	struct timeval patience = { .tv_sec = 5 };
 	int r = read_settings(k, err);
 
 	k->privileged = geteuid() == 0;
@@ -289,7 +295,7 @@ static int start(struct keeper *k, char **argv, struct err *err)
 		return front_start(k, err);
 	k->socket_fd = KEEPER_SOCKET_FD;
 	fcntl(k->socket_fd, F_SETFD, FD_CLOEXEC);
-	setsockopt(k->socket_fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	keeper_be_patient(k->socket_fd);
 	return keeper_watch(k, k->socket_fd, WATCH_SOCKET, 0);
 }
 

@@ -64,7 +64,8 @@ static void tell(struct keeper *k, const struct slot *slot, enum keeper_event ev
 	/* The last word on a sandbox that ended under its step. */
 	if (event == KEEPER_EVENT_DIED || event == KEEPER_EVENT_DEADLINE)
 		cgroup_box_usage(&slot->box, &message.usage);
-	keeper_send(k, &message, -1);
+	if (slot->epoch == k->epoch)
+		keeper_send(k, &message, -1);
 }
 
 static void reply_created(struct keeper *k, struct slot *slot, int error, const char *stage)
@@ -78,7 +79,8 @@ static void reply_created(struct keeper *k, struct slot *slot, int error, const 
 	};
 
 	snprintf(message.stage, sizeof(message.stage), "%.63s", stage);
-	keeper_send(k, &message, error ? -1 : slot->front_fd);
+	if (slot->epoch == k->epoch)
+		keeper_send(k, &message, error ? -1 : slot->front_fd);
 }
 
 static void close_fd(struct keeper *k, int *fd)
@@ -233,6 +235,7 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct e
 		return err_set(err, -EAGAIN, "all %u sandboxes are in use", k->slots_count);
 	slot->state = SLOT_SETUP;
 	slot->generation++;
+	slot->epoch = k->epoch;
 	slot->tag = request->tag;
 	slot->pid = 0;
 	slot->pid_fd = slot->sync_fd = slot->front_fd = -1;

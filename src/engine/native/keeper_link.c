@@ -11,10 +11,10 @@
 
 static void link_lost(struct keeper_link *link);
 
-int link_open(struct keeper_link *link, struct native *native, int fd, struct err *err)
+void link_open(struct keeper_link *link, struct native *native, int fd)
 {
 	*link = (struct keeper_link){ .native = native, .fd = fd, .next_tag = 1 };
-	return 0;
+	link->unsent_last = &link->unsent;
 }
 
 /* One message with at most one descriptor, else -1. Returns 1, 0 (nothing now), or a negative errno. */
@@ -56,7 +56,7 @@ int link_hello(struct keeper_link *link, struct keeper_hello *ret, struct err *e
 		return err_set(err, -errno, "the keeper did not start");
 	do {
 		r = receive(link, 0, &reply, &fd);
-	} while (r == 0);
+	} while (r == 0 || (r > 0 && reply.event != KEEPER_REPLY));
 	if (r < 0)
 		return err_set(err, r, "the keeper did not start");
 	if (reply.event != KEEPER_REPLY || reply.error || reply.hello.version != KEEPER_VERSION)
@@ -109,9 +109,8 @@ static void handle_event(struct keeper_link *link, const struct keeper_message *
 	}
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void read_messages(struct keeper_link *link)
 {
-	struct keeper_link *link = poll->data;
 	struct keeper_message message;
 	int fd, r;
 
@@ -125,6 +124,48 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		else
 			handle_event(link, &message);
 	}
+}
+
+/* 1: gone, 0: the keeper's queue is full, or a negative errno. */
+static int send_now(struct keeper_link *link, const struct keeper_request *request)
+{
+	ssize_t n;
+
+	do {
+		n = send(link->fd, request, sizeof(*request), MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return 1;
+	return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+}
+
+static void drop_first_unsent(struct keeper_link *link)
+{
+	struct unsent *first = link->unsent;
+
+	link->unsent = first->next;
+	if (!link->unsent)
+		link->unsent_last = &link->unsent;
+	free(first);
+}
+
+/* A broken socket is noticed, and told, by reading. */
+static void send_unsent(struct keeper_link *link)
+{
+	while (link->unsent && send_now(link, &link->unsent->request) != 0)
+		drop_first_unsent(link);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct keeper_link *link = poll->data;
+
+	if (events & UV_WRITABLE)
+		send_unsent(link);
+	if (status < 0 || events & UV_READABLE)
+		read_messages(link);
+	if (!link->lost)
+		uv_poll_start(&link->poll, UV_READABLE | (link->unsent ? UV_WRITABLE : 0), on_poll);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -142,15 +183,32 @@ int link_watch(struct keeper_link *link, struct err *err)
 		return err_set(err, r, "watch the keeper");
 	link->poll.data = link;
 	link->native->handles++;
-	r = uv_poll_start(&link->poll, UV_READABLE, on_readable);
+	r = uv_poll_start(&link->poll, UV_READABLE, on_poll);
 	return r < 0 ? err_set(err, r, "watch the keeper") : 0;
+}
+
+static int send_or_queue(struct keeper_link *link, const struct keeper_request *request)
+{
+	int r = link->unsent ? 0 : send_now(link, request);
+	struct unsent *unsent;
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	unsent = malloc(sizeof(*unsent));
+	if (!unsent)
+		return -ENOMEM;
+	*unsent = (struct unsent){ .request = *request };
+	*link->unsent_last = unsent;
+	link->unsent_last = &unsent->next;
+	uv_poll_start(&link->poll, UV_READABLE | UV_WRITABLE, on_poll);
+	return 0;
 }
 
 int link_send(struct keeper_link *link, struct keeper_request *request, struct sandbox *sb,
 	      link_reply_fn reply)
 {
 	struct pending *p = NULL, **at;
-	ssize_t n;
+	int r;
 
 	if (link->lost)
 		return -EPIPE;
@@ -163,13 +221,8 @@ int link_send(struct keeper_link *link, struct keeper_request *request, struct s
 			link->next_tag = 1;
 		*p = (struct pending){ .tag = request->tag, .sb = sb, .reply = reply };
 	}
-	/* The keeper always reads; its queue is full for moments only. */
-	do {
-		n = send(link->fd, request, sizeof(*request), MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		int r = -errno;
-
+	r = send_or_queue(link, request);
+	if (r < 0) {
 		free(p);
 		return r;
 	}
@@ -216,6 +269,8 @@ void link_close(struct keeper_link *link)
 		free(link->pending);
 		link->pending = next;
 	}
+	while (link->unsent)
+		drop_first_unsent(link);
 	if (link->poll.data)
 		uv_close((uv_handle_t *)&link->poll, on_closed);
 	close(link->fd);

@@ -11,10 +11,9 @@ static const char *native_image_find(struct engine *engine, const char *name)
 	return strcmp(name, "host") == 0 ? "host" : NULL;
 }
 
-/* The host's own /usr changes under us; it has no digest that would be true for long. */
 static const char *native_image_digest_name(struct engine *engine, const char *name)
 {
-	return native_image_find(engine, name);
+	return native_image_find(engine, name) ? ((struct native *)engine)->host_image : NULL;
 }
 
 static const char *const *native_unenforced(struct engine *engine)
@@ -151,7 +150,7 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 	if (fd < 0)
 		r = keeper_start_child(options, &fd, &native->keeper_pid, err);
 	if (r == 0)
-		r = link_open(&native->link, native, fd, err);
+		link_open(&native->link, native, fd);
 	if (r == 0)
 		r = link_hello(&native->link, &hello, err);
 	if (r < 0) {
@@ -163,6 +162,7 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 		return r;
 	}
 	learn_host(native, &hello);
+	host_image_name(native->host_image, sizeof(native->host_image));
 	r = open_loop_handles(native, err);
 	if (r < 0) {
 		native_destroy(&native->base);

@@ -29,11 +29,18 @@ struct pending {
 	link_reply_fn reply;
 };
 
+/* A request that the socket did not take at once. */
+struct unsent {
+	struct unsent *next;
+	struct keeper_request request;
+};
+
 struct keeper_link {
 	struct native *native;
 	int fd;
 	uv_poll_t poll;
-	struct pending *pending; /* oldest first */
+	struct pending *pending;	      /* oldest first */
+	struct unsent *unsent, **unsent_last; /* oldest first */
 	uint32_t next_tag;
 	bool lost;
 };
@@ -43,6 +50,7 @@ struct native {
 	uv_loop_t *loop;
 	struct keeper_link link;
 	struct native_host host;
+	char host_image[96]; /* "host@sha256:…" */
 	const char *unenforced[LIMIT_COUNT + 1];
 	pid_t keeper_pid; /* our child, or 0 */
 	struct sandbox *sandboxes;
@@ -109,8 +117,11 @@ struct sandbox {
 	uint64_t file_left;
 };
 
+/* host_image.c: reads a few megabytes of package database. */
+void host_image_name(char *ret, size_t size);
+
 /* keeper_link.c */
-[[nodiscard]] int link_open(struct keeper_link *link, struct native *native, int fd, struct err *err);
+void link_open(struct keeper_link *link, struct native *native, int fd);
 [[nodiscard]] int link_hello(struct keeper_link *link, struct keeper_hello *ret,
 			     struct err *err); /* blocks */
 [[nodiscard]] int link_watch(struct keeper_link *link, struct err *err);
