@@ -85,8 +85,11 @@ ids_can_be_mapped() {
 	[[ $map == *100000* ]]
 }
 
-kiln_says_its_version() {
-	"$top/build/kiln" --version
+kiln_runs_a_program() {
+	local said
+	said=$("$KILN_BIN" run -i host -- /bin/echo "it runs" 2>&1)
+	echo "$said"
+	[[ $said == "it runs" ]]
 }
 
 kiln_finds_its_libraries() {
@@ -118,7 +121,8 @@ undelegated)
 esac
 if [[ -e $top/build/kiln ]]; then
 	check "kiln finds its libraries" kiln_finds_its_libraries
-	check "kiln starts" kiln_says_its_version
+	check "kiln runs a program" kiln_runs_a_program
+	"$KILN_BIN" doctor 2>&1 | sed 's/^/#   /'
 fi
 echo "1..$count"
 exit "$status"

@@ -3,7 +3,6 @@
 import io
 import subprocess
 import tarfile
-from pathlib import Path
 
 # Of a build folder the guest needs programs, not what they were made from.
 NOT_NEEDED = (".o", ".a", ".d", ".ninja", ".json", ".dat", ".txt", ".ninja_log", ".ninja_deps")
@@ -37,13 +36,18 @@ def owned_by_root(info):
 
 
 def pack(top, build, plan, disk):
-    """Writes everything below kiln/ to `disk`; the build folder is kiln/build there, whatever it is called here."""
+    """Writes everything below kiln/ to `disk`; the build folder is kiln/build there, whatever it is called here.
+
+    Returns the names of the programs that went in.
+    """
+    programs = [str(path.relative_to(build)) for path in built_files(build)] if build.is_dir() else []
     with tarfile.open(disk, "w") as tar:
         for name in tree_files(top):
             tar.add(top / name, f"kiln/{name}", recursive=False, filter=owned_by_root)
-        for path in built_files(build) if build.is_dir() else []:
-            tar.add(path, str(Path("kiln/build") / path.relative_to(build)), recursive=False, filter=owned_by_root)
+        for name in programs:
+            tar.add(build / name, f"kiln/build/{name}", recursive=False, filter=owned_by_root)
         info = tarfile.TarInfo("kiln/vm-plan")
         data = plan.encode()
         info.size = len(data)
         tar.addfile(owned_by_root(info), io.BytesIO(data))
+    return programs
