@@ -1,6 +1,7 @@
 #include "wire/init_proto.h"
 
 #include "wire/cursor.h"
+#include "wire/step_kill.h"
 
 #include <errno.h>
 
@@ -133,7 +134,7 @@ int wire_start_decode(const struct wire_frame *frame, struct wire_start *ret)
 	}
 	get_strings(&r, &ret->argv);
 	get_strings(&r, &ret->envp);
-	if (ret->argv.count == 0)
+	if (ret->argv.count == 0 || ret->flags & ~(uint32_t)WIRE_START_ALL)
 		return -EPROTO;
 	return reader_end(&r);
 }
@@ -196,7 +197,7 @@ int wire_exit_decode(const struct wire_frame *frame, struct wire_exit *ret)
 	ret->stderr_bytes = wire_get_uint(&r, 8);
 	ret->processes_peak = (uint32_t)wire_get_uint(&r, 4);
 	if (ret->stage >= WIRE_STAGE_COUNT || ret->error > 4095 || ret->signaled > 1 || ret->disk_full > 1 ||
-	    ret->status > 255)
+	    ret->kill >= STEP_KILL_COUNT || ret->status > 255)
 		return -EPROTO;
 	return reader_end(&r);
 }

@@ -81,6 +81,7 @@ enum wire_start_flag {
 	WIRE_START_WATCH_MEMORY = 1u << 1, /* no cgroup holds memory: watch it */
 	WIRE_START_WATCH_CPU = 1u << 2,
 	WIRE_START_NPROC = 1u << 3, /* no cgroup holds processes: RLIMIT_NPROC */
+	WIRE_START_ALL = (1u << 4) - 1,
 };
 
 #define WIRE_STRINGS_MAX 4096 /* arguments, environment entries, globs: each list */
