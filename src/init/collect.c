@@ -25,12 +25,10 @@ struct walk {
 	const struct wire_collect *what;
 	char path[WIRE_PATH_MAX];
 	size_t path_len;
-	uint32_t visited, sent_files, omitted;
+	uint32_t visited, sent_files;
 	uint64_t sent_bytes;
 	uint32_t error; /* errno for COLLECT_END */
 };
-
-#define OMITTED_MAX 100
 
 static void report(struct walk *w, const struct wire_collected *file)
 {
@@ -48,8 +46,7 @@ static void omit(struct walk *w, enum wire_omit reason, uint64_t size)
 
 	if (w->what->kind == WIRE_COLLECT_KEEP && reason != WIRE_OMIT_NOT_REGULAR)
 		w->error = EFBIG;
-	if (w->omitted++ < OMITTED_MAX)
-		report(w, &file);
+	report(w, &file);
 }
 
 static bool wanted(const struct walk *w)
@@ -318,9 +315,11 @@ void collect(struct init *init, const struct wire_collect *what)
 	if (fd >= 0)
 		visit_dir(&walk, fd, 0);
 	setfsuid(user);
-	if (walk.visited >= COLLECT_VISIT_MAX)
+	if (walk.visited >= COLLECT_VISIT_MAX) {
+		walk.path[0] = '.'; /* all the rest of the folder */
 		omit(&walk, WIRE_OMIT_TOO_MANY, 0);
-	else if (what->kind == WIRE_COLLECT_CHANGES)
+	}
+	if (walk.visited < COLLECT_VISIT_MAX && what->kind == WIRE_COLLECT_CHANGES)
 		report_deleted(&walk);
 	wire_u32_encode(walk.error, payload, sizeof(payload));
 	out_frame(init, WIRE_COLLECT_END, 0, payload, sizeof(payload));

@@ -71,6 +71,8 @@ static int set_rlimit(int which, int64_t value)
 static int set_rlimits(const struct spawn *spawn)
 {
 	const int64_t *limit = spawn->limits->value;
+	/* Where a cgroup holds processes this is a back-stop; else init itself counts if it is the same uid. */
+	int64_t spare = spawn->flags & WIRE_START_NPROC ? getuid() == spawn->config->payload_uid : 8;
 	/*
 	 * CORE is 1 and not 0: with a pipe in core_pattern the kernel ignores 0 and starts the host's
 	 * handler; 1 makes it skip
@@ -86,7 +88,7 @@ static int set_rlimits(const struct spawn *spawn)
 		{ RLIMIT_NOFILE, limit[LIMIT_OPEN_FILES] },
 		{ RLIMIT_STACK, limit[LIMIT_STACK_BYTES] },
 		{ RLIMIT_CPU, (limit[LIMIT_CPU_MS] + 999) / 1000 + 2 },
-		{ RLIMIT_NPROC, limit[LIMIT_PROCESSES] + (spawn->flags & WIRE_START_NPROC ? 0 : 8) },
+		{ RLIMIT_NPROC, limit[LIMIT_PROCESSES] + spare },
 		{ RLIMIT_MEMLOCK, 64 * 1024 },
 		{ RLIMIT_MSGQUEUE, 64 * 1024 },
 		{ RLIMIT_SIGPENDING, 256 },

@@ -152,6 +152,7 @@ void cgroup_box_sample(struct cgroup_box *box)
 
 void cgroup_box_usage(const struct cgroup_box *box, struct keeper_usage *ret)
 {
+	uint64_t init = box->host && box->host->version == 1; /* it is counted too */
 	uint64_t peak;
 
 	*ret = (struct keeper_usage){ 0 };
@@ -161,7 +162,9 @@ void cgroup_box_usage(const struct cgroup_box *box, struct keeper_usage *ret)
 	ret->memory_peak_bytes = box->host->memory ? ops(box)->memory_peak(box) : 0;
 	ret->oom_kills = box->host->memory ? cgroup_box_oom_kills(box) : 0;
 	ret->forks_refused = box->host->pids ? ops(box)->refused(box) - box->refused_base : 0;
-	peak = box->host->version == 2 ? cgroup_read_number(ops(box)->pids_fd(box), "pids.peak", 0) : 0;
+	/* A peak that an earlier step set (version 1 has one group for all) says nothing about this one; the samples do. */
+	peak = box->host->pids ? cgroup_read_number(ops(box)->pids_fd(box), "pids.peak", 0) : 0;
+	peak = peak > box->peak_base ? peak - init : 0;
 	ret->processes_peak = peak > box->processes_peak ? (uint32_t)peak : box->processes_peak;
 }
 

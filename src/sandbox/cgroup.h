@@ -48,7 +48,7 @@ struct cgroup_box {
 	uint32_t step;
 	struct limits written;
 	uint64_t cpu_base_us;
-	uint32_t oom_base, refused_base, processes_peak;
+	uint32_t oom_base, refused_base, peak_base, processes_peak;
 };
 
 /*

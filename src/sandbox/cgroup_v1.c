@@ -144,6 +144,9 @@ static int v1_step(struct cgroup_box *box, uint32_t step, const struct limits *l
 		return err_set(err, r, "cgroup: reset the memory peak");
 	box->cpu_base_us = v1_cpu_us(box);
 	box->refused_base = box->fd[CGROUP_PIDS] >= 0 ? v1_refused(box) : 0;
+	box->peak_base = box->fd[CGROUP_PIDS] >= 0
+				 ? (uint32_t)cgroup_read_number(box->fd[CGROUP_PIDS], "pids.peak", 0)
+				 : 0;
 	box->step = step;
 	return 0;
 }

@@ -110,6 +110,7 @@ struct sandbox {
 	uint8_t *start_payload;
 	size_t start_len;
 	enum step_kill kill;
+	bool stdin_eof; /* of a step that is being prepared: follows START */
 	uint64_t started_us;
 	struct wire_exit exit;
 	uint64_t seen[2]; /* bytes of output received */

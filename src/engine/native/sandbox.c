@@ -290,6 +290,8 @@ static void on_step_prepared(struct sandbox *sb, const struct keeper_message *re
 	sb->state = SANDBOX_RUNNING;
 	sb->started_us = uv_hrtime() / 1000;
 	r = outgoing_frame(&sb->out, WIRE_START, sb->start_payload, sb->start_len);
+	if (r == 0 && sb->stdin_eof)
+		r = outgoing_frame(&sb->out, WIRE_STDIN_EOF, NULL, 0);
 	if (r == 0 && sb->kill != STEP_KILL_NONE)
 		r = outgoing_frame(&sb->out, WIRE_KILL, &reason, 1);
 	free(sb->start_payload);
@@ -354,6 +356,7 @@ int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *
 	}
 	sb->limits = step->limits;
 	sb->kill = STEP_KILL_NONE;
+	sb->stdin_eof = false;
 	sb->seen[0] = sb->seen[1] = 0;
 	memset(&sb->exit, 0, sizeof(sb->exit));
 	sb->state = SANDBOX_PREPARING;
@@ -376,6 +379,8 @@ void sandbox_stdin_eof(struct engine_sandbox *handle)
 {
 	struct sandbox *sb = of(handle);
 
+	if (sb->state == SANDBOX_PREPARING)
+		sb->stdin_eof = true;
 	if (sb->state != SANDBOX_RUNNING || sb->destroyed)
 		return;
 	if (outgoing_frame(&sb->out, WIRE_STDIN_EOF, NULL, 0) < 0)
