@@ -316,7 +316,7 @@ void collect(struct init *init, const struct wire_collect *what)
 		visit_dir(&walk, fd, 0);
 	setfsuid(user);
 	if (walk.visited >= COLLECT_VISIT_MAX) {
-		walk.path[0] = '.'; /* all the rest of the folder */
+		memcpy(walk.path, ".", 2); /* all the rest of the folder */
 		omit(&walk, WIRE_OMIT_TOO_MANY, 0);
 	}
 	if (walk.visited < COLLECT_VISIT_MAX && what->kind == WIRE_COLLECT_CHANGES)

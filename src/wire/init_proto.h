@@ -24,12 +24,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION	  1
-#define WIRE_HEADER_SIZE  8
-#define WIRE_TO_INIT_MAX  (1024u * 1024)
-#define WIRE_TO_HOST_MAX  (64u * 1024)
-#define WIRE_STDIN_WINDOW (256u * 1024) /* bytes of stdin that init will hold */
-#define WIRE_PATH_MAX	  4096u
+#define WIRE_VERSION	   1
+#define WIRE_HEADER_SIZE   8
+#define WIRE_TO_INIT_MAX   (1024u * 1024)
+#define WIRE_TO_HOST_MAX   (64u * 1024)
+#define WIRE_STDIN_WINDOW  (256u * 1024) /* bytes of stdin that init will hold */
+#define WIRE_PATH_MAX	   4096u
+#define WIRE_COLLECTED_MAX (100u * 1000) /* files and omissions told in one collection */
 
 enum wire_type {
 	/* host to init */

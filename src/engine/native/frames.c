@@ -25,7 +25,8 @@ static int on_synced(struct sandbox *sb, const struct wire_frame *frame)
 	struct err err = ERR_INIT;
 	struct wire_synced synced;
 
-	if (sb->state != SANDBOX_UPLOADING || wire_synced_decode(frame, &synced) < 0)
+	/* Not before all was sent: from `uploaded` on the files' bytes are no longer ours to send. */
+	if (sb->state != SANDBOX_UPLOADING || sb->out.first || wire_synced_decode(frame, &synced) < 0)
 		return -EPROTO;
 	sb->state = SANDBOX_IDLE;
 	if (synced.error)
@@ -52,8 +53,10 @@ static int on_credit(struct sandbox *sb, const struct wire_frame *frame)
 {
 	uint32_t len;
 
-	if (sb->state != SANDBOX_RUNNING || wire_u32_decode(frame, &len) < 0 || len > WIRE_STDIN_WINDOW)
+	if (sb->state != SANDBOX_RUNNING || wire_u32_decode(frame, &len) < 0 ||
+	    len > WIRE_STDIN_WINDOW - sb->stdin_credit)
 		return -EPROTO;
+	sb->stdin_credit += len;
 	if (sb->events->stdin_wanted)
 		sb->events->stdin_wanted(sb->user, len);
 	return 0;
@@ -68,12 +71,27 @@ static int on_exit_frame(struct sandbox *sb, const struct wire_frame *frame)
 	return 0;
 }
 
+/* What was not asked for is not taken: neither larger files nor more of them. */
+static int count_collected(struct sandbox *sb, const struct wire_collected *file)
+{
+	struct engine_collect_spec *left = &sb->collect;
+
+	if (sb->collect_entries == 0 || file->sent > left->file_bytes || file->sent > left->total_bytes)
+		return -EPROTO;
+	if (file->change < WIRE_DELETED && left->files-- == 0)
+		return -EPROTO;
+	sb->collect_entries--;
+	left->total_bytes -= file->sent;
+	return 0;
+}
+
 static int on_collected(struct sandbox *sb, const struct wire_frame *frame)
 {
 	struct engine_collected out;
 	struct wire_collected file;
 
-	if (sb->state != SANDBOX_COLLECTING || sb->file_left || wire_collected_decode(frame, &file) < 0)
+	if (sb->state != SANDBOX_COLLECTING || sb->file_left || wire_collected_decode(frame, &file) < 0 ||
+	    count_collected(sb, &file) < 0)
 		return -EPROTO;
 	out = (struct engine_collected){
 		.change = (enum engine_file_change)file.change,
@@ -114,7 +132,10 @@ static int on_collect_end(struct sandbox *sb, const struct wire_frame *frame)
 
 static int on_started(struct sandbox *sb, const struct wire_frame *frame)
 {
-	return sb->state == SANDBOX_RUNNING && frame->len == 0 ? 0 : -EPROTO;
+	if (sb->state != SANDBOX_RUNNING || sb->started || frame->len)
+		return -EPROTO;
+	sb->started = true;
+	return 0;
 }
 
 static const struct {

@@ -40,8 +40,11 @@ static int receive(struct keeper_link *link, int flags, struct keeper_message *r
 	c = CMSG_FIRSTHDR(&msg);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
-	if ((size_t)n != sizeof(*ret))
+	if ((size_t)n != sizeof(*ret)) {
+		if (*ret_fd >= 0)
+			close(*ret_fd);
 		return n == 0 ? -EPIPE : -EPROTO;
+	}
 	ret->stage[sizeof(ret->stage) - 1] = '\0';
 	return 1;
 }

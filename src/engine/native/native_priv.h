@@ -113,8 +113,12 @@ struct sandbox {
 	bool stdin_eof; /* of a step that is being prepared: follows START */
 	uint64_t started_us;
 	struct wire_exit exit;
-	uint64_t seen[2]; /* bytes of output received */
-	/* The collected file that is coming. */
+	uint64_t seen[2];      /* bytes of output received */
+	bool started;	       /* STARTED has come */
+	uint32_t stdin_credit; /* bytes that init has allowed and not got */
+	/* What init may still send of the collection, and of its present file. */
+	struct engine_collect_spec collect;
+	uint32_t collect_entries;
 	uint64_t file_left;
 };
 

@@ -125,6 +125,16 @@ void sandbox_write(struct sandbox *sb)
 	update_poll(sb);
 }
 
+/*
+ * Of an init that died in a step the keeper will say why; one that only closed its socket meets the step's deadline.
+ * Outside a step nothing would ever end the wait for it.
+ */
+static void fail_at_eof(struct sandbox *sb)
+{
+	if (sb->eof && sb->state != SANDBOX_RUNNING && sb->state != SANDBOX_ENDING)
+		fail_with(sb, -EPIPE, "the sandbox's init died");
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct sandbox *sb = poll->data;
@@ -137,6 +147,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		r = sandbox_receive(sb);
 	if (r < 0)
 		fail_with(sb, r, "the sandbox's init sent something that it may not");
+	else
+		fail_at_eof(sb);
 	if (events & UV_WRITABLE)
 		sandbox_write(sb);
 	if (!sb->destroyed && sb->state != SANDBOX_DEAD)
@@ -358,6 +370,8 @@ int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *
 	sb->kill = STEP_KILL_NONE;
 	sb->stdin_eof = false;
 	sb->seen[0] = sb->seen[1] = 0;
+	sb->started = false;
+	sb->stdin_credit = 0;
 	memset(&sb->exit, 0, sizeof(sb->exit));
 	sb->state = SANDBOX_PREPARING;
 	return 0;
@@ -369,6 +383,7 @@ void sandbox_stdin_write(struct engine_sandbox *handle, const uint8_t *data, siz
 
 	if (sb->state != SANDBOX_RUNNING || sb->destroyed)
 		return;
+	sb->stdin_credit -= len < sb->stdin_credit ? (uint32_t)len : sb->stdin_credit;
 	if (outgoing_frame(&sb->out, WIRE_STDIN, data, len) < 0)
 		fail_with(sb, -ENOMEM, "hold stdin");
 	else
@@ -416,6 +431,7 @@ static void on_step_counted(struct sandbox *sb, const struct keeper_message *rep
 		return;
 	}
 	report_step(sb, &reply->usage, NULL);
+	fail_at_eof(sb);
 }
 
 void sandbox_exited(struct sandbox *sb)
@@ -506,6 +522,9 @@ void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_
 		sandbox_tell_pending(sb);
 	} else {
 		sb->state = SANDBOX_COLLECTING;
+		sb->collect = *spec;
+		sb->collect.globs = NULL;
+		sb->collect_entries = WIRE_COLLECTED_MAX;
 		sb->file_left = 0;
 		sandbox_write(sb);
 	}
