@@ -28,6 +28,8 @@ static _Noreturn void execute_front(const struct keeper *k, int socket_fd)
 	sigset_t none;
 	int exe_fd = fcntl(KEEPER_FRONT_FD, F_DUPFD_CLOEXEC, 20);
 
+	/* A key at the terminal signals the keeper alone, which passes it on: twice would mean to end at once. */
+	setsid();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (exe_fd < 0 || dup2(socket_fd, KEEPER_SOCKET_FD) < 0)
@@ -60,6 +62,18 @@ int front_start(struct keeper *k, struct err *err)
 	k->epoch++;
 	k->socket_fd = ends[0];
 	return keeper_watch(k, ends[0], WATCH_SOCKET, 0);
+}
+
+/* The front drains and exits; then so do we. A second signal hurries it. A terminal that hangs up ends us alike. */
+void front_tell_end(struct keeper *k, int number)
+{
+	if (number == SIGHUP)
+		number = SIGTERM;
+	if (number != SIGTERM && number != SIGINT)
+		return;
+	k->ending = true;
+	if (k->front_pid > 0)
+		kill(k->front_pid, number);
 }
 
 static bool crashes_too_often(void)
@@ -103,10 +117,13 @@ void front_reap(struct keeper *k)
 		close(k->socket_fd);
 		k->socket_fd = -1;
 	}
-	if (WIFSIGNALED(status) && !k->stopping && !crashes_too_often()) {
+	if (WIFSIGNALED(status) && !k->stopping && !k->ending && !crashes_too_often()) {
 		restart(k, status);
 		return;
 	}
+	/* It was too young to catch the signal that we passed on: there was nothing to drain. */
+	if (k->ending && WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT))
+		status = 0;
 	k->front_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	k->stopping = true;
 }

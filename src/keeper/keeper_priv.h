@@ -63,6 +63,7 @@ struct keeper {
 	pid_t front_pid;
 	int front_status;
 	bool front_gone, stopping;
+	bool ending; /* told to end: a front that dies is not started again */
 	char **argv;
 };
 
@@ -106,5 +107,7 @@ void idmap_find(struct idmap *map);
 /* front.c: the server's front as a child of ours. */
 [[nodiscard]] int front_start(struct keeper *k, struct err *err);
 void front_reap(struct keeper *k);
+/* Passes on a signal that asks the server to end. */
+void front_tell_end(struct keeper *k, int number);
 
 #endif

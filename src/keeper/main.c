@@ -145,9 +145,7 @@ static void handle_signals(struct keeper *k)
 	while (read(k->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD || !k->settings.serve)
 			continue;
-		/* The front drains and exits; then so do we. A second signal hurries it. */
-		if (k->front_pid > 0)
-			kill(k->front_pid, (int)info.ssi_signo);
+		front_tell_end(k, (int)info.ssi_signo);
 	}
 	front_reap(k);
 }

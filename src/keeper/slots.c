@@ -249,9 +249,9 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct e
 	if (r == 0)
 		r = start_child(k, slot, request, err);
 	if (r < 0) {
-		if (slot->pid)
-			slot_kill(k, slot, true);
-		else
+		slot_kill(k, slot, true);
+		slot->reaped = slot->pid == 0;
+		if (slot->reaped)
 			try_release(k, slot);
 	}
 	return r;
@@ -272,6 +272,11 @@ void slot_on_sync(struct keeper *k, struct slot *slot)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	/* Its death closes it too: what has failed or was killed must not become ready by that. */
+	if (slot->state != SLOT_SETUP) {
+		close_fd(k, &slot->sync_fd);
+		return;
+	}
 	if (n == 0) { /* executed */
 		close_fd(k, &slot->sync_fd);
 		slot->state = SLOT_READY;
