@@ -21,7 +21,6 @@
 #define WATCH_SAMPLE_US	 4000
 #define WATCH_CLOSE_US	 1000 /* when more than half of the memory is used */
 #define NEAR_FULL_BLOCKS 2
-#define PAGE_BYTES	 4096
 #define TICKS_PER_SECOND 100 /* USER_HZ */
 
 uint64_t watch_next_us(const struct init *init)
@@ -71,16 +70,65 @@ static bool read_process_file(int proc_fd, const char *pid, const char *file, ch
 	return true;
 }
 
-/* Resident pages less shared file pages, as bytes. */
-static uint64_t resident_bytes(int proc_fd, const char *pid)
+/* The number of kilobytes behind `key` in a file of "key: number kB" lines, as bytes; 0 without. */
+static uint64_t kilobytes_of(const char *text, const char *key)
 {
-	unsigned long size, resident, shared;
-	char text[128];
+	const char *at = strstr(text, key);
+	unsigned long long value;
 
-	if (!read_process_file(proc_fd, pid, "statm", text, sizeof(text)) ||
-	    sscanf(text, "%lu %lu %lu", &size, &resident, &shared) != 3 || shared > resident)
+	return at && sscanf(at + strlen(key), "%llu", &value) == 1 ? value * 1024 : 0;
+}
+
+/* The status of a process, or, when its first thread has ended and shows no memory any more, of another thread. */
+static bool read_status(int proc_fd, const char *pid, char *text, size_t size)
+{
+	char path[sizeof(((struct dirent *)0)->d_name) + 8];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+	int fd;
+
+	if (!read_process_file(proc_fd, pid, "status", text, size))
+		return false;
+	if (strstr(text, "\nRssAnon:") || strstr(text, "\nThreads:\t1\n"))
+		return true;
+	snprintf(path, sizeof(path), "%s/task", pid);
+	fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	while (dir && !found && (entry = readdir(dir)))
+		found = entry->d_name[0] != '.' &&
+			read_process_file(dirfd(dir), entry->d_name, "status", text, size) &&
+			strstr(text, "\nRssAnon:");
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/*
+ * Pages of its own, page tables included (reading zeros needs nothing else), and in *ret_shared the shared memory that
+ * it maps: anonymous, or files on the scratch.
+ */
+static uint64_t resident_bytes(int proc_fd, const char *pid, uint64_t *ret_shared)
+{
+	char text[4096];
+
+	*ret_shared = 0;
+	if (!read_status(proc_fd, pid, text, sizeof(text)))
 		return 0;
-	return (uint64_t)(resident - shared) * PAGE_BYTES;
+	*ret_shared = kilobytes_of(text, "\nRssShmem:");
+	return kilobytes_of(text, "\nRssAnon:") + kilobytes_of(text, "\nVmPTE:");
+}
+
+/* The same shared memory, each page divided among those that map it. Walks the page tables: only when it matters. */
+static uint64_t shared_part_bytes(int proc_fd, const char *pid, uint64_t shared)
+{
+	char text[2048];
+
+	/* Not to be had once the first thread has ended. */
+	if (!read_process_file(proc_fd, pid, "smaps_rollup", text, sizeof(text)) ||
+	    !strstr(text, "\nPss_Shmem:"))
+		return shared;
+	return kilobytes_of(text, "\nPss_Shmem:");
 }
 
 /* Of the children that it has waited for: fields 16 and 17 of its stat, behind a name that may hold anything. */
@@ -118,41 +166,75 @@ static uint64_t reaped_cpu_us(void)
 	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-static void sample_processes(struct init *init, enum step_kill *ret_kill)
+struct sample {
+	uint64_t own, shared; /* bytes */
+	uint64_t cpu_us;
+	uint32_t processes;
+};
+
+/* `exact`: shared memory counted once, however many map it, for the price of a walk through page tables. */
+static bool take_sample(const struct init *init, bool exact, struct sample *ret)
 {
-	struct step *step = &init->step;
-	uint64_t memory = 0, cpu = reaped_cpu_us() - step->reaped_cpu_us;
-	uint32_t processes = 0;
 	struct dirent *entry;
-	struct statfs fs;
 	int fd = openat(init->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
+	*ret = (struct sample){ 0 };
 	if (!dir)
-		return;
+		return false;
 	while ((entry = readdir(dir))) {
+		uint64_t shared = 0;
 		int pid = 0;
 
 		if (sscanf(entry->d_name, "%d", &pid) != 1 || pid <= 1)
 			continue;
-		processes++;
-		memory += resident_bytes(init->proc_fd, entry->d_name);
-		cpu += own_cpu_us(pid) + waited_cpu_us(init->proc_fd, entry->d_name);
+		ret->processes++;
+		ret->own += resident_bytes(init->proc_fd, entry->d_name, &shared);
+		ret->shared +=
+			exact && shared ? shared_part_bytes(init->proc_fd, entry->d_name, shared) : shared;
+		ret->cpu_us += own_cpu_us(pid) + waited_cpu_us(init->proc_fd, entry->d_name);
 	}
 	closedir(dir);
-	/* Reaped already, but it was one of those that stood in the way of a fork. */
-	processes += step->main_gone;
-	if (fstatfs(init->sandbox_fd, &fs) == 0)
-		memory += (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize;
+	return true;
+}
 
-	if (processes > step->processes_peak)
-		step->processes_peak = processes;
+/*
+ * What the processes have, and what lies on the scratch. A file there may be mapped as well: of the two the larger
+ * counts, so that nobody is killed for one page seen twice.
+ */
+static uint64_t memory_of(const struct init *init, const struct sample *sample)
+{
+	uint64_t disk = 0;
+	struct statfs fs;
+
+	if (fstatfs(init->sandbox_fd, &fs) == 0)
+		disk = (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize;
+	return sample->own + (sample->shared > disk ? sample->shared : disk);
+}
+
+static void sample_processes(struct init *init, enum step_kill *ret_kill)
+{
+	struct step *step = &init->step;
+	uint64_t limit = (uint64_t)step->limits.value[LIMIT_MEMORY_BYTES];
+	struct sample sample;
+	uint64_t memory, cpu = reaped_cpu_us() - step->reaped_cpu_us;
+
+	if (!take_sample(init, false, &sample))
+		return;
+	memory = memory_of(init, &sample);
+	/* Shared memory counted too often may be why it looks like too much, or like a new peak. */
+	if (sample.shared && memory > step->memory_peak_bytes && take_sample(init, true, &sample))
+		memory = memory_of(init, &sample);
+	cpu += sample.cpu_us;
+	/* Reaped already, but it was one of those that stood in the way of a fork. */
+	sample.processes += step->main_gone;
+	if (sample.processes > step->processes_peak)
+		step->processes_peak = sample.processes;
 	if (memory > step->memory_peak_bytes)
 		step->memory_peak_bytes = memory;
 	if (cpu > step->cpu_seen_us)
 		step->cpu_seen_us = cpu;
-	if (step->flags & WIRE_START_WATCH_MEMORY &&
-	    memory > (uint64_t)step->limits.value[LIMIT_MEMORY_BYTES])
+	if (step->flags & WIRE_START_WATCH_MEMORY && memory > limit)
 		*ret_kill = STEP_KILL_MEMORY;
 	else if (step->flags & WIRE_START_WATCH_CPU &&
 		 cpu / 1000 >= (uint64_t)step->limits.value[LIMIT_CPU_MS])

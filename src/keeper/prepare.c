@@ -73,12 +73,12 @@ static int append_program(int to, int from, uint32_t *ret_instructions)
 	return count > BPF_MAXINSNS ? -E2BIG : 0;
 }
 
-static int prepare_config(int *ret_fd, struct err *err)
+static int prepare_config(bool watched, int *ret_fd, struct err *err)
 {
 	struct init_config config = { .magic = INIT_CONFIG_MAGIC, .payload_uid = 1000, .payload_gid = 1000 };
 	AUTO_CLOSE int fd = -1;
 	int programs[2] = { -1, -1 };
-	int r = seccomp_compile(programs, err);
+	int r = seccomp_compile(watched, programs, err);
 
 	if (r < 0)
 		return r;
@@ -101,7 +101,7 @@ int prepare_shared(struct keeper *k, struct err *err)
 	int r = prepare_init(k, err);
 
 	if (r == 0)
-		r = prepare_config(&k->config_fd, err);
+		r = prepare_config(!k->cgroups.memory, &k->config_fd, err);
 	if (r == 0)
 		r = mount_plan_host(&k->plan, err);
 	return r;

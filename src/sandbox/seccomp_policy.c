@@ -7,6 +7,7 @@
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -32,6 +33,8 @@ static const struct {
 	{ "socket", 1, { { 0, SCMP_CMP_EQ, AF_INET, 0 } } },
 	{ "socket", 1, { { 0, SCMP_CMP_EQ, AF_INET6, 0 } } },
 	{ "socket", 2, { { 0, SCMP_CMP_EQ, AF_NETLINK, 0 }, { 2, SCMP_CMP_EQ, 0, 0 } } },
+	/* Of any family the kernel makes both sockets, loading its module, before it asks whether pairs are known. */
+	{ "socketpair", 1, { { 0, SCMP_CMP_EQ, AF_UNIX, 0 } } },
 	{ "mknod", 1, { { 1, SCMP_CMP_MASKED_EQ, S_IFMT, 0 } } },
 	{ "mknod", 1, { { 1, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFREG } } },
 	{ "mknod", 1, { { 1, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFIFO } } },
@@ -95,12 +98,20 @@ static int add_rule(scmp_filter_ctx ctx, uint32_t action, const char *name, unsi
 	return seccomp_rule_add_array(ctx, action, number, count, args);
 }
 
-static int fill_allow_list(scmp_filter_ctx ctx)
+static bool makes_unmapped_memory(const char *name)
+{
+	return strcmp(name, "memfd_create") == 0 || strcmp(name, "shmget") == 0;
+}
+
+static int fill_allow_list(scmp_filter_ctx ctx, bool watched)
 {
 	int r = 0;
 
-	for (const char *const *name = seccomp_allowed; *name && r == 0; name++)
+	for (const char *const *name = seccomp_allowed; *name && r == 0; name++) {
+		if (watched && makes_unmapped_memory(*name))
+			continue;
 		r = add_rule(ctx, SCMP_ACT_ALLOW, *name, 0, NULL);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(allowed_values) && r == 0; i++)
 		r = add_rule(ctx, SCMP_ACT_ALLOW, allowed_values[i].name, allowed_values[i].count,
 			     allowed_values[i].args);
@@ -122,7 +133,7 @@ static int fill_refusals(scmp_filter_ctx ctx)
 	return r;
 }
 
-static int compile_one(bool allow_list, int *ret_fd)
+static int compile_one(bool allow_list, bool watched, int *ret_fd)
 {
 	scmp_filter_ctx ctx = seccomp_init(allow_list ? SCMP_ACT_ERRNO(ENOSYS) : SCMP_ACT_ALLOW);
 	AUTO_CLOSE int fd = -1;
@@ -134,7 +145,7 @@ static int compile_one(bool allow_list, int *ret_fd)
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (r == 0)
-		r = allow_list ? fill_allow_list(ctx) : fill_refusals(ctx);
+		r = allow_list ? fill_allow_list(ctx, watched) : fill_refusals(ctx);
 	if (r == 0) {
 		fd = memfd_create("kiln-seccomp", MFD_CLOEXEC);
 		r = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
@@ -146,13 +157,13 @@ static int compile_one(bool allow_list, int *ret_fd)
 	return 0;
 }
 
-int seccomp_compile(int ret_fds[2], struct err *err)
+int seccomp_compile(bool watched, int ret_fds[2], struct err *err)
 {
 	AUTO_CLOSE int allow_fd = -1;
-	int r = compile_one(true, &allow_fd);
+	int r = compile_one(true, watched, &allow_fd);
 
 	if (r == 0)
-		r = compile_one(false, &ret_fds[1]);
+		r = compile_one(false, watched, &ret_fds[1]);
 	if (r < 0)
 		return err_set(err, r, "compile the system call filter");
 	ret_fds[0] = TAKE_FD(allow_fd);

@@ -268,7 +268,6 @@ const char *const seccomp_allowed[] = {
 	"sigaltstack",
 	"signalfd",
 	"signalfd4",
-	"socketpair",
 	"splice",
 	"stat",
 	"statfs",
