@@ -23,7 +23,8 @@ int err_set(struct err *err, int code, const char *format, ...)
 
 	used = strlen(err->text);
 	if (code < 0 && used + 2 < sizeof(err->text))
-		snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerrordesc_np(-code) ?: "error");
+		snprintf(err->text + used, sizeof(err->text) - used, ": %s",
+			 strerrordesc_np(-code) ?: "error");
 	return code;
 }
 
@@ -46,7 +47,8 @@ int err_wrap(struct err *err, int code, const char *format, ...)
 	return code;
 }
 
-int err_refuse(struct err *err, enum err_kind kind, const char *slug, const char *field, const char *format, ...)
+int err_refuse(struct err *err, enum err_kind kind, const char *slug, const char *field, const char *format,
+	       ...)
 {
 	va_list args;
 
@@ -64,9 +66,9 @@ int err_refuse(struct err *err, enum err_kind kind, const char *slug, const char
 }
 
 static const int http_status[] = {
-	[ERR_INTERNAL] = 500,  [ERR_MALFORMED] = 400, [ERR_UNAUTHORIZED] = 401, [ERR_FORBIDDEN] = 403,
-	[ERR_UNKNOWN] = 404,   [ERR_METHOD] = 405,    [ERR_CONFLICT] = 409,	[ERR_TOO_LARGE] = 413,
-	[ERR_TYPE] = 415,      [ERR_IMPOSSIBLE] = 422, [ERR_QUOTA] = 429,	[ERR_BUSY] = 503,
+	[ERR_INTERNAL] = 500, [ERR_MALFORMED] = 400,  [ERR_UNAUTHORIZED] = 401, [ERR_FORBIDDEN] = 403,
+	[ERR_UNKNOWN] = 404,  [ERR_METHOD] = 405,     [ERR_CONFLICT] = 409,	[ERR_TOO_LARGE] = 413,
+	[ERR_TYPE] = 415,     [ERR_IMPOSSIBLE] = 422, [ERR_QUOTA] = 429,	[ERR_BUSY] = 503,
 };
 
 int err_kind_http_status(enum err_kind kind)

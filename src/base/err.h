@@ -15,22 +15,22 @@
 #include <stddef.h>
 
 enum err_kind {
-	ERR_INTERNAL,	   /* kiln's own fault or the host's: 500 */
-	ERR_MALFORMED,	   /* 400 */
-	ERR_UNAUTHORIZED,  /* 401 */
-	ERR_FORBIDDEN,	   /* 403 */
-	ERR_UNKNOWN,	   /* 404 */
-	ERR_METHOD,	   /* 405 */
-	ERR_CONFLICT,	   /* 409 */
-	ERR_TOO_LARGE,	   /* 413 */
-	ERR_TYPE,	   /* 415 */
-	ERR_IMPOSSIBLE,	   /* 422 */
-	ERR_QUOTA,	   /* 429 */
-	ERR_BUSY,	   /* 503 */
+	ERR_INTERNAL,	  /* kiln's own fault or the host's: 500 */
+	ERR_MALFORMED,	  /* 400 */
+	ERR_UNAUTHORIZED, /* 401 */
+	ERR_FORBIDDEN,	  /* 403 */
+	ERR_UNKNOWN,	  /* 404 */
+	ERR_METHOD,	  /* 405 */
+	ERR_CONFLICT,	  /* 409 */
+	ERR_TOO_LARGE,	  /* 413 */
+	ERR_TYPE,	  /* 415 */
+	ERR_IMPOSSIBLE,	  /* 422 */
+	ERR_QUOTA,	  /* 429 */
+	ERR_BUSY,	  /* 503 */
 };
 
 struct err {
-	int code;	  /* negative errno */
+	int code; /* negative errno */
 	enum err_kind kind;
 	const char *slug; /* static; API.md's error code, e.g. "limit_too_high"; NULL when internal */
 	char field[128];  /* the request field at fault, e.g. "limits.memory_bytes"; may be empty */
@@ -49,8 +49,8 @@ int err_wrap(struct err *err, int code, const char *format, ...) __attribute__((
  * Sets *err to a refusal. `slug` must be a string literal; `field` may be NULL or a path such as "steps[1].name" (cut
  * at its end when longer than the buffer). Returns -EINVAL.
  */
-int err_refuse(struct err *err, enum err_kind kind, const char *slug, const char *field, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+int err_refuse(struct err *err, enum err_kind kind, const char *slug, const char *field, const char *format,
+	       ...) __attribute__((format(printf, 5, 6)));
 
 /* The HTTP status of a kind. */
 int err_kind_http_status(enum err_kind kind);

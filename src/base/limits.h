@@ -30,11 +30,11 @@ struct limits {
 };
 
 struct limit_info {
-	const char *name;	/* as in API.md */
+	const char *name; /* as in API.md */
 	int64_t minimum;
-	int64_t default_value;	/* where neither request nor language says one */
+	int64_t default_value;	 /* where neither request nor language says one */
 	int64_t default_ceiling; /* where the configuration says none */
-	const char *help;	/* half a sentence for --help and openapi */
+	const char *help;	 /* half a sentence for --help and openapi */
 };
 
 extern const struct limit_info limit_table[LIMIT_COUNT];

@@ -14,16 +14,16 @@
 
 struct step_facts {
 	bool engine_failed;
-	bool started;	/* false: exec or set-up of the step failed; the engine's error says why */
+	bool started; /* false: exec or set-up of the step failed; the engine's error says why */
 	bool signaled;
-	int exit_code;	/* where not signaled */
-	int signal;	/* where signaled */
+	int exit_code; /* where not signaled */
+	int signal;    /* where signaled */
 	enum step_kill kill;
 	uint32_t oom_kills;	/* processes that the kernel killed for memory during the step */
 	uint32_t forks_refused; /* by the pids cgroup or RLIMIT_NPROC, as far as the host counts them */
-	bool disk_full;		/* the sandbox's tmpfs had no block or no inode left, at the end or at a sample */
+	bool disk_full; /* the sandbox's tmpfs had no block or no inode left, at the end or at a sample */
 	uint64_t disk_used_bytes; /* peak of the samples */
-	uint64_t stdout_bytes;	/* printed, which may be more than was kept */
+	uint64_t stdout_bytes;	  /* printed, which may be more than was kept */
 	uint64_t stderr_bytes;
 	uint64_t wall_us;
 	uint64_t cpu_us;

@@ -54,6 +54,7 @@ struct verdict verdict_of(const struct step_facts *facts, const struct limits *l
  * One English sentence for people, e.g. "killed at its memory limit: 256 MiB allowed, 256.0 MiB used (cgroup)".
  * Always NUL-terminated in `text`.
  */
-void verdict_explain(const struct verdict *verdict, const struct step_facts *facts, char *text, unsigned long size);
+void verdict_explain(const struct verdict *verdict, const struct step_facts *facts, char *text,
+		     unsigned long size);
 
 #endif

@@ -181,6 +181,7 @@ const char *mount_kind_name(enum mount_kind kind)
 		[MOUNT_PROC] = "mount proc at",
 		[MOUNT_MASK] = "mask",
 		[MOUNT_SEAL] = "make read-only",
+		[MOUNT_ROOT] = "change the root (is kiln in a chroot?)",
 	};
 
 	return names[kind];

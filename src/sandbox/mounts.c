@@ -227,6 +227,7 @@ static int apply(const struct mount_op *op, const struct mount_values *values)
 		return mask(op->target);
 	case MOUNT_SEAL:
 		return seal(op);
+	case MOUNT_ROOT:
 	case MOUNT_KIND_COUNT:
 		break;
 	}
@@ -248,8 +249,7 @@ static int change_root(void)
 int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *values,
 		     const struct mount_op **ret_failed)
 {
-	static const struct mount_op root = { MOUNT_SCRATCH, "/", NULL, 0 };
-	static const struct mount_op pivot = { MOUNT_SEAL, "/", NULL, 0 };
+	static const struct mount_op root = { MOUNT_ROOT, "/", NULL, 0 };
 	int r;
 
 	*ret_failed = &root;
@@ -265,6 +265,6 @@ int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *v
 			return r;
 	}
 	umask(022);
-	*ret_failed = &pivot;
+	*ret_failed = &root;
 	return change_root();
 }

@@ -20,7 +20,8 @@
 extern const char *const seccomp_allowed[]; /* NULL-terminated */
 
 /*
- * Writes the two programs into two memfds. Blocks for a few milliseconds. `watched`: no cgroup holds memory, so that
+ * Writes the two programs into two memfds. Blocks for a few milliseconds. `watched`: no cgroup holds memory,
+ * so that
  * none may be had which no process maps and the watchdog could not see (memfd_create, shmget).
  */
 [[nodiscard]] int seccomp_compile(bool watched, int ret_fds[2], struct err *err);

@@ -28,12 +28,12 @@ enum keeper_op {
 };
 
 enum keeper_event {
-	KEEPER_REPLY = 0, /* answers the request with this tag */
-	KEEPER_EVENT_CPU, /* the step used up its cpu_ms */
-	KEEPER_EVENT_OOM, /* the kernel killed a process of the step for memory */
+	KEEPER_REPLY = 0,      /* answers the request with this tag */
+	KEEPER_EVENT_CPU,      /* the step used up its cpu_ms */
+	KEEPER_EVENT_OOM,      /* the kernel killed a process of the step for memory */
 	KEEPER_EVENT_DEADLINE, /* the deadline passed with the step not ended: sandbox killed; `usage` holds */
-	KEEPER_EVENT_DIED, /* init is gone though nobody asked for it; `usage` holds */
-	KEEPER_EVENT_GONE, /* a destroyed sandbox is gone, its slot free */
+	KEEPER_EVENT_DIED,     /* init is gone though nobody asked for it; `usage` holds */
+	KEEPER_EVENT_GONE,     /* a destroyed sandbox is gone, its slot free */
 };
 
 #define KEEPER_FLAG_LOOPBACK 1u

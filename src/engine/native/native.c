@@ -6,9 +6,14 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#define HOST_IMAGE "host"
+
+/* By its name, or by the name with the digest that results give it. */
 static const char *native_image_find(struct engine *engine, const char *name)
 {
-	return strcmp(name, "host") == 0 ? "host" : NULL;
+	const struct native *native = (const struct native *)engine;
+
+	return strcmp(name, HOST_IMAGE) == 0 || strcmp(name, native->host_image) == 0 ? HOST_IMAGE : NULL;
 }
 
 static const char *native_image_digest_name(struct engine *engine, const char *name)
