@@ -162,7 +162,7 @@ void cgroup_box_usage(const struct cgroup_box *box, struct keeper_usage *ret)
 	ret->memory_peak_bytes = box->host->memory ? ops(box)->memory_peak(box) : 0;
 	ret->oom_kills = box->host->memory ? cgroup_box_oom_kills(box) : 0;
 	ret->forks_refused = box->host->pids ? ops(box)->refused(box) - box->refused_base : 0;
-	/* A peak that an earlier step set (version 1 has one group for all) says nothing about this one; the samples do. */
+	/* A peak that an earlier step set (version 1: one group for all) says nothing about this one. */
 	peak = box->host->pids ? cgroup_read_number(ops(box)->pids_fd(box), "pids.peak", 0) : 0;
 	peak = peak > box->peak_base ? peak - init : 0;
 	ret->processes_peak = peak > box->processes_peak ? (uint32_t)peak : box->processes_peak;

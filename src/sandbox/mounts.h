@@ -30,6 +30,7 @@ enum mount_kind {
 	MOUNT_PROC,
 	MOUNT_MASK, /* cover a file with our null device, or a folder with an empty one; nothing there: fine */
 	MOUNT_SEAL, /* remount read-only; further flags in `number` */
+	MOUNT_ROOT, /* not in a plan: before its first and after its last operation */
 	MOUNT_KIND_COUNT,
 };
 
