@@ -210,7 +210,7 @@ const struct http_route *http_route_find(const struct http_options *options, con
 					 const char *path, char **ret_allow, bool *ret_known);
 bool http_bearer_check(const struct http_options *options, const char *header, const struct http_token **ret);
 
-/* request.c */
+/* request.c: MHD's callbacks, with the parameters that it gives them. */
 void *http_request_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
 enum MHD_Result http_request_access(void *cls, struct MHD_Connection *mhd, const char *url,
 				    const char *method, const char *version, const char *data, size_t *len,

@@ -176,21 +176,24 @@ static void dispatch(struct http_request *request)
 	assert(request->kept || request->response || request->failed);
 }
 
-enum MHD_Result http_request_access(void *cls, struct MHD_Connection *mhd, const char *url,
-				    const char *method, const char *version, const char *data, size_t *len,
-				    void **context)
-{
-	struct http_request *request = *context;
+/* One of MHD's calls about a request. Of the body, *len is 0 at its end, and set to what was not taken. */
+struct call {
+	const char *method, *version;
+	const char *data;
+	size_t *len;
+};
 
-	if (!request)
-		return MHD_NO;
-	request->connection->server->callbacks++;
+static enum MHD_Result go_on(struct http_request *request, const struct call *call)
+{
+	struct http_connection *c = request->connection;
+
+	c->server->callbacks++;
 	if (request->gone)
 		return MHD_NO;
 	if (!request->head_done)
-		return head_read(request, method, version);
-	if (*len)
-		return body_read(request, data, len);
+		return head_read(request, call->method, call->version);
+	if (*call->len)
+		return body_read(request, call->data, call->len);
 
 	if (!request->dispatched) {
 		dispatch(request);
@@ -200,9 +203,18 @@ enum MHD_Result http_request_access(void *cls, struct MHD_Connection *mhd, const
 	if (request->response || request->failed)
 		return queue_answer(request);
 	request->suspended = true;
-	MHD_suspend_connection(mhd);
-	http_watch_start(request->connection);
+	MHD_suspend_connection(c->mhd);
+	http_watch_start(c);
 	return MHD_YES;
+}
+
+enum MHD_Result http_request_access(void *cls, struct MHD_Connection *mhd, const char *url,
+				    const char *method, const char *version, const char *data, size_t *len,
+				    void **context)
+{
+	const struct call call = { .method = method, .version = version, .data = data, .len = len };
+
+	return *context ? go_on(*context, &call) : MHD_NO;
 }
 
 void http_request_abandon(struct http_request *request)
