@@ -3,9 +3,8 @@
  * walk.
  *
  * The walk goes by directory descriptors, one component at a time, never follows a link and opens regular
- * files only.
- * Names in a folder are visited in byte order, so that what a bound cuts off does not depend on the file
- * system.
+ * files only. Names in a folder are visited in byte order, so that what a bound cuts off does not depend on
+ * the file system.
  */
 #include "init/init_priv.h"
 

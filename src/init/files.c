@@ -3,8 +3,7 @@
  * user's).
  *
  * Every path is resolved beneath /sandbox by openat2 without following a link: before the first step nobody
- * else is alive
- * in here, later (sessions) somebody may have left links behind.
+ * else is alive in here, later (sessions) somebody may have left links behind.
  */
 #include "init/init_priv.h"
 

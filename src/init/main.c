@@ -2,16 +2,12 @@
  * init: PID 1 of a sandbox.
  *
  * How it works. The keeper has made the namespaces and mounts and has executed this static program from a
- * sealed memfd,
- * with the host's socket as descriptor 3, its configuration as 4 and the sandbox's cgroup directory as 5. It
- * is another uid
- * than the payload, not dumpable, and hidden by hidepid, so that nothing in here can look at or touch it. One
- * poll
- * loop: frames from the host, the step's pipes, SIGCHLD, the step's deadline and the watchdog's samples. What
- * must hold
- * even if this process is stopped or broken (deadline, cgroup limits) is the keeper's; when the host's socket
- * closes, or
- * this process ends in any way, the kernel kills every process of the namespace.
+ * sealed memfd, with the host's socket as descriptor 3, its configuration as 4 and the sandbox's cgroup
+ * directory as 5. It is another uid than the payload, not dumpable, and hidden by hidepid, so that nothing
+ * in here can look at or touch it. One poll loop: frames from the host, the step's pipes, SIGCHLD, the
+ * step's deadline and the watchdog's samples. What must hold even if this process is stopped or broken
+ * (deadline, cgroup limits) is the keeper's; when the host's socket closes, or this process ends in any
+ * way, the kernel kills every process of the namespace.
  *
  * The host is trusted: a frame out of place is our own bug, and ends the sandbox.
  */

@@ -1,7 +1,6 @@
 /*
  * From fork to exec of the user's program. The order is the point: what needs a capability comes before the
- * bounding set
- * and the uid are given up, seccomp is the last thing before exec.
+ * bounding set and the uid are given up, seccomp is the last thing before exec.
  *
  * Only async-signal-safe calls and prepared data in here; what fails goes up the error pipe as {stage,
  * errno}.
@@ -75,9 +74,8 @@ static int set_rlimits(const struct spawn *spawn)
 	int64_t spare = spawn->flags & WIRE_START_NPROC ? getuid() == spawn->config->payload_uid : 8;
 	/*
 	 * CORE is 1 and not 0: with a pipe in core_pattern the kernel ignores 0 and starts the host's
-	 * handler; 1 makes it skip
-	 * the dump (fs/coredump.c). AS and DATA stay unlimited: memory is the cgroup's business (runtimes
-	 * reserve terabytes).
+	 * handler; 1 makes it skip the dump (fs/coredump.c). AS and DATA stay unlimited: memory is the
+	 * cgroup's business (runtimes reserve terabytes).
 	 */
 	const struct {
 		int which;
@@ -131,8 +129,7 @@ static int become_user(const struct init_config *config)
 		return r;
 	/*
 	 * Raw system calls: glibc's wrappers would signal other threads, of which there are none.
-	 * Supplementary groups were given
-	 * up when the sandbox was made, where the host allows that.
+	 * Supplementary groups were given up when the sandbox was made, where the host allows that.
 	 */
 	if (syscall(SYS_setresgid, config->payload_gid, config->payload_gid, config->payload_gid) < 0 ||
 	    syscall(SYS_setresuid, config->payload_uid, config->payload_uid, config->payload_uid) < 0 ||

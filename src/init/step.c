@@ -2,10 +2,9 @@
  * The life of one step: pipes, fork, stdin, output, and an end that is certain.
  *
  * A step is over when its own process is, whoever still holds its stdout. Then, always: kill(-1) from PID 1
- * reaches
- * every process of the namespace (a fork in progress sees the signal pending and fails), all are reaped until
- * there is no
- * child, and only then are the pipes drained: nobody can write any more, so the end of file is real.
+ * reaches every process of the namespace (a fork in progress sees the signal pending and fails), all are
+ * reaped until there is no child, and only then are the pipes drained: nobody can write any more, so the
+ * end of file is real.
  */
 #include "init/init_priv.h"
 
@@ -126,8 +125,7 @@ static void pipes_close(struct pipes *p)
 
 /*
  * The pipes belong to the user, since init's file system ids are his: the program can reopen /dev/stdin and
- * /dev/stdout.
- * Only init's own ends are non-blocking; each end is a file description of its own.
+ * /dev/stdout. Only init's own ends are non-blocking; each end is a file description of its own.
  */
 static int pipes_open(struct pipes *p)
 {
@@ -307,8 +305,7 @@ void step_stdin_pump(struct init *init)
 
 /*
  * Moves what a pipe holds into frames. Beyond the limit bytes are counted but not sent: one chunk is enough
- * to know, then the
- * step is killed.
+ * to know, then the step is killed.
  */
 void step_output_pump(struct init *init, int which)
 {

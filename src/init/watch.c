@@ -1,8 +1,7 @@
 /*
- * Samples of the running step: how full the disk is, always; memory, processor time and processes only where
- * no cgroup
- * holds them (rootless without delegation). Those samples are what enforces the limit then, and the result
- * says `watchdog`.
+ * Samples of the running step: how full the disk is, always; memory, processor time and processes only
+ * where no cgroup holds them (rootless without delegation). Those samples are what enforces the limit then,
+ * and the result says `watchdog`.
  */
 #include "init/init_priv.h"
 

@@ -2,8 +2,7 @@
  * The server's front as our child: executed again from the same program file when it crashes.
  *
  * An exit is the front's own decision (0: drained, others: it could not start) and becomes ours. A death by
- * signal loses the
- * runs of that moment, which are killed; a new front is told how many there were.
+ * signal loses the runs of that moment, which are killed; a new front is told how many there were.
  */
 #include "keeper/keeper_priv.h"
 

@@ -2,9 +2,8 @@
  * Uid and gid maps of sandboxes.
  *
  * As root we write them ourselves. Rootless there is newuidmap(1) with the caller's range of /etc/subuid:
- * init is the
- * caller, each payload another uid of the range; without those all is one uid and the host is told so
- * (separate_uids).
+ * init is the caller, each payload another uid of the range; without those all is one uid and the host is
+ * told so (separate_uids).
  */
 #include "keeper/keeper_priv.h"
 

@@ -1,17 +1,13 @@
 /*
  * The keeper: the only privileged process of kiln.
  *
- * How it works. A static program of its own, executed from a sealed memfd, so that nothing of the front or of
- * an embedding
- * program is in its memory. It reads fixed-size requests from one SEQPACKET socket (requests.c is the table
- * of what each
- * state allows), owns namespaces, mounts, cgroups and uid ranges (slots.c over sandbox/), and holds every
- * deadline. In serve mode it is
- * the main process and starts the front as its child (front.c); else it is the child of whoever holds the
- * other end, and ends when
- * that closes. Whatever ends it, its sandboxes die with it: their init's death signal, and with init its pid
- * namespace; what cannot
- * die by itself (cgroups) is swept by the next keeper.
+ * How it works. A static program of its own, executed from a sealed memfd, so that nothing of the front or
+ * of an embedding program is in its memory. It reads fixed-size requests from one SEQPACKET socket
+ * (requests.c is the table of what each state allows), owns namespaces, mounts, cgroups and uid ranges
+ * (slots.c over sandbox/), and holds every deadline. In serve mode it is the main process and starts the
+ * front as its child (front.c); else it is the child of whoever holds the other end, and ends when that
+ * closes. Whatever ends it, its sandboxes die with it: their init's death signal, and with init its pid
+ * namespace; what cannot die by itself (cgroups) is swept by the next keeper.
  */
 #include "keeper/keeper_priv.h"
 

@@ -2,11 +2,9 @@
  * Sandboxes: made, watched, ended.
  *
  * Making one does not block the loop for longer than clone and the cgroup writes: the child does its mounts
- * by itself and asks
- * for its uid maps on a sync socket, whose end of file says that init is executed. Ending one is kill by
- * pidfd; waitid
- * returns when the kernel has killed and reaped the whole pid namespace, after which the groups can be
- * removed.
+ * by itself and asks for its uid maps on a sync socket, whose end of file says that init is executed.
+ * Ending one is kill by pidfd; waitid returns when the kernel has killed and reaped the whole pid
+ * namespace, after which the groups can be removed.
  */
 #include "keeper/keeper_priv.h"
 

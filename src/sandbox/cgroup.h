@@ -2,12 +2,10 @@
  * Control groups: one interface over version 2, version 1, and none.
  *
  * `struct cgroup_host` is the folder of this keeper, "kiln-<pid>-<start time>", in each hierarchy that it
- * could use; a box is one
- * sandbox in it. Version 2 gives a box the leaves init/ and run<step>/: limits and counters are those of one
- * step, and a kill
- * for memory takes the step as one. Version 1 has one group for both: counters are reset or remembered at
- * each step's start.
- * All files are written by descriptor-relative paths. Nothing here blocks for longer than the kernel does.
+ * could use; a box is one sandbox in it. Version 2 gives a box the leaves init/ and run<step>/: limits and
+ * counters are those of one step, and a kill for memory takes the step as one. Version 1 has one group for
+ * both: counters are reset or remembered at each step's start. All files are written by descriptor-relative
+ * paths. Nothing here blocks for longer than the kernel does.
  */
 #ifndef KILN_SANDBOX_CGROUP_H
 #define KILN_SANDBOX_CGROUP_H
@@ -53,9 +51,9 @@ struct cgroup_box {
 
 /*
  * Finds the hierarchies, removes what dead keepers left, makes the folder. `wanted` is a path below the
- * hierarchies' mount
- * points, or NULL: the caller's own group where it is delegated, else (as root) the top. Without any usable
- * hierarchy returns 0 with version 0. -errno only when something that should work did not.
+ * hierarchies' mount points, or NULL: the caller's own group where it is delegated, else (as root) the top.
+ * Without any usable hierarchy returns 0 with version 0. -errno only when something that should work did
+ * not.
  */
 [[nodiscard]] int cgroup_host_open(struct cgroup_host *host, const char *wanted, struct err *err);
 void cgroup_host_close(struct cgroup_host *host);

@@ -2,10 +2,8 @@
  * Where kiln's groups stand, and the removal of what a dead keeper left there.
  *
  * The folder's name holds the keeper's pid and start time, so that a later keeper can tell a dead neighbour
- * from a living
- * one. As root the folders in use are also noted under /run/kiln/keepers, because a later keeper may start in
- * another
- * group and would not look here.
+ * from a living one. As root the folders in use are also noted under /run/kiln/keepers, because a later
+ * keeper may start in another group and would not look here.
  */
 #include "sandbox/cgroup_priv.h"
 

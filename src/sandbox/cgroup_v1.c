@@ -1,9 +1,9 @@
 /*
  * Version 1: one group for init and payload in each of four hierarchies.
  *
- * There is no kill as one: the keeper hears of the first kill for memory through an eventfd and has the step
- * ended.
- * TCP and UDP buffers are not charged here but through kmem.tcp, which gets its own small limit.
+ * There is no kill as one: the keeper hears of the first kill for memory through an eventfd and has the
+ * step ended. TCP and UDP buffers are not charged here but through kmem.tcp, which gets its own small
+ * limit.
  */
 #include "sandbox/cgroup_priv.h"
 

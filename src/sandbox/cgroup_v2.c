@@ -2,10 +2,8 @@
  * Version 2: a box with the leaves init/ and run<step>/.
  *
  * init clones the payload into run<step> by CLONE_INTO_CGROUP, for which it must own cgroup.procs there and
- * in the common
- * ancestor; the files with limits stay the keeper's. One group a step: its peak and its counters start at
- * zero, which 6.1's
- * memory.peak cannot be made to do otherwise.
+ * in the common ancestor; the files with limits stay the keeper's. One group a step: its peak and its
+ * counters start at zero, which 6.1's memory.peak cannot be made to do otherwise.
  */
 #include "sandbox/cgroup_priv.h"
 

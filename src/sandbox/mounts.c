@@ -105,8 +105,7 @@ static int bind_read_only(const char *source, const char *target)
 
 /*
  * Two lower layers and no upper one: read-only, and with inodes that belong to this mount, so that locks,
- * leases and
- * watches on a file of the image do not reach a neighbour. The page cache stays shared.
+ * leases and watches on a file of the image do not reach a neighbour. The page cache stays shared.
  */
 static int mount_overlay(const struct mount_op *op, const struct mount_values *values)
 {

@@ -1,11 +1,9 @@
 /*
  * The mounts of a sandbox as data: a list of operations worked out once for an image, applied in each
- * sandbox's own mount
- * namespace. Golden tests print the list.
+ * sandbox's own mount namespace. Golden tests print the list.
  *
  * Targets are relative to the new root, which is a tmpfs of its own mounted over /tmp of the private
- * namespace; sources are
- * paths of the host, or relative to the new root where `inside` is set.
+ * namespace; sources are paths of the host, or relative to the new root where `inside` is set.
  */
 #ifndef KILN_SANDBOX_MOUNTS_H
 #define KILN_SANDBOX_MOUNTS_H

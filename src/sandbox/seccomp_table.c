@@ -1,24 +1,23 @@
 /*
  * The system calls that a payload may make. Reviewed: a name stands here because ordinary programs, compilers
- * and language
- * runtimes use it and it reaches nothing outside the sandbox. What is not here fails with ENOSYS, so that
- * libc falls back.
+ * and language runtimes use it and it reaches nothing outside the sandbox. What is not here fails with ENOSYS,
+ * so that libc falls back.
  *
  * Left out on purpose, against what container defaults allow:
- *   io_uring_*                 a second system call path that seccomp does not see
- *   userfaultfd, bpf, perf_event_open, memfd_secret, modify_ldt   building blocks of kernel exploits
+ *   io_uring_*                     a second system call path that seccomp does not see
+ *   userfaultfd, bpf, perf_event_open, memfd_secret, modify_ldt
+ *                                  building blocks of kernel exploits
  *   add_key, request_key, keyctl   storage of the uid that outlives the run
- *   mount and its kin, pivot_root, chroot, setns, unshare, clone3 (its flags cannot be read here)   no
- * namespaces, no mounts
+ *   mount and its kin, pivot_root, chroot, setns, unshare, clone3 (its flags cannot be read here)
+ *                                  no namespaces, no mounts
  *   open_by_handle_at, name_to_handle_at, fanotify_*, quotactl, acct, swap*, reboot, kexec*, *_module, syslog
- *   the host's
- *   io_setup and its kin       one number for the whole machine, which one run could use up
- *   cachestat, mbind, move_pages, migrate_pages, set_mempolicy, kcmp, pidfd_getfd, process_madvise   spying
- * and pushing
+ *                                  the host's
+ *   io_setup and its kin           one number for the whole machine, which one run could use up
+ *   cachestat, mbind, move_pages, migrate_pages, set_mempolicy, kcmp, pidfd_getfd, process_madvise
+ *                                  spying and pushing
  *
  * ptrace and process_vm_* stay: the leak checker of every sanitized C program needs them, and init is another
- * uid, not
- * dumpable and hidden.
+ * uid, not dumpable and hidden.
  */
 #include "sandbox/seccomp_policy.h"
 

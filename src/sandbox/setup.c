@@ -135,8 +135,8 @@ static int lower_rlimits(void)
 
 /*
  * As the supervisor's uid, not as root: limits that the kernel counts for the creator of a user namespace
- * (inotify, …) must not
- * be root's. CAP_SYS_ADMIN is kept over the change for hosts that let nobody else make user namespaces.
+ * (inotify, …) must not be root's. CAP_SYS_ADMIN is kept over the change for hosts that let nobody else
+ * make user namespaces.
  */
 static void make_user_namespace(const struct setup *setup)
 {

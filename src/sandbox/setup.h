@@ -2,8 +2,8 @@
  * From clone to the exec of init: the child's side of making a sandbox, in the order of docs/security.md.
  *
  * As root the user namespace comes last, so that every other namespace and every mount belong to the host's
- * and nothing
- * inside can ever change them. Rootless it comes first, since without it nothing else is allowed.
+ * and nothing inside can ever change them. Rootless it comes first, since without it nothing else is
+ * allowed.
  */
 #ifndef KILN_SANDBOX_SETUP_H
 #define KILN_SANDBOX_SETUP_H

@@ -1,7 +1,6 @@
 /*
- * What the keeper tells init beside the protocol: one sealed memfd for all sandboxes, this struct and behind
- * it the
- * payload's two seccomp programs. Host byte order; both ends are of one build.
+ * What the keeper tells init beside the protocol: one sealed memfd for all sandboxes, this struct and
+ * behind it the payload's two seccomp programs. Host byte order; both ends are of one build.
  */
 #ifndef KILN_WIRE_INIT_CONFIG_H
 #define KILN_WIRE_INIT_CONFIG_H

@@ -3,12 +3,10 @@
  * stream.
  *
  * A frame is an 8-byte header, {be32 payload length, u8 type, u8 stream, be16 zero}, and its payload. All
- * integers are big
- * endian. Host to init a payload is at most WIRE_TO_INIT_MAX, init to host at most WIRE_TO_HOST_MAX bytes; a
- * longer one, an
- * unknown type or a non-zero reserved field breaks the connection. Everything here is pure: bytes in, structs
- * out, no
- * allocation; decoded structs point into the frame's payload.
+ * integers are big endian. Host to init a payload is at most WIRE_TO_INIT_MAX, init to host at most
+ * WIRE_TO_HOST_MAX bytes; a longer one, an unknown type or a non-zero reserved field breaks the connection.
+ * Everything here is pure: bytes in, structs out, no allocation; decoded structs point into the frame's
+ * payload.
  *
  * Life of a sandbox on this wire (H: host, I: init):
  *   I HELLO · H (FILE DATA*)* SYNC · I SYNCED · H START · I STARTED, STDOUT/STDERR*, STDIN_CREDIT* · I EXIT
@@ -182,9 +180,8 @@ struct wire_collected {
 };
 
 /*
- * Encoders write the payload into `to` (`room` bytes) and return its length, or -EMSGSIZE. Decoders return 0,
- * or -EPROTO
- * for any byte out of place; they accept exactly what encoders write.
+ * Encoders write the payload into `to` (`room` bytes) and return its length, or -EMSGSIZE. Decoders return
+ * 0, or -EPROTO for any byte out of place; they accept exactly what encoders write.
  */
 int64_t wire_file_encode(const struct wire_file *file, uint8_t *to, size_t room);
 int wire_file_decode(const struct wire_frame *frame, struct wire_file *ret);

@@ -1,9 +1,8 @@
 /*
  * The requests that the front may make of the keeper, over a SEQPACKET socket: fixed-size structs in host
- * byte order, one
- * a packet. A packet of another size, an unknown op, a slot that is not the caller's or not in the right
- * state is answered
- * with an error and changes nothing; the table of what each state allows is in keeper/requests.c.
+ * byte order, one a packet. A packet of another size, an unknown op, a slot that is not the caller's or not
+ * in the right state is answered with an error and changes nothing; the table of what each state allows is
+ * in keeper/requests.c.
  *
  * A sandbox is named by slot and generation: a stale pair is refused, so a late request cannot reach a
  * neighbour.

@@ -3,10 +3,8 @@
  * byte order.
  *
  * In serve mode the keeper starts the front itself: it executes KEEPER_FRONT_FD with its own arguments and
- * environment and
- * KILN_KEEPER_FD=3 added, and again when that process crashes. Otherwise it serves the socket that it finds
- * as descriptor 3 and
- * ends with it.
+ * environment and KILN_KEEPER_FD=3 added, and again when that process crashes. Otherwise it serves the
+ * socket that it finds as descriptor 3 and ends with it.
  */
 #ifndef KILN_WIRE_KEEPER_SETTINGS_H
 #define KILN_WIRE_KEEPER_SETTINGS_H

@@ -1,7 +1,6 @@
 /*
- * What an init says. It lives beside hostile code, so all of it is taken as a stranger's: bounded, in order,
- * or the sandbox
- * has failed.
+ * What an init says. It lives beside hostile code, so all of it is taken as a stranger's: bounded, in
+ * order, or the sandbox has failed.
  */
 #include "engine/native/native_priv.h"
 

@@ -1,10 +1,9 @@
 /*
  * The name and digest of the `host` image.
  *
- * Nobody can hash a whole /usr at every start. What says as much for a machine kept by its package manager is
- * the list of
- * installed packages with their versions, and the name of the system: the same digest, the same programs; an
- * upgrade, another one.
+ * Nobody can hash a whole /usr at every start. What says as much for a machine kept by its package manager
+ * is the list of installed packages with their versions, and the name of the system: the same digest, the
+ * same programs; an upgrade, another one.
  */
 #include "engine/native/native_priv.h"
 

@@ -45,6 +45,7 @@ static void on_idle(uv_idle_t *idle)
 {
 	struct native *native = idle->data;
 	struct sandbox *sb = native->sandboxes;
+	struct err err = ERR_INIT;
 
 	while (sb && (!sb->collect_pending || sb->destroyed))
 		sb = sb->next;
@@ -54,7 +55,9 @@ static void on_idle(uv_idle_t *idle)
 	}
 	sb->collect_pending = false;
 	sandbox_enter(sb);
-	sb->events->collected(sb->user, NULL);
+	if (sb->files_lost)
+		err_set(&err, -EPIPE, "the sandbox died, and its files with it");
+	sb->events->collected(sb->user, sb->files_lost ? &err : NULL);
 	sandbox_leave(sb);
 }
 

@@ -17,10 +17,9 @@ struct native_options {
 };
 
 /*
- * Makes the engine. With keeper_fd -1 a keeper is started as a child process with this process's privileges;
- * it ends
- * with the engine. To be called before privileges are dropped and, in the server, before anything is listened
- * on.
+ * Makes the engine. With keeper_fd -1 a keeper is started as a child process with this process's
+ * privileges; it ends with the engine. To be called before privileges are dropped and, in the server,
+ * before anything is listened on.
  */
 [[nodiscard]] int engine_native_create(uv_loop_t *loop, const struct native_options *options,
 				       struct engine **ret, struct err *err);
@@ -43,10 +42,9 @@ struct native_host {
 const struct native_host *engine_native_host(const struct engine *engine);
 
 /*
- * Turns this process into the keeper of a server, which starts `argv` of this program again as its front with
- * KILN_KEEPER_FD in
- * its environment (see keeper/README.md). Returns only when that failed. Descriptors but the standard ones
- * are closed.
+ * Turns this process into the keeper of a server, which starts `argv` of this program again as its front
+ * with KILN_KEEPER_FD in its environment (see keeper/README.md). Returns only when that failed. Descriptors
+ * but the standard ones are closed.
  */
 [[nodiscard]] int engine_native_serve_exec(const struct native_options *options, char **argv,
 					   struct err *err);

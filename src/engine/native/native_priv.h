@@ -1,8 +1,7 @@
 /*
  * The native engine's parts: native.c (the engine and its vtable), keeper_link.c (requests to the keeper),
- * keeper_start.c (the
- * keeper's process), sandbox.c (life of one sandbox), frames.c (what its init says), outgoing.c (what it is
- * sent).
+ * keeper_start.c (the keeper's process), sandbox.c (life of one sandbox), frames.c (what its init says),
+ * outgoing.c (what it is sent).
  */
 #ifndef KILN_ENGINE_NATIVE_NATIVE_PRIV_H
 #define KILN_ENGINE_NATIVE_NATIVE_PRIV_H
@@ -103,7 +102,8 @@ struct sandbox {
 	unsigned busy; /* callbacks under way: freed only when none is */
 	bool destroyed;
 	bool eof;	      /* init closed; the keeper will say why */
-	bool collect_pending; /* asked to collect when dead: an empty collection is told from the loop */
+	bool collect_pending; /* asked to collect when dead: the answer is told from the loop */
+	bool files_lost;      /* died after a step that ended by itself: then that answer is an error */
 	/* The step. */
 	uint32_t step;
 	struct limits limits;

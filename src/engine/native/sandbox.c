@@ -2,10 +2,9 @@
  * One sandbox as the front sees it.
  *
  * Two parties tell about it: its init over a stream socket, the keeper over the link. A step goes keeper
- * (limits, deadline) →
- * init (start … exit) → keeper (counters), and its end is told when both have spoken. When init dies the
- * keeper says why it
- * thinks so, with the counters; output that was still in the socket is read first.
+ * (limits, deadline) → init (start … exit) → keeper (counters), and its end is told when both have spoken.
+ * When init dies the keeper says why it thinks so, with the counters; output that was still in the socket
+ * is read first.
  */
 #include "engine/native/native_priv.h"
 
@@ -518,6 +517,7 @@ void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_
 		len = wire_collect_encode(&what, spec->globs, payload, WIRE_TO_INIT_MAX);
 	if (len < 0 || outgoing_frame(&sb->out, WIRE_COLLECT, payload, (size_t)len) < 0) {
 		sb->state = SANDBOX_DEAD;
+		sb->files_lost = true;
 		sb->collect_pending = true;
 		sandbox_tell_pending(sb);
 	} else {
@@ -554,12 +554,24 @@ static void step_lost(struct sandbox *sb, const struct keeper_message *message, 
 	report_step(sb, &message->usage, NULL);
 }
 
+/* Init had told how the step ended, and only the counters were awaited: those of its death are as good. */
+static void step_told(struct sandbox *sb, const struct keeper_message *message)
+{
+	sb->state = SANDBOX_DEAD;
+	sb->files_lost = !sb->exit.signaled && !sb->exit.kill && !message->usage.oom_kills;
+	if (sb->poll_open)
+		uv_poll_stop(&sb->poll);
+	report_step(sb, &message->usage, NULL);
+}
+
 static void init_died(struct sandbox *sb, const struct keeper_message *message)
 {
-	bool running = sb->state == SANDBOX_RUNNING || sb->state == SANDBOX_ENDING;
+	bool running = sb->state == SANDBOX_RUNNING;
 
 	sb->has_slot = false;
-	if (running && message->event == KEEPER_EVENT_DEADLINE)
+	if (sb->state == SANDBOX_ENDING)
+		step_told(sb, message);
+	else if (running && message->event == KEEPER_EVENT_DEADLINE)
 		step_lost(sb, message, STEP_KILL_WALL);
 	else if (running && message->usage.oom_kills)
 		step_lost(sb, message, STEP_KILL_NONE);
