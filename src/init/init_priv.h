@@ -77,6 +77,7 @@ struct init {
 	const struct init_config *config;
 	const struct sock_filter *filter;
 	int socket_fd, cgroup_fd, sandbox_fd, signal_fd, proc_fd;
+	int landlock_fd; /* LANDLOCK_UNKNOWN before the first step */
 	uint8_t in[WIRE_HEADER_SIZE + WIRE_TO_INIT_MAX];
 	size_t in_len;
 	uint8_t out[OUT_BUFFER_SIZE];
@@ -107,6 +108,12 @@ uint64_t hash_add(uint64_t hash, const uint8_t *data, size_t len);
 /* collect.c */
 void collect(struct init *init, const struct wire_collect *what);
 
+/* landlock.c */
+#define LANDLOCK_NONE	 (-1) /* not in this kernel */
+#define LANDLOCK_UNKNOWN (-2) /* not asked yet, or failed */
+/* The ruleset for payloads as a descriptor, or one of the above. */
+int landlock_prepare(void);
+
 /* spawn.c: between fork and exec. */
 struct spawn {
 	char **argv, **envp;
@@ -117,6 +124,7 @@ struct spawn {
 	const struct sock_filter *filter;
 	const struct limits *limits;
 	uint32_t flags;
+	int landlock_fd; /* -1: none */
 };
 
 struct spawn_error {

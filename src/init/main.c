@@ -200,6 +200,7 @@ int main(void)
 	init.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	init.signal_fd = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
 	init.uploads.fd = -1;
+	init.landlock_fd = LANDLOCK_UNKNOWN;
 	init.step.error_fd = init.step.stdin_fd = init.step.output_fd[0] = init.step.output_fd[1] = -1;
 	if (init.sandbox_fd < 0 || init.signal_fd < 0)
 		_exit(1);

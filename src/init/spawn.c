@@ -21,7 +21,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ERROR_FD 3 /* where the error pipe stands while everything above is closed */
+#define ERROR_FD    3 /* where the error pipe stands while everything above is closed */
+#define LANDLOCK_FD 4
 
 static _Noreturn void fail(int fd, enum wire_stage stage, int error)
 {
@@ -43,7 +44,7 @@ static int reset_signals(void)
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Standard streams to 0, 1, 2; the error pipe to 3; everything else closed. */
+/* Standard streams to 0, 1, 2; error pipe and Landlock rules behind them; everything else closed. */
 static int connect_stdio(const struct spawn *spawn)
 {
 	for (int i = 0; i < 3; i++) {
@@ -52,7 +53,10 @@ static int connect_stdio(const struct spawn *spawn)
 	}
 	if (dup3(spawn->error_fd, ERROR_FD, O_CLOEXEC) < 0 && errno != EINVAL)
 		return -errno;
-	return close_range(ERROR_FD + 1, ~0u, 0) < 0 ? -errno : 0;
+	if (spawn->landlock_fd >= 0 && dup3(spawn->landlock_fd, LANDLOCK_FD, O_CLOEXEC) < 0 &&
+	    errno != EINVAL)
+		return -errno;
+	return close_range(spawn->landlock_fd >= 0 ? LANDLOCK_FD + 1 : ERROR_FD + 1, ~0u, 0) < 0 ? -errno : 0;
 }
 
 static int set_rlimit(int which, int64_t value)
@@ -194,6 +198,8 @@ _Noreturn void spawn_child(const struct spawn *spawn)
 		fail(ERROR_FD, WIRE_STAGE_CREDENTIALS, -r);
 	if (chdir("/sandbox") < 0)
 		fail(ERROR_FD, WIRE_STAGE_CHDIR, errno);
+	if (spawn->landlock_fd >= 0 && syscall(SYS_landlock_restrict_self, LANDLOCK_FD, 0) < 0)
+		fail(ERROR_FD, WIRE_STAGE_LANDLOCK, errno);
 	r = load_filters(spawn);
 	if (r < 0)
 		fail(ERROR_FD, WIRE_STAGE_SECCOMP, -r);

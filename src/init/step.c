@@ -229,11 +229,17 @@ void step_start(struct init *init, const struct wire_start *start)
 	spawn.envp = strings_to_vector(&start->envp);
 	if (spawn.argv && spawn.envp)
 		spawn.candidates = command_candidates(spawn.argv[0], search_path(spawn.envp));
-	if (pipes_open(&pipes) < 0 || !spawn.candidates) {
+	if (init->landlock_fd == LANDLOCK_UNKNOWN)
+		init->landlock_fd = landlock_prepare();
+	if (init->landlock_fd == LANDLOCK_UNKNOWN) {
+		pipes = (struct pipes){ { -1, -1, -1 }, { -1, -1, -1 }, { -1, -1 } };
+		report_not_started(init, WIRE_STAGE_LANDLOCK, errno);
+	} else if (pipes_open(&pipes) < 0 || !spawn.candidates) {
 		report_not_started(init, WIRE_STAGE_PIPE, errno);
 	} else {
 		memcpy(spawn.stdio, pipes.child, sizeof(spawn.stdio));
 		spawn.error_fd = pipes.error[1];
+		spawn.landlock_fd = init->landlock_fd;
 		step->start_us = now_us();
 		pid = fork_into(cgroup_fd);
 		if (pid == 0)

@@ -289,6 +289,7 @@ const char *wire_stage_name(unsigned stage)
 		[WIRE_STAGE_RLIMIT] = "set its resource limits",
 		[WIRE_STAGE_CHDIR] = "enter /sandbox",
 		[WIRE_STAGE_CREDENTIALS] = "become the sandbox's user",
+		[WIRE_STAGE_LANDLOCK] = "set up Landlock",
 		[WIRE_STAGE_SECCOMP] = "load its system call filter",
 		[WIRE_STAGE_EXEC] = "execute the command",
 	};
