@@ -925,9 +925,36 @@ static void init_died_in_every_state_but_a_step_means_failed(void **state)
 	struct guest g;
 
 	for (size_t i = 0; i < ARRAY_LEN(reach); i++) {
+		if (reach[i] == guest_ending)
+			continue;
 		reach[i](*state, &g);
 		keeper_tell(&g, KEEPER_EVENT_DIED, 0);
 		assert_failed_once(&g);
+		guest_finish(&g);
+	}
+}
+
+static void an_end_of_the_sandbox_that_crosses_exit_leaves_what_init_told(void **state)
+{
+	static const enum keeper_event ends[] = { KEEPER_EVENT_DEADLINE, KEEPER_EVENT_DIED };
+	static const struct engine_collect_spec all = { .file_bytes = COLLECT_MAX,
+							.total_bytes = COLLECT_MAX,
+							.files = 10 };
+	struct guest g;
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		guest_ending(*state, &g);
+		keeper_tell(&g, ends[i], 0);
+		assert_int_equal(g.told[TOLD_STEP], 1);
+		assert_int_equal(g.facts.exit_code, 3);
+		assert_false(g.facts.signaled);
+		assert_int_equal(g.facts.kill, STEP_KILL_NONE);
+		assert_int_equal(g.told[TOLD_FAILED], 0);
+		/* Its files are gone: that is an error, not an empty folder. */
+		g.fx->engine->v->collect(g.sb, &all);
+		settle(*state);
+		assert_int_equal(g.told[TOLD_COLLECTED], 1);
+		assert_int_equal(g.error, -EPIPE);
 		guest_finish(&g);
 	}
 }
@@ -1220,6 +1247,7 @@ int main(void)
 		with_engine(frames_that_come_byte_by_byte_are_the_same_frames),
 		with_engine(an_init_that_never_reads_holds_up_nobody),
 		with_engine(init_died_in_every_state_but_a_step_means_failed),
+		with_engine(an_end_of_the_sandbox_that_crosses_exit_leaves_what_init_told),
 		with_engine(init_killed_for_memory_in_a_step_is_the_steps_end),
 		with_engine(events_of_another_generation_or_slot_reach_nobody),
 		with_engine(a_reply_that_nobody_waits_for_is_dropped_with_its_descriptor),

@@ -1,0 +1,142 @@
+"""What a hostile program tries against its limits, and what the keeper's processes owe to signals."""
+
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from kilntest import host
+from kilntest.requests import c_program, output, shell, text
+
+MEMORY = {"memory_bytes": 64 << 20, "wall_ms": 10000}
+ALLOCATE = """
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *take(size_t mib, int flags)
+{
+	char *p = mmap(NULL, mib << 20, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
+
+	memset(p, 1, mib << 20);
+	return p;
+}
+"""
+
+
+def assert_stopped_for_memory(server, body):
+    result = server.run(c_program(ALLOCATE + body, limits=MEMORY))
+    assert result["outcome"] == "memory_exceeded", result
+    assert b"beyond" not in output(result)
+
+
+def test_anonymous_shared_memory_is_memory(server):
+    assert_stopped_for_memory(server, 'int main(void) { take(400, MAP_SHARED); sleep(2); puts("beyond"); }')
+
+
+def test_memory_of_a_process_whose_first_thread_ended_is_memory(server):
+    assert_stopped_for_memory(
+        server,
+        """
+        static void *work(void *none) { take(400, MAP_PRIVATE); sleep(2); puts("beyond"); exit(0); }
+        int main(void) { pthread_t t; pthread_create(&t, NULL, work, NULL); syscall(SYS_exit, 0); }
+        """,
+    )
+
+
+def test_files_that_have_no_name_are_memory(server):
+    result = server.run(
+        c_program(
+            ALLOCATE
+            + """
+            int main(void)
+            {
+                static char chunk[1 << 20];
+                int fd = memfd_create("x", 0);
+
+                for (int i = 0; i < 200; i++)
+                    if (write(fd, chunk, sizeof(chunk)) != sizeof(chunk)) { puts("refused"); return 1; }
+                puts("beyond");
+            }
+            """,
+            limits=MEMORY,
+        )
+    )
+    assert result["outcome"] in ("memory_exceeded", "failed"), result
+    assert b"beyond" not in output(result)
+
+
+def test_memory_that_many_processes_share_counts_once(server):
+    result = server.run(
+        c_program(
+            ALLOCATE
+            + """
+            int main(void)
+            {
+                volatile char *p = take(40, MAP_SHARED);
+
+                for (int i = 0; i < 6; i++)
+                    if (fork() == 0) { for (long j = 0; j < 40L << 20; j += 4096) p[j]++; sleep(1); _exit(0); }
+                while (wait(NULL) > 0)
+                    ;
+                puts("fine");
+            }
+            """,
+            limits=MEMORY,
+        )
+    )
+    assert (result["outcome"], text(result)) == ("ok", "fine\n"), result
+
+
+def test_pairs_of_sockets_are_of_one_family(server):
+    result = server.run(
+        c_program(
+            ALLOCATE
+            + """
+            #include <errno.h>
+            int main(void)
+            {
+                int ends[2];
+
+                for (int family = 2; family < 46; family++)
+                    for (int type = SOCK_STREAM; type <= SOCK_SEQPACKET; type++)
+                        if (socketpair(family, type, 0, ends) == 0 || errno != ENOSYS)
+                            printf("%d: %d\\n", family, errno);
+                return socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0;
+            }
+            """
+        )
+    )
+    assert (result["outcome"], text(result)) == ("ok", ""), result
+
+
+def test_a_signal_to_a_server_that_has_just_started_ends_it(mortal):
+    for _ in range(4):
+        server = mortal()
+        server.spawn()
+        host.wait_until(lambda: host.descendants(server.pid), 10, "the front was never started")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.wait(10) == 0
+
+
+def test_a_front_that_stood_still_tells_how_the_program_ended_and_not_that_it_was_late(mortal):
+    server = mortal().start()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(
+            server.run, shell("exec -a kiln-late sleep 0.6", limits={"wall_ms": 1000})
+        )
+        host.wait_until(lambda: host.processes_with("kiln-late"), 10, "the run never started")
+        front = server.front_pid()
+        os.kill(front, signal.SIGSTOP)
+        try:
+            time.sleep(3.5)  # beyond the wall limit and the keeper's grace
+        finally:
+            os.kill(front, signal.SIGCONT)
+        assert running.result(20)["outcome"] == "ok"
