@@ -71,7 +71,10 @@ static void check_request(struct keeper *k, const struct keeper_request *request
 		return;
 	}
 	assert(n == (ssize_t)sizeof(reply) && reply.event == KEEPER_REPLY && reply.tag == request->tag);
-	assert(reply.error <= 0 && (reply.error < 0) == (moved == 0 && request->op != KEEPER_HELLO));
+	if (request->op == KEEPER_HELLO)
+		assert(reply.error == (request->reserved ? -EINVAL : 0));
+	else
+		assert(reply.error <= 0 && (reply.error < 0) == (moved == 0));
 	assert(memchr(reply.stage, '\0', sizeof(reply.stage)));
 	assert(recv(front_fd, &reply, sizeof(reply), MSG_DONTWAIT) < 0);
 }

@@ -920,7 +920,7 @@ static void an_init_that_never_reads_holds_up_nobody(void **state)
 
 /* ---- the keeper's word ---- */
 
-static void init_died_in_every_state_but_a_step_means_failed(void **state)
+static void an_init_that_died_fails_its_sandbox_unless_exit_had_come(void **state)
 {
 	struct guest g;
 
@@ -1246,7 +1246,7 @@ int main(void)
 		with_engine(an_init_that_closes_its_socket_after_exit_gives_its_facts_and_then_fails),
 		with_engine(frames_that_come_byte_by_byte_are_the_same_frames),
 		with_engine(an_init_that_never_reads_holds_up_nobody),
-		with_engine(init_died_in_every_state_but_a_step_means_failed),
+		with_engine(an_init_that_died_fails_its_sandbox_unless_exit_had_come),
 		with_engine(an_end_of_the_sandbox_that_crosses_exit_leaves_what_init_told),
 		with_engine(init_killed_for_memory_in_a_step_is_the_steps_end),
 		with_engine(events_of_another_generation_or_slot_reach_nobody),
