@@ -105,9 +105,10 @@ static int remove_dead(int base_fd, const char *name)
 	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 	int boxes = -EBUSY;
 
-	for (int i = 0; i < 100 && boxes < 0; i++) {
+	/* Another user's group stays another user's, however long one waits. */
+	for (int i = 0; i < 100 && boxes == -EBUSY; i++) {
 		boxes = cgroup_remove_tree(base_fd, name);
-		if (boxes < 0)
+		if (boxes == -EBUSY)
 			nanosleep(&pause, NULL);
 	}
 	return boxes;
