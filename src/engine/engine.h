@@ -73,7 +73,10 @@ struct engine_collected {
 struct engine_events {
 	/* The sandbox exists and its init answers. */
 	void (*ready)(void *user);
-	/* All uploads so far are in place; err is NULL, or says which file failed and why (ENOSPC: disk_bytes). */
+	/*
+	 * All uploads so far are in place; err is NULL, or says which file failed and why. -ENOSPC: disk_bytes;
+	 * -ENOMEM: memory_bytes, which holds files too; the sandbox may be dead then.
+	 */
 	void (*uploaded)(void *user, const struct err *err);
 	void (*output)(void *user, int stream, const uint8_t *data, size_t len);
 	/* The step takes `len` more bytes of stdin. */

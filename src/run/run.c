@@ -86,24 +86,26 @@ void run_lose(struct run *run, const struct err *err)
 	run_finish(run, RUN_ENGINE_ERROR);
 }
 
-void run_refuse_disk(struct run *run, const struct err *err)
+void run_refuse_files(struct run *run, enum limit_id limit, const struct err *err)
 {
 	struct step_result *step = &run->result->steps[run->step];
 	const struct plan_step *plan = &run->plan->steps[run->step];
-	int64_t limit = plan->limits.value[LIMIT_DISK_BYTES];
+	int64_t value = plan->limits.value[limit];
+	bool disk = limit == LIMIT_DISK_BYTES;
 
 	run->result->steps_count = run->step + 1;
-	step->facts.disk_full = true;
-	step->facts.disk_used_bytes = (uint64_t)limit;
+	step->facts.disk_full = disk;
+	step->facts.disk_used_bytes = disk ? (uint64_t)value : 0;
+	step->facts.memory_peak_bytes = disk ? 0 : (uint64_t)value;
 	step->verdict = (struct verdict){
-		.outcome = RUN_DISK_EXCEEDED,
-		.limit = LIMIT_DISK_BYTES,
-		.used = (uint64_t)limit,
-		.value = limit,
-		.enforced_by = ENFORCER_TMPFS,
+		.outcome = disk ? RUN_DISK_EXCEEDED : RUN_MEMORY_EXCEEDED,
+		.limit = (int)limit,
+		.used = (uint64_t)value,
+		.value = value,
+		.enforced_by = disk ? ENFORCER_TMPFS : ENFORCER_CGROUP,
 	};
 	step->error = strdup(err->text);
-	run_finish(run, strcmp(plan->name, "compile") == 0 ? RUN_COMPILE_FAILED : RUN_DISK_EXCEEDED);
+	run_finish(run, strcmp(plan->name, "compile") == 0 ? RUN_COMPILE_FAILED : step->verdict.outcome);
 }
 
 static void upload_begin(struct run *run)
@@ -156,8 +158,8 @@ static void on_uploaded(void *user, const struct err *err)
 	run->uploads = NULL;
 	if (run->cancelled)
 		run_finish(run, RUN_CANCELLED);
-	else if (err && err->code == -ENOSPC)
-		run_refuse_disk(run, err);
+	else if (err && (err->code == -ENOSPC || err->code == -ENOMEM))
+		run_refuse_files(run, err->code == -ENOSPC ? LIMIT_DISK_BYTES : LIMIT_MEMORY_BYTES, err);
 	else if (err)
 		run_lose(run, err);
 	else

@@ -120,7 +120,7 @@ static void collected_keep(struct run *run, const struct err *engine_err)
 	if (err.code == 0)
 		next_sandbox(run);
 	else if (means_too_large(err.code))
-		run_refuse_disk(run, &err);
+		run_refuse_files(run, LIMIT_DISK_BYTES, &err);
 	else
 		run_lose(run, &err);
 }

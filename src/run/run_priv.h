@@ -46,12 +46,12 @@ uint64_t run_phase_us(struct run *run);
 
 /*
  * The ends of a run. Each hands the result to `done`, which may free the run: they come last in whatever calls
- * them. run_lose() is the engine's fault, told in the step that stood next; run_refuse_disk() a step that
- * cannot be because its files do not fit; run_finish() all others.
+ * them. run_lose() is the engine's fault, told in the step that stood next; run_refuse_files() a step that
+ * cannot be because its files do not fit into disk_bytes or memory_bytes; run_finish() all others.
  */
 void run_finish(struct run *run, enum run_outcome outcome);
 void run_lose(struct run *run, const struct err *err);
-void run_refuse_disk(struct run *run, const struct err *err);
+void run_refuse_files(struct run *run, enum limit_id limit, const struct err *err);
 
 /* Gives back the sandbox, if there is one. */
 void run_sandbox_release(struct run *run);

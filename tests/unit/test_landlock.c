@@ -148,7 +148,7 @@ static int set_up(void **state)
 	snprintf(folder, sizeof(folder), "/tmp/kiln-landlock-XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
-	/* Writable for root and for a user with a session; elsewhere what is outside cannot be told from what is forbidden. */
+	/* Writable for root, and for a user with a session. */
 	snprintf(outside, sizeof(outside), "/run/kiln-landlock-XXXXXX");
 	if (!mkdtemp(outside)) {
 		snprintf(outside, sizeof(outside), "%s/kiln-landlock-XXXXXX",

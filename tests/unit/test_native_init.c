@@ -312,7 +312,17 @@ static void a_collection_without_end_fails_the_sandbox(void **state)
 	guest_finish(&g);
 }
 
-/* The keeper knows why an init died, but of one that only closed its socket it will never speak. */
+/* Turns the loop until the guest has failed; the test's own time limit is the bound. */
+static void wait_until_failed(struct guest *g)
+{
+	while (!g->told[TOLD_FAILED])
+		uv_run(&g->fx->loop, UV_RUN_ONCE);
+}
+
+/*
+ * The keeper knows why an init died, but of one that only closed its socket it will never speak. While files are taken
+ * its word is waited for a moment, since it may be that they were too many.
+ */
 static void an_init_that_closes_its_socket_outside_a_step_has_failed(void **state)
 {
 	struct guest g;
@@ -324,9 +334,25 @@ static void an_init_that_closes_its_socket_outside_a_step_has_failed(void **stat
 		close(g.init_fd);
 		g.init_fd = -1;
 		settle(*state);
+		if (reach[i] == guest_uploading)
+			wait_until_failed(&g);
 		assert_failed_once(&g);
 		guest_finish(&g);
 	}
+}
+
+static void an_init_that_files_alone_drove_out_of_memory_refuses_them(void **state)
+{
+	struct guest g;
+
+	guest_uploading(*state, &g);
+	close(g.init_fd);
+	g.init_fd = -1;
+	keeper_tell(&g, KEEPER_EVENT_DIED, 1);
+	assert_int_equal(g.told[TOLD_UPLOADED], 1);
+	assert_int_equal(g.error, -ENOMEM);
+	assert_int_equal(g.told[TOLD_FAILED], 0);
+	guest_finish(&g);
 }
 
 static void an_init_that_closes_its_socket_in_a_step_is_ended_by_the_keepers_deadline(void **state)
@@ -416,6 +442,7 @@ int main(void)
 		with_engine(files_larger_together_than_asked_for_fail_the_sandbox),
 		with_engine(a_collection_without_end_fails_the_sandbox),
 		with_engine(an_init_that_closes_its_socket_outside_a_step_has_failed),
+		with_engine(an_init_that_files_alone_drove_out_of_memory_refuses_them),
 		with_engine(an_init_that_closes_its_socket_in_a_step_is_ended_by_the_keepers_deadline),
 		with_engine(an_init_that_closes_its_socket_after_exit_gives_its_facts_and_then_fails),
 		with_engine(frames_that_come_byte_by_byte_are_the_same_frames),

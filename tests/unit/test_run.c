@@ -169,6 +169,22 @@ static void says_disk_exceeded_when_the_upload_does_not_fit(void **state)
 	assert_int_equal(engine_fake_counts(f->engine).steps, 0);
 }
 
+static void says_memory_exceeded_when_the_files_alone_fill_the_memory(void **state)
+{
+	struct fixture *f = *state;
+
+	f->plan->collect = COLLECT_ALL;
+	run_fixture_add(f, "a", "content");
+	run_fixture_step(f, "run", "exit 0");
+	engine_fake_fail(f->engine, FAKE_UPLOAD_REFUSED, 1, -ENOMEM);
+	run_fixture_finish(f);
+	assert_int_equal(f->result->outcome, RUN_MEMORY_EXCEEDED);
+	assert_int_equal(f->result->steps_count, 1);
+	assert_int_equal(f->result->steps[0].verdict.outcome, RUN_MEMORY_EXCEEDED);
+	assert_int_equal(f->result->steps[0].verdict.enforced_by, ENFORCER_CGROUP);
+	assert_int_equal(engine_fake_counts(f->engine).steps, 0);
+}
+
 static void tells_engine_error_when_the_upload_fails_otherwise(void **state)
 {
 	struct fixture *f = *state;
@@ -400,6 +416,7 @@ int main(void)
 		with_run(remembers_an_end_of_live_stdin_that_comes_before_the_step),
 		with_run(keeps_output_up_to_its_limit_whatever_the_engine_sends),
 		with_run(says_disk_exceeded_when_the_upload_does_not_fit),
+		with_run(says_memory_exceeded_when_the_files_alone_fill_the_memory),
 		with_run(tells_engine_error_when_the_upload_fails_otherwise),
 		with_run(reports_a_command_that_does_not_exist),
 		with_run(returns_an_error_when_no_sandbox_can_be_asked_for),

@@ -196,6 +196,7 @@ int sandbox_receive(struct sandbox *sb)
 		sb->eof = true;
 		return 0;
 	}
+	patience_progress(sb);
 	sb->in.len = 0;
 	r = handle_frames(sb, native->receive, kept + (size_t)n, &used);
 	if (r < 0 || sb->destroyed || sb->state == SANDBOX_DEAD)

@@ -83,6 +83,7 @@ static void native_destroy(struct engine *engine)
 		sandbox_destroy((struct engine_sandbox *)(void *)native->sandboxes);
 	link_close(&native->link);
 	uv_close((uv_handle_t *)&native->idle, on_idle_closed);
+	patience_close(native);
 	/* The keeper ends with its socket, after its last sandbox; nothing is left when we return. */
 	while (native->keeper_pid > 0 && waitpid(native->keeper_pid, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -140,6 +141,9 @@ static int open_loop_handles(struct native *native, struct err *err)
 		return err_set(err, r, "prepare the loop");
 	native->idle.data = native;
 	native->handles++;
+	r = patience_open(native);
+	if (r < 0)
+		return err_set(err, r, "prepare the loop");
 	return link_watch(&native->link, err);
 }
 

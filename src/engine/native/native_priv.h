@@ -54,6 +54,7 @@ struct native {
 	pid_t keeper_pid; /* our child, or 0 */
 	struct sandbox *sandboxes;
 	size_t count;
+	uv_timer_t patience;
 	uv_idle_t
 		idle; /* runs while a sandbox has something to tell that must not be told from inside a call */
 	void (*on_lost)(void *user);
@@ -102,6 +103,7 @@ struct sandbox {
 	unsigned busy; /* callbacks under way: freed only when none is */
 	bool destroyed;
 	bool eof;	      /* init closed; the keeper will say why */
+	uint64_t progress_us; /* when it last did something that was waited for */
 	bool collect_pending; /* asked to collect when dead: the answer is told from the loop */
 	bool files_lost;      /* died after a step that ended by itself: then that answer is an error */
 	/* The step. */
@@ -160,6 +162,13 @@ void sandbox_leave(struct sandbox *sb);
 void sandbox_exited(struct sandbox *sb);
 void sandbox_write(struct sandbox *sb);
 void sandbox_tell_pending(struct sandbox *sb);
+
+/* patience.c */
+[[nodiscard]] int patience_open(struct native *native);
+void patience_watch(struct native *native); /* to be called for every new sandbox */
+void patience_close(struct native *native);
+void patience_progress(struct sandbox *sb);
+void patience_end(struct sandbox *sb); /* it can do nothing more: fails at the next tick */
 
 /* frames.c: one frame from init. 0, or -EPROTO: it speaks nonsense. */
 [[nodiscard]] int sandbox_handle_frame(struct sandbox *sb, const struct wire_frame *frame);

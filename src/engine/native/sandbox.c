@@ -118,6 +118,7 @@ void sandbox_write(struct sandbox *sb)
 {
 	if (sb->destroyed || sb->state == SANDBOX_DEAD || !sb->poll_open)
 		return;
+	patience_progress(sb);
 	/* A broken pipe is init's death, of which the keeper tells. */
 	if (outgoing_write(&sb->out, sb->fd) < 0)
 		outgoing_clear(&sb->out);
@@ -125,12 +126,13 @@ void sandbox_write(struct sandbox *sb)
 }
 
 /*
- * Of an init that died in a step the keeper will say why; one that only closed its socket meets the step's deadline.
- * Outside a step nothing would ever end the wait for it.
+ * Of an init that died in a step, or of too many files, the keeper will say why; one that only closed its socket
+ * meets the step's deadline, or the end of patience. Else it has simply failed.
  */
 static void fail_at_eof(struct sandbox *sb)
 {
-	if (sb->eof && sb->state != SANDBOX_RUNNING && sb->state != SANDBOX_ENDING)
+	if (sb->eof && sb->state != SANDBOX_RUNNING && sb->state != SANDBOX_ENDING &&
+	    sb->state != SANDBOX_UPLOADING)
 		fail_with(sb, -EPIPE, "the sandbox's init died");
 }
 
@@ -245,6 +247,8 @@ int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec
 		sb->next->link = &sb->next;
 	native->sandboxes = sb;
 	native->count++;
+	patience_progress(sb);
+	patience_watch(native);
 	*ret = (struct engine_sandbox *)(void *)sb;
 	return 0;
 }
@@ -277,11 +281,14 @@ void sandbox_upload(struct engine_sandbox *handle, const struct engine_file *fil
 		r = queue_file(sb, &files[i]);
 	if (r == 0)
 		r = outgoing_frame(&sb->out, WIRE_SYNC, NULL, 0);
-	/* An unfinished file would confuse init: without memory for the rest the sandbox is of no use. */
-	if (r < 0)
-		outgoing_clear(&sb->out);
 	sb->state = SANDBOX_UPLOADING;
-	sandbox_write(sb);
+	if (r == 0) {
+		sandbox_write(sb);
+		return;
+	}
+	/* An unfinished file would confuse init: without memory for the rest the sandbox is of no use. */
+	outgoing_clear(&sb->out);
+	patience_end(sb);
 }
 
 /* ---- steps ---- */
@@ -373,6 +380,7 @@ int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *
 	sb->stdin_credit = 0;
 	memset(&sb->exit, 0, sizeof(sb->exit));
 	sb->state = SANDBOX_PREPARING;
+	patience_progress(sb);
 	return 0;
 }
 
@@ -440,6 +448,7 @@ void sandbox_exited(struct sandbox *sb)
 					  .generation = sb->generation };
 
 	sb->state = SANDBOX_ENDING;
+	patience_progress(sb);
 	if (link_send(&sb->native->link, &request, sb, on_step_counted) < 0)
 		fail_with(sb, -EPIPE, "the keeper died");
 }
@@ -564,6 +573,18 @@ static void step_told(struct sandbox *sb, const struct keeper_message *message)
 	report_step(sb, &message->usage, NULL);
 }
 
+/* Where one group holds init and payload (cgroup version 1) the files alone can be more than the memory. */
+static void upload_lost(struct sandbox *sb)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, -ENOMEM, "the files do not fit into memory_bytes");
+	sb->state = SANDBOX_DEAD;
+	if (sb->poll_open)
+		uv_poll_stop(&sb->poll);
+	sb->events->uploaded(sb->user, &err);
+}
+
 static void init_died(struct sandbox *sb, const struct keeper_message *message)
 {
 	bool running = sb->state == SANDBOX_RUNNING;
@@ -575,6 +596,8 @@ static void init_died(struct sandbox *sb, const struct keeper_message *message)
 		step_lost(sb, message, STEP_KILL_WALL);
 	else if (running && message->usage.oom_kills)
 		step_lost(sb, message, STEP_KILL_NONE);
+	else if (sb->state == SANDBOX_UPLOADING && message->usage.oom_kills)
+		upload_lost(sb);
 	else
 		fail_with(sb, -EPIPE, "the sandbox's init died");
 }

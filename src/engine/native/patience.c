@@ -1,0 +1,83 @@
+/*
+ * The end of waiting. A step has the keeper's deadline; all else that a sandbox is asked (to exist, to greet, to take
+ * files, to give them) has this: without any progress for PATIENCE_US it has failed, be it init that is hostile or
+ * stopped, or a machine that is too slow to be of use.
+ */
+#include "engine/native/native_priv.h"
+
+#include <errno.h>
+
+#define PATIENCE_US	20000000u
+#define PATIENCE_EOF_US 1000000u /* init closed: the keeper says why much sooner, when it is really dead */
+#define TICK_MS		500
+
+void patience_progress(struct sandbox *sb)
+{
+	sb->progress_us = uv_hrtime() / 1000;
+}
+
+void patience_end(struct sandbox *sb)
+{
+	sb->progress_us = 0;
+}
+
+static bool waits(const struct sandbox *sb)
+{
+	return !sb->destroyed && sb->state != SANDBOX_IDLE && sb->state != SANDBOX_RUNNING &&
+	       sb->state != SANDBOX_DEAD;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct native *native = timer->data;
+	uint64_t now_us = uv_hrtime() / 1000;
+	struct sandbox *sb, *next;
+
+	if (!native->sandboxes) {
+		uv_timer_stop(timer);
+		return;
+	}
+	for (sb = native->sandboxes; sb; sb = next) {
+		uint64_t patience_us = sb->eof ? PATIENCE_EOF_US : PATIENCE_US;
+		struct err err = ERR_INIT;
+
+		sandbox_enter(sb);
+		if (waits(sb) && now_us - sb->progress_us > patience_us) {
+			err_set(&err, sb->eof ? -EPIPE : -ETIMEDOUT, "the sandbox's init %s",
+				sb->eof ? "died" : "does not answer");
+			sandbox_fail(sb, &err);
+		}
+		next = sb->next;
+		sandbox_leave(sb);
+	}
+}
+
+int patience_open(struct native *native)
+{
+	int r = uv_timer_init(native->loop, &native->patience);
+
+	if (r < 0)
+		return r;
+	native->patience.data = native;
+	native->handles++;
+	return 0;
+}
+
+void patience_watch(struct native *native)
+{
+	if (!uv_is_active((uv_handle_t *)&native->patience))
+		uv_timer_start(&native->patience, on_tick, TICK_MS, TICK_MS);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct native *native = handle->data;
+
+	native->handles--;
+}
+
+void patience_close(struct native *native)
+{
+	if (native->patience.data)
+		uv_close((uv_handle_t *)&native->patience, on_closed);
+}
