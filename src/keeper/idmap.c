@@ -66,7 +66,7 @@ void idmap_find(struct idmap *map)
 	char name[128];
 	bool named = find_user_name(getuid(), name, sizeof(name));
 
-	*map = (struct idmap){ 0 };
+	*map = (struct idmap){ .own_uid = getuid(), .own_gid = getgid() };
 	if (access("/usr/bin/newuidmap", X_OK) < 0 || access("/usr/bin/newgidmap", X_OK) < 0)
 		return;
 	if (!find_range("/etc/subuid", named ? name : NULL, getuid(), &map->uid_base, &map->uid_count) ||
@@ -135,21 +135,32 @@ static int run_mapper(const char *program, pid_t pid, uint64_t own, uint64_t use
 	return 0;
 }
 
-int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, struct err *err)
+/* Without ranges: one uid and one gid, which anybody may map for himself. */
+static int write_single(pid_t pid, uid_t uid, gid_t gid, struct err *err)
 {
 	char line[64];
-	int r;
+	int r = write_proc(pid, "setgroups", "deny", err);
 
-	if (map->ranges) {
-		r = run_mapper("/usr/bin/newuidmap", pid, getuid(), map->uid_base + slot, err);
-		return r < 0 ? r : run_mapper("/usr/bin/newgidmap", pid, getgid(), map->gid_base + slot, err);
-	}
-	r = write_proc(pid, "setgroups", "deny", err);
-	snprintf(line, sizeof(line), "%d %u 1\n", PAYLOAD_ID, (unsigned)getuid());
+	snprintf(line, sizeof(line), "%d %u 1\n", PAYLOAD_ID, (unsigned)uid);
 	if (r == 0)
 		r = write_proc(pid, "uid_map", line, err);
-	snprintf(line, sizeof(line), "%d %u 1\n", PAYLOAD_ID, (unsigned)getgid());
+	snprintf(line, sizeof(line), "%d %u 1\n", PAYLOAD_ID, (unsigned)gid);
 	if (r == 0)
 		r = write_proc(pid, "gid_map", line, err);
 	return r;
+}
+
+int idmap_write_self(const struct idmap *map)
+{
+	return write_single(getpid(), map->own_uid, map->own_gid, NULL);
+}
+
+int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, struct err *err)
+{
+	int r;
+
+	if (!map->ranges)
+		return write_single(pid, map->own_uid, map->own_gid, err);
+	r = run_mapper("/usr/bin/newuidmap", pid, map->own_uid, map->uid_base + slot, err);
+	return r < 0 ? r : run_mapper("/usr/bin/newgidmap", pid, map->own_gid, map->gid_base + slot, err);
 }

@@ -42,6 +42,8 @@ struct slot {
 };
 
 struct idmap {
+	uid_t own_uid;
+	gid_t own_gid;
 	bool ranges; /* newuidmap and a subordinate range: own uid per sandbox */
 	uint64_t uid_base, uid_count, gid_base;
 };
@@ -52,6 +54,7 @@ struct keeper {
 	struct idmap idmap;
 	struct cgroup_host cgroups;
 	struct mount_plan plan;
+	bool overlay; /* can be mounted here; else images are bound */
 	int epoll_fd, signal_fd, socket_fd;
 	int init_fd, config_fd; /* sealed memfds: init's program and its configuration */
 	struct slot *slots;
@@ -97,6 +100,8 @@ void request_handle(struct keeper *k, const struct keeper_request *request);
 
 /* idmap.c */
 void idmap_find(struct idmap *map);
+/* The map of one uid for the calling process, in a new user namespace. */
+[[nodiscard]] int idmap_write_self(const struct idmap *map);
 /* Writes the maps of a child that is in a new user namespace. */
 [[nodiscard]] int idmap_write_root(pid_t pid, uint64_t supervisor, uint64_t user, struct err *err);
 [[nodiscard]] int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, struct err *err);

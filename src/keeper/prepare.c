@@ -7,8 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* init's program, put in by the build. */
@@ -96,6 +101,21 @@ static int prepare_config(bool watched, int *ret_fd, struct err *err)
 	return r < 0 ? err_set(err, r, "prepare init's configuration") : 0;
 }
 
+/* In a child with namespaces of its own, as a sandbox has them: whether an overlay of the host's /usr can be mounted. */
+static bool probe_overlay(const struct keeper *k)
+{
+	struct clone_args args = { .flags = CLONE_NEWNS | (k->privileged ? 0 : CLONE_NEWUSER),
+				   .exit_signal = SIGCHLD };
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	int status = 1;
+
+	if (pid == 0)
+		_exit((k->privileged || idmap_write_self(&k->idmap) == 0) && mounts_can_overlay() ? 0 : 1);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0 && status == 0;
+}
+
 int prepare_shared(struct keeper *k, struct err *err)
 {
 	int r = prepare_init(k, err);
@@ -104,5 +124,6 @@ int prepare_shared(struct keeper *k, struct err *err)
 		r = prepare_config(!k->cgroups.memory, &k->config_fd, err);
 	if (r == 0)
 		r = mount_plan_host(&k->plan, err);
+	k->overlay = r == 0 && probe_overlay(k);
 	return r;
 }

@@ -29,7 +29,7 @@ static int handle_hello(struct keeper *k, struct slot *slot, const struct keeper
 		.cpu_time = c->cpu_time,
 		.swap_limited = c->swap_limited,
 		.separate_uids = k->privileged || k->idmap.ranges,
-		.overlay = 1,
+		.overlay = k->overlay,
 		.leftovers = c->leftovers,
 		.lost = k->lost,
 	};

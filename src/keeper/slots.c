@@ -29,6 +29,7 @@
 #define CPU_CHECK_MAX_US  500000
 #define SAMPLE_US	  20000 /* where only samples tell how many processes there were */
 #define REMOVE_RETRY_US	  5000
+#define SETUP_PATIENCE_US 15000000
 
 static uint32_t slot_number(const struct keeper *k, const struct slot *slot)
 {
@@ -120,7 +121,7 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 			    .user = user,
 			    .group = user,
 			    .may_mknod = k->privileged,
-			    .overlay = true },
+			    .overlay = k->overlay },
 		.privileged = k->privileged,
 		.single_uid = !k->privileged && !k->idmap.ranges,
 		.loopback = request->flags & KEEPER_FLAG_LOOPBACK,
@@ -238,7 +239,9 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct e
 	slot->pid = 0;
 	slot->pid_fd = slot->sync_fd = slot->front_fd = -1;
 	slot->expected = slot->reaped = slot->cpu_told = slot->oom_told = false;
-	slot->deadline_us = slot->check_us = slot->retry_us = 0;
+	slot->deadline_us = keeper_now_us() + SETUP_PATIENCE_US;
+	slot->check_us = slot->retry_us = 0;
+	set_active(k, slot, true);
 	k->live++;
 	r = cgroup_box_create(&slot->box, &k->cgroups, slot_number(k, slot),
 			      k->privileged ? (uid_t)supervisor_of(k, slot_number(k, slot)) : geteuid(), err);
@@ -278,6 +281,7 @@ void slot_on_sync(struct keeper *k, struct slot *slot)
 	if (n == 0) { /* executed */
 		close_fd(k, &slot->sync_fd);
 		slot->state = SLOT_READY;
+		set_active(k, slot, false);
 		reply_created(k, slot, 0, "");
 		close(slot->front_fd);
 		slot->front_fd = -1;
@@ -400,6 +404,11 @@ static void tick(struct keeper *k, struct slot *slot, uint64_t now_us)
 			try_release(k, slot);
 		return;
 	}
+	if (slot->state == SLOT_SETUP) {
+		if (now_us >= slot->deadline_us)
+			setup_failed(k, slot, -ETIMEDOUT, "wait for the sandbox to be set up");
+		return;
+	}
 	if (now_us >= slot->check_us)
 		check_usage(k, slot, now_us);
 	if (now_us >= slot->deadline_us) {
@@ -418,10 +427,10 @@ int slots_tick(struct keeper *k)
 		tick(k, slot, now_us);
 	}
 	for (slot = k->active; slot; slot = slot->next_active) {
-		uint64_t at = slot->state == SLOT_DYING ? slot->retry_us : slot->check_us;
+		uint64_t at = slot->state == SLOT_DYING ? slot->retry_us : slot->deadline_us;
 
-		if (slot->state == SLOT_RUNNING && slot->deadline_us < at)
-			at = slot->deadline_us;
+		if (slot->state == SLOT_RUNNING && slot->check_us < at)
+			at = slot->check_us;
 		if (at < next_us)
 			next_us = at;
 	}

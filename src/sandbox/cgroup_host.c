@@ -20,6 +20,7 @@
 
 #define NOTES_DIR   "/run/kiln/keepers"
 #define NAME_PREFIX "kiln-"
+#define MAIN_SUFFIX "-main"
 
 /* Field 22 of /proc/<pid>/stat, or 0 without such a process. */
 static unsigned long long process_start_time(int pid)
@@ -45,12 +46,13 @@ static unsigned long long process_start_time(int pid)
 	return start;
 }
 
-static bool name_is_dead(const char *name)
+/* Whether `name` with nothing but `suffix` behind it is that of a keeper that is gone. */
+static bool name_is_dead(const char *name, const char *suffix)
 {
 	unsigned long long start;
 	int pid, end = 0;
 
-	if (sscanf(name, NAME_PREFIX "%d-%llu%n", &pid, &start, &end) != 2 || name[end])
+	if (sscanf(name, NAME_PREFIX "%d-%llu%n", &pid, &start, &end) != 2 || strcmp(name + end, suffix) != 0)
 		return false;
 	return process_start_time(pid) != start;
 }
@@ -125,7 +127,10 @@ static uint32_t sweep(const char *base)
 	while ((entry = readdir(dir))) {
 		int n;
 
-		if (!name_is_dead(entry->d_name))
+		/* Where the keeper's own kind had to move; whoever is in there still is not ours to kill. */
+		if (name_is_dead(entry->d_name, MAIN_SUFFIX))
+			unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+		if (!name_is_dead(entry->d_name, ""))
 			continue;
 		n = remove_dead(dirfd(dir), entry->d_name);
 		if (n > 0 && (uint32_t)n > boxes)
@@ -216,7 +221,7 @@ static void evacuate(int base_fd, const char *name)
 
 	if (faccessat(base_fd, "cgroup.type", F_OK, 0) < 0)
 		return;
-	snprintf(leaf, sizeof(leaf), "%.60s-main", name);
+	snprintf(leaf, sizeof(leaf), "%.60s" MAIN_SUFFIX, name);
 	leaf_fd = cgroup_make(base_fd, leaf);
 	len = leaf_fd < 0 ? -1 : cgroup_read(base_fd, "cgroup.procs", text, sizeof(text));
 	for (const char *line = text; len > 0 && line && *line; line = strchr(line, '\n')) {
@@ -416,7 +421,7 @@ static void notes_sweep(struct cgroup_host *host)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		if (name_is_dead(entry->d_name))
+		if (name_is_dead(entry->d_name, ""))
 			note_sweep(host, entry->d_name);
 	}
 	closedir(dir);

@@ -96,11 +96,16 @@ static unsigned long locked_flags(const char *path)
 
 static int bind_read_only(const char *source, const char *target)
 {
-	unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
+	/* What is mounted below the source comes along, and must be as read-only as the rest. */
+	struct {
+		uint64_t set, clear, propagation, userns_fd;
+	} attributes = { .set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
 
 	if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return -errno;
-	return mount(NULL, target, NULL, flags | locked_flags(target), NULL) < 0 ? -errno : 0;
+	if (syscall(SYS_mount_setattr, AT_FDCWD, target, AT_RECURSIVE, &attributes, sizeof(attributes)) < 0)
+		return -errno;
+	return 0;
 }
 
 /*
@@ -243,6 +248,14 @@ static int change_root(void)
 	if (stat("/", &root) < 0 || stat("/..", &above) < 0)
 		return -errno;
 	return root.st_ino == above.st_ino && root.st_dev == above.st_dev ? 0 : -EXDEV;
+}
+
+bool mounts_can_overlay(void)
+{
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("kiln", ROOT, "tmpfs", 0, "mode=0755,size=64k") == 0 && mkdir(EMPTY, 0755) == 0 &&
+	       mkdir(ROOT "/usr", 0755) == 0 &&
+	       mount("overlay", ROOT "/usr", "overlay", MS_RDONLY, "lowerdir=/usr:" EMPTY) == 0;
 }
 
 int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *values,

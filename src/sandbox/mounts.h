@@ -66,6 +66,9 @@ struct mount_values {
 [[nodiscard]] int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *values,
 				   const struct mount_op **ret_failed);
 
+/* Tries an overlay of /usr over /tmp, in a mount namespace that the caller throws away. */
+bool mounts_can_overlay(void);
+
 const char *mount_kind_name(enum mount_kind kind);
 
 #endif

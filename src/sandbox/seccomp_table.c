@@ -1,6 +1,7 @@
 /*
  * The system calls that a payload may make. Reviewed: a name stands here because ordinary programs, compilers
- * and language runtimes use it and it reaches nothing outside the sandbox. What is not here fails with ENOSYS,
+ * and language runtimes use it and it reaches nothing outside the sandbox. What is not here fails with
+ * ENOSYS,
  * so that libc falls back.
  *
  * Left out on purpose, against what container defaults allow:
