@@ -23,6 +23,7 @@ INTERPRETERS = {".py": "python3", ".sh": "bash"}
 # API.md's names of an attack's limits.
 LIMITS = {
     "wall_ms": "wall_ms",
+    "cpu_ms": "cpu_ms",
     "memory_bytes": "memory_bytes",
     "pids": "processes",
     "stdout_bytes": "output_bytes",
@@ -91,6 +92,7 @@ def request_of(expect, program, words):
     if path.suffix == ".c":
         sources["attack.h"] = PROGRAMS / "attack.h"
         roomy = dict(limits, file_bytes=64 * MIB)
+        roomy.pop("cpu_ms", None)
         roomy["memory_bytes"] = max(limits["memory_bytes"], 512 * MIB)
         roomy["disk_bytes"] = max(limits["disk_bytes"], 128 * MIB)
         if expect["stage"] != "compile":
@@ -129,6 +131,13 @@ class Seen:
         return b"\n".join([self.stdout, output(self.result, "stderr"), *self.files.values()])
 
 
+def needs_quiet(expect):
+    """Whether an attack must be alone: its conditions look at the host, at time, or at what two runs do to each other."""
+    looks = ("host_", "finishes_", "next_run_")
+    timed = any(condition["type"].startswith(looks) for condition in expect["safe_if"]["all"])
+    return expect.get("alone", timed or "steps" in expect)
+
+
 def memory_available():
     text = Path("/proc/meminfo").read_text()
     return int(re.search(r"MemAvailable:\s+(\d+)", text)[1]) * 1024
@@ -137,6 +146,12 @@ def memory_available():
 def disk_available():
     stat = os.statvfs("/")
     return stat.f_bavail * stat.f_frsize
+
+
+def system_v_objects():
+    """The key and id of every shared memory, queue and semaphore set of the host."""
+    tables = [Path(f"/proc/sysvipc/{kind}").read_text().splitlines()[1:] for kind in ("shm", "msg", "sem")]
+    return {(kind, *line.split()[:2]) for kind, lines in enumerate(tables) for line in lines}
 
 
 def process_count():
@@ -153,6 +168,7 @@ class HostWatch(threading.Thread):
         self.memory = self.memory_least = memory_available()
         self.disk = self.disk_least = disk_available()
         self.processes = self.processes_most = process_count()
+        self.objects = system_v_objects()
         self.start()
 
     def run(self):
@@ -176,9 +192,8 @@ class Aftermath:
         self.words = words
 
 
-def check_number_at_most(condition, run, after):
-    numbers = [int(found) for found in re.findall(condition["regex"], run.stdout.decode("utf-8", "replace"))]
-    return max(numbers, default=0) <= condition["value"]
+def numbers_in(condition, run):
+    return [int(found) for found in re.findall(condition["regex"], run.stdout.decode("utf-8", "replace"))]
 
 
 def check_no_copy_of_host_file(condition, run, after):
@@ -202,8 +217,10 @@ CONDITIONS = {
     "stdout_contains": lambda c, run, after: c["value"].encode() in run.stdout,
     "stdout_not_contains": lambda c, run, after: c["value"].encode() not in run.stdout,
     "output_not_contains": lambda c, run, after: c["value"].encode() not in run.everything(),
-    "stdout_number_at_most": check_number_at_most,
+    "stdout_number_at_most": lambda c, run, after: max(numbers_in(c, run), default=0) <= c["value"],
+    "stdout_number_at_least": lambda c, run, after: max(numbers_in(c, run), default=-1) >= c["value"],
     "stdout_bytes_at_most": lambda c, run, after: len(run.stdout) <= c["value"],
+    "stdout_bytes_at_least": lambda c, run, after: len(run.stdout) >= c["value"],
     "response_bytes_at_most": lambda c, run, after: run.size <= c["value"],
     "response_is_valid_json": lambda c, run, after: True,  # or there would be no Seen
     "finishes_within_ms": lambda c, run, after: run.wall_ms <= c["value"] + SLACK_MS,
@@ -211,6 +228,7 @@ CONDITIONS = {
     "exit_code_is": lambda c, run, after: run.exit_code == c["value"],
     "files_not_contain": lambda c, run, after: not any(c["value"].encode() in data for data in run.files.values()),
     "files_not_contain_host_file": check_no_copy_of_host_file,
+    "files_count_at_most": lambda c, run, after: len(run.files) <= c["value"],
     "files_names_not_match": lambda c, run, after: not any(re.search(c["value"], name) for name in run.files),
     "next_run_within_ms": lambda c, run, after: after.next_run_ms <= c["value"] + SLACK_MS,
     "host_process_absent": check_process_absent,
@@ -220,6 +238,7 @@ CONDITIONS = {
     "host_mem_drop_at_most": lambda c, run, after: after.watch.memory - after.watch.memory_least <= c["value"],
     "host_disk_drop_at_most": lambda c, run, after: after.watch.disk - after.watch.disk_least <= c["value"],
     "host_no_new_files_match": check_no_new_files,
+    "host_ipc_unchanged": lambda c, run, after: system_v_objects() <= after.watch.objects,
 }
 
 

@@ -98,3 +98,43 @@ static int naked_root(void)
 #define END	    say("ATTACK-END")
 #define UNSAFE(...) say("UNSAFE: " __VA_ARGS__)
 #define INFO(...)   say("INFO: " __VA_ARGS__)
+/* what a wall must refuse: success is unsafe, the way it was refused is told */
+static long refused(const char *what, long result) __attribute__((unused));
+static long refused(const char *what, long result)
+{
+	if (result >= 0)
+		UNSAFE("%s works (%ld)", what, result);
+	else
+		INFO("%s: %s", what, strerror(errno));
+	return result;
+}
+/* the same for calls that must not even reach the kernel: an error of the kernel's own says that they did */
+static void unreachable(const char *what, long result) __attribute__((unused));
+static void unreachable(const char *what, long result)
+{
+	if (result >= 0)
+		UNSAFE("%s works (%ld)", what, result);
+	else if (errno != ENOSYS && errno != EPERM && errno != EACCES)
+		UNSAFE("%s reached the kernel: %s", what, strerror(errno));
+}
+/* runs it in a child, for at most that long; gives the child's wait status, -1 when it did not end */
+static int in_child(void (*f)(void), int seconds) __attribute__((unused));
+static int in_child(void (*f)(void), int seconds)
+{
+	int status;
+	pid_t pid = fork();
+	if (!pid) {
+		f();
+		_exit(0);
+	}
+	for (int i = 0; pid > 0 && i < seconds * 100; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+		usleep(10000);
+	}
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+	}
+	return -1;
+}
