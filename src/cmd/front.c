@@ -159,7 +159,7 @@ static int front_begin(struct front *f, struct err *err)
 	if (r >= 0)
 		r = server_begin(f, err);
 	if (r >= 0)
-		r = front_confine(f->config->user, err);
+		r = front_confine(f->config, err);
 	return r;
 }
 

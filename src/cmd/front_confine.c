@@ -47,22 +47,44 @@ static bool ids_are_final(uid_t uid, gid_t gid)
 	return getgroups(0, NULL) == 0 && setresuid(0, 0, 0) < 0 && setresgid(0, 0, 0) < 0;
 }
 
-static int become(const char *user, struct err *err)
+/* Who to become: the configured user, else the uid behind the sandboxes' range, which is nobody else's. */
+static int find_ids(const struct config *config, uid_t *ret_uid, gid_t *ret_gid, struct err *err)
 {
 	const struct passwd *pw;
 
+	if (!config->user || !config->user[0]) {
+		*ret_uid = (uid_t)(config->uid_base + config->uid_count);
+		*ret_gid = (gid_t)*ret_uid;
+		return 0;
+	}
 	errno = 0;
-	pw = getpwnam(user);
+	pw = getpwnam(config->user);
 	if (!pw)
-		return err_set(err, errno ? -errno : -ENOENT, "user '%s' of the front", user);
+		return err_set(err, errno ? -errno : -ENOENT, "user '%s' of the front", config->user);
 	if (pw->pw_uid == 0 || pw->pw_gid == 0)
 		return err_set(err, -EPERM, "the front may not run as '%s', which is root or of its group",
-			       user);
-	if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
-	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
-		return err_set(err, -errno, "become user '%s'", user);
-	if (!ids_are_final(pw->pw_uid, pw->pw_gid))
-		return err_set(err, -EPERM, "become user '%s': root did not let go", user);
+			       config->user);
+	*ret_uid = pw->pw_uid;
+	*ret_gid = pw->pw_gid;
+	return 0;
+}
+
+static int become_user(const struct config *config, struct err *err)
+{
+	uid_t uid = 0;
+	gid_t gid = 0;
+	int r = find_ids(config, &uid, &gid, err);
+
+	if (r < 0)
+		return r;
+	for (int cap = 0; cap < 64; cap++) {
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
+			return err_set(err, -errno, "give up capability %d", cap);
+	}
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return err_set(err, -errno, "become user %u", (unsigned)uid);
+	if (!ids_are_final(uid, gid))
+		return err_set(err, -EPERM, "become user %u: root did not let go", (unsigned)uid);
 	return 0;
 }
 
@@ -103,12 +125,12 @@ static int files_hide(struct err *err)
 	return r < 0 ? err_set(err, r, "Landlock") : 0;
 }
 
-int front_confine(const char *user, struct err *err)
+int front_confine(const struct config *config, struct err *err)
 {
 	int r;
 
 	if (geteuid() == 0) {
-		r = become(user, err);
+		r = become_user(config, err);
 		if (r < 0)
 			return r;
 	}

@@ -125,7 +125,7 @@ static int config_flags(struct config_reader *reader, char *const *flags, struct
 /* What no single setting can say about itself. */
 static int check_together(const struct config *config, struct err *err)
 {
-	int64_t last = config->uid_base + config->uid_count - 1;
+	int64_t last = config->uid_base + config->uid_count; /* the front's own */
 
 	if (last > 4294967293LL)
 		return err_refuse(err, ERR_INTERNAL, "config_invalid", "uid_count",

@@ -27,7 +27,7 @@ struct config {
 	bool insecure_no_auth; /* allow a listener that is not loopback without tokens */
 	char *state_dir;     /* default /var/lib/kiln as root, else ${XDG_STATE_HOME:-~/.local/state}/kiln */
 	char *languages_dir; /* default: beside the program's source or installed share/kiln/languages */
-	char *user;	     /* whom the front becomes when started as root; default "nobody" */
+	char *user;	     /* whom the front becomes when started as root; "": uid_base + uid_count */
 	char *cgroup; /* cgroup under which kiln makes its own, relative to the hierarchy; default "" (found out) */
 	int64_t uid_base;    /* first host uid of sandboxes, ≥ 100000; default 1879048192 */
 	int64_t uid_count;   /* two for each sandbox; default 65536 */

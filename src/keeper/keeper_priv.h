@@ -109,6 +109,9 @@ void idmap_find(struct idmap *map);
 /* prepare.c: what all sandboxes share, made once. */
 [[nodiscard]] int prepare_shared(struct keeper *k, struct err *err);
 
+/* confine.c: as root, after everything is prepared and before the first request. */
+[[nodiscard]] int keeper_confine(struct err *err);
+
 /* front.c: the server's front as a child of ours. */
 [[nodiscard]] int front_start(struct keeper *k, struct err *err);
 void front_reap(struct keeper *k);

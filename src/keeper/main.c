@@ -281,6 +281,8 @@ static int start(struct keeper *k, char **argv, struct err *err)
 		r = allocate_slots(k, err);
 	if (r == 0)
 		r = open_loop(k, err);
+	if (r == 0 && k->privileged)
+		r = keeper_confine(err);
 	if (r < 0)
 		return r;
 	if (k->cgroups.leftovers)

@@ -140,3 +140,38 @@ def test_a_front_that_stood_still_tells_how_the_program_ended_and_not_that_it_wa
         finally:
             os.kill(front, signal.SIGCONT)
         assert running.result(20)["outcome"] == "ok"
+
+
+def status_of(pid):
+    lines = open(f"/proc/{pid}/status").read().splitlines()
+    return {name: value.split() for name, value in (line.split(":", 1) for line in lines)}
+
+
+def test_the_front_has_no_capability_and_no_uid_of_anybody_else(server):
+    front = status_of(server.front_pid())
+    assert all(int(front[name][0], 16) == 0 for name in ("CapEff", "CapPrm", "CapInh", "CapAmb"))
+    assert (front["NoNewPrivs"], front["Seccomp"]) == (["1"], ["2"])
+    if os.geteuid() == 0 and status_of(server.pid)["Uid"][0] == "0":
+        assert int(front["CapBnd"][0], 16) == 0
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        assert [pid for pid in pids if front["Uid"][0] in uids_of(pid)] == [server.front_pid()]
+
+
+def uids_of(pid):
+    try:
+        return status_of(pid)["Uid"]
+    except OSError:
+        return []
+
+
+def test_the_keeper_has_given_up_what_it_does_not_need(server):
+    keeper = status_of(server.pid)
+    if keeper["Uid"][0] != "0":
+        assert int(keeper["CapEff"][0], 16) == 0
+        return
+    given_up = {"DAC_READ_SEARCH": 2, "NET_RAW": 13, "SYS_MODULE": 16, "SYS_RAWIO": 17, "SYS_BOOT": 22, "SYS_TIME": 25,
+                "SYSLOG": 34, "BPF": 39}  # fmt: skip
+    for name in ("CapEff", "CapBnd"):
+        mask = int(keeper[name][0], 16)
+        assert [cap for cap, bit in given_up.items() if mask >> bit & 1] == []
+    assert (keeper["NoNewPrivs"], keeper["Seccomp"]) == (["1"], ["2"])

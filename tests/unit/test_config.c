@@ -94,7 +94,7 @@ static void defaults_are_those_of_the_header(void **state)
 	assert_null(f->config.listen[1]);
 	assert_int_equal(f->config.tokens_count, 0);
 	assert_false(f->config.insecure_no_auth);
-	assert_string_equal(f->config.user, "nobody");
+	assert_string_equal(f->config.user, "");
 	assert_string_equal(f->config.cgroup, "");
 	assert_int_equal(f->config.uid_base, 1879048192);
 	assert_int_equal(f->config.uid_count, 65536);
