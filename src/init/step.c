@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -96,15 +97,28 @@ static void free_candidates(char **list)
 	free(list);
 }
 
-static pid_t fork_into(int cgroup_fd)
+/*
+ * Entering a cgroup asks for write permission on its cgroup.procs, which is init's: for the moment of the clone init's
+ * file system id is its own, not the user's. The child's becomes the user's with its other ids.
+ */
+static pid_t fork_into(int cgroup_fd, uid_t user)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
+	pid_t pid;
 
-	if (cgroup_fd >= 0) {
-		args.flags = CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup_fd;
+	if (cgroup_fd < 0)
+		return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	args.flags = CLONE_INTO_CGROUP;
+	args.cgroup = (uint64_t)cgroup_fd;
+	setfsuid(getuid());
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid != 0) {
+		int error = errno;
+
+		setfsuid(user);
+		errno = error;
 	}
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	return pid;
 }
 
 /* Pipe ends as the child and as init see them. */
@@ -241,7 +255,7 @@ void step_start(struct init *init, const struct wire_start *start)
 		spawn.error_fd = pipes.error[1];
 		spawn.landlock_fd = init->landlock_fd;
 		step->start_us = now_us();
-		pid = fork_into(cgroup_fd);
+		pid = fork_into(cgroup_fd, init->config->payload_uid);
 		if (pid == 0)
 			spawn_child(&spawn);
 		if (pid < 0)

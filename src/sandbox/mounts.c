@@ -170,14 +170,28 @@ static int make_node(const struct mount_op *op, const struct mount_values *value
 	return mount(op->source, op->target, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
 }
 
-static int mask(const char *target)
+/* Nobody may open it, and where a run has its owner's uid nobody may change that: the mount that is copied is read-only. */
+static int make_hidden(const char *target)
+{
+	int fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0000);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	if (mount(target, target, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+static int cover(const char *target, const char *with)
 {
 	struct stat st;
 
 	if (stat(target, &st) < 0)
 		return 0;
-	/* What is not visible needs no mask; what is there must be covered. */
-	if (mount(S_ISDIR(st.st_mode) ? "empty" : "dev/null", target, NULL, MS_BIND, NULL) == 0)
+	/* What is not visible needs no cover; what is there must get one. */
+	if (mount(S_ISDIR(st.st_mode) ? "empty" : with, target, NULL, MS_BIND, NULL) == 0)
 		return 0;
 	return errno == ENOENT ? 0 : -errno;
 }
@@ -227,8 +241,12 @@ static int apply(const struct mount_op *op, const struct mount_values *values)
 		return mount("proc", op->target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") < 0
 			       ? -errno
 			       : 0;
+	case MOUNT_HIDDEN:
+		return make_hidden(op->target);
+	case MOUNT_HIDE:
+		return cover(op->target, "hidden");
 	case MOUNT_MASK:
-		return mask(op->target);
+		return cover(op->target, "dev/null");
 	case MOUNT_SEAL:
 		return seal(op);
 	case MOUNT_ROOT:

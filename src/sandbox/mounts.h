@@ -26,9 +26,11 @@ enum mount_kind {
 	MOUNT_DEV,     /* the tmpfs for devices */
 	MOUNT_NODE, /* a character device: made, or the host's bound where making is not allowed; makedev in `number` */
 	MOUNT_PROC,
-	MOUNT_MASK, /* cover a file with our null device, or a folder with an empty one; nothing there: fine */
-	MOUNT_SEAL, /* remount read-only; further flags in `number` */
-	MOUNT_ROOT, /* not in a plan: before its first and after its last operation */
+	MOUNT_HIDDEN, /* a file that nobody inside can open, for MOUNT_HIDE */
+	MOUNT_HIDE,   /* cover with the above, or a folder with an empty one; nothing there: fine */
+	MOUNT_MASK,   /* cover a file with our null device: it can be read, and is empty */
+	MOUNT_SEAL,   /* remount read-only; further flags in `number` */
+	MOUNT_ROOT,   /* not in a plan: before its first and after its last operation */
 	MOUNT_KIND_COUNT,
 };
 

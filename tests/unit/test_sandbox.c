@@ -184,6 +184,21 @@ static void the_last_operations_seal_all_that_is_not_scratch(void **state)
 	}
 }
 
+/* What is dangerous cannot even be opened; what programs read to find out about the machine reads as empty. */
+static void the_kernels_memory_and_log_cannot_be_opened(void **state)
+{
+	static const char *const hidden[] = { "proc/kcore", "proc/kmsg", "proc/kallsyms", "proc/keys",
+					      "proc/sysrq-trigger" };
+	struct mount_plan plan;
+	int cover;
+
+	plan_of_this_host(&plan);
+	cover = find_op(&plan, MOUNT_HIDDEN, "hidden");
+	assert_true(cover >= 0);
+	for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
+		assert_true(find_op(&plan, MOUNT_HIDE, hidden[i]) > cover);
+}
+
 static void what_proc_tells_of_the_host_is_masked(void **state)
 {
 	static const char *const masked[] = {
@@ -204,7 +219,9 @@ static void what_proc_tells_of_the_host_is_masked(void **state)
 		int at;
 
 		snprintf(target, sizeof(target), "proc/%s", masked[i]);
-		at = find_op(&plan, MOUNT_MASK, target);
+		at = find_op(&plan, MOUNT_HIDE, target);
+		if (at < 0)
+			at = find_op(&plan, MOUNT_MASK, target);
 		if (at < proc || at > sealed)
 			fail_msg("%s is not masked between proc and its seal", target);
 	}
@@ -395,6 +412,7 @@ int main(void)
 		cmocka_unit_test(everything_that_can_be_written_is_a_part_of_the_one_scratch),
 		cmocka_unit_test(the_last_operations_seal_all_that_is_not_scratch),
 		cmocka_unit_test(what_proc_tells_of_the_host_is_masked),
+		cmocka_unit_test(the_kernels_memory_and_log_cannot_be_opened),
 		cmocka_unit_test(every_folder_is_made_before_it_is_used),
 		cmocka_unit_test(no_text_in_the_image_comes_from_the_host),
 		cmocka_unit_test(every_kind_and_stage_has_a_name),
