@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Runs in the guest, as root, started by vm-tests.service: the jobs of the plan, one after the other, their output to the
-# virtio port that the host reads. Lines of our own begin with the plan's word (kilnvm/report.py reads them).
+# Runs in the guest, as root, started by vm-tests.service: the jobs of the plan, one after the other, with their output
+# to the virtio port that the host reads. Lines of our own begin with the plan's word (kilnvm/report.py reads them).
 set -uo pipefail
 
 top=/srv/kiln
 user=kiln-test
 uid=$(id -u "$user")
 export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 LANG=C.UTF-8 KILN_TEST_RUNS=${KILN_TEST_RUNS:-300}
+
+# The tests of the API whose outcome the kernel, systemd or the user's rights have a part in.
+api_of_the_kernel=(tests/api/test_{collect,environment,files,limits,node,output,steps}.py)
 
 plan() {
 	sed -n "s/^$1=//p" "$top/vm-plan"
@@ -21,8 +24,7 @@ mark() {
 	echo "::$word $*"
 }
 
-# In the session of the ordinary user: a unit of its own user manager, with the processor, memory and processes delegated
-# to it, or without any delegation.
+# In the session of the ordinary user: a unit of the user manager, with or without a delegated cgroup.
 as_user() {
 	local delegate=$1
 	shift
@@ -31,8 +33,8 @@ as_user() {
 		-E KILN_TEST_SLOW -E KILN_TEST_RUNS -E KILN_BIN -E VM_ROLE --working-directory="$top" "$@" </dev/null
 }
 
-# in_role ROLE COMMAND…: kiln as root is started like a service; for the ordinary user bin/kiln-in-scope gives each kiln
-# the delegated scope that the README tells users to give it.
+# in_role ROLE COMMAND…: kiln as root is started like a service; for the ordinary user kiln-in-scope gives each kiln the
+# delegated scope that the README tells users to give it.
 in_role() {
 	local role=$1
 	shift
@@ -50,7 +52,7 @@ tap_programs() {
 	for program in "$folder"/*; do
 		[[ -f $program && -x $program ]] || continue
 		echo "# ${program##*/}"
-		in_role "$role" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 600 "$program"
+		in_role "$role" env CMOCKA_MESSAGE_OUTPUT=TAP KILN_LANGUAGES_DIR="$top/languages" timeout 600 "$program"
 		code=$?
 		if ((code)); then
 			echo "# ${program##*/} ended with code $code"
@@ -82,14 +84,24 @@ job() {
 	case $name in
 	smoke) suite "$role" smoke in_role "$role" "$top/tests/vm/smoke.sh" ;;
 	unit) suite "$role" unit tap_programs "$role" "$top/build/tests/unit" ;;
-	integration | api | attacks) suite "$role" "$name" pytest_of "$role" "tests/$name" ;;
+	integration | attacks) suite "$role" "$name" pytest_of "$role" "tests/$name" ;;
+	api) suite "$role" api pytest_of "$role" "${api_of_the_kernel[@]}" ;;
+	front) suite "$role" front pytest_of "$role" tests/api "${api_of_the_kernel[@]/#/--ignore=}" ;;
 	*) suite "$role" "$name" pytest_of "$role" "$name" ;;
 	esac
+}
+
+# Unit tests know the folder that they were built from.
+same_path_as_on_the_host() {
+	local path
+	path=$(plan top)
+	mkdir -p "$(dirname "$path")" && ln -sT "$top" "$path"
 }
 
 jobs_of_the_plan() {
 	local role name
 	cd "$top" || exit 1
+	same_path_as_on_the_host
 	mark ready
 	for _ in {1..300}; do
 		[[ -S /run/user/$uid/bus ]] && break

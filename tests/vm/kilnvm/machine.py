@@ -16,7 +16,7 @@ BOOT_S = 300
 
 
 def kvm_boots(image):
-    """Whether the guest's kernel comes up under KVM: /dev/kvm being there does not say so, nested or limited ones do not."""
+    """Whether the guest's kernel comes up under KVM: that /dev/kvm can be opened does not say so."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     command = ["qemu-system-x86_64", "-accel", "kvm", "-m", "512", "-display", "none", "-nodefaults", "-nic", "none"]
@@ -74,7 +74,8 @@ class Watched:
     def __init__(self, image, accel, source, console):
         self.console = console
         self.command = [*command_line(image, accel, "quiet vm.tests"), *disk(source, "source", "readonly=on")]
-        self.command += ["-serial", f"file:{console}", "-device", "virtio-serial-pci", "-chardev", "file,id=results,path=/dev/stdout"]
+        self.command += ["-serial", f"file:{console}", "-device", "virtio-serial-pci"]
+        self.command += ["-chardev", "file,id=results,path=/dev/stdout"]
         self.command += ["-device", "virtserialport,chardev=results,name=kiln.results"]
         self.why = None
 

@@ -23,7 +23,9 @@ class Suite:
             self.planned = (self.planned or 0) + int(plan[1])
         elif result:
             bad, name, skip = result.groups()
-            self.results.append(("failed" if bad else "skipped" if skip is not None else "passed", name, skip or ""))
+            # cmocka says `not ok 4 # SKIP name` of a test that skips itself.
+            outcome = "skipped" if skip is not None else "failed" if bad else "passed"
+            self.results.append((outcome, name or skip, skip if name and skip else ""))
 
     def fail(self, why):
         self.results.append(("failed", why, ""))
@@ -47,9 +49,10 @@ class Report:
     """All suites of a machine. The guest's own lines begin with a word that no program under test knows."""
 
     def __init__(self, word):
+        self.word = word
         self.mark = f"::{word} "
         self.suites = []
-        self.ready = self.done = False
+        self.ready = self.done = self.broken = False
 
     def running(self):
         """The suite that is on, or None."""
@@ -76,10 +79,15 @@ class Report:
         """`why` the machine ended before it was done, or None."""
         if not why:
             return
+        self.broken = True
         if not self.running():
             self.suites.append(Suite("the", "machine"))
         self.suites[-1].fail(why)
         self.suites[-1].ended = True
+
+    def complete(self):
+        """Whether it is known how the machine ended."""
+        return self.done or self.broken
 
     def total(self):
         return {outcome: sum(suite.counts()[outcome] for suite in self.suites) for outcome in OUTCOMES}

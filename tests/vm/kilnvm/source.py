@@ -16,11 +16,11 @@ def tree_files(top):
 
 
 def is_program(path):
-    return path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o111 and not path.name.endswith(".so")
+    return path.is_file() and (path.stat().st_mode & 0o111 or ".so" in path.name)
 
 
 def built_files(build):
-    """The programs in a build folder, kiln's own and those of its tests."""
+    """The programs and shared libraries in a build folder, kiln's own and those of its tests."""
     for path in sorted(build.rglob("*")):
         if "meson-private" in path.parts or path.name.endswith(NOT_NEEDED):
             continue
