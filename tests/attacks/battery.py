@@ -4,6 +4,7 @@ An attack is a folder of programs/ with the hostile program (main.c, main.py or 
 expect.json. README.md beside this file says what stands in there.
 """
 
+import ctypes
 import json
 import os
 import random
@@ -154,6 +155,16 @@ def system_v_objects():
     return {(kind, *line.split()[:2]) for kind, lines in enumerate(tables) for line in lines}
 
 
+def can_watch_files():
+    """Whether this user of the host still gets inotify instances: they are counted for the creator of a user namespace."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptors = [libc.inotify_init1(os.O_CLOEXEC) for _ in range(8)]
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            os.close(descriptor)
+    return min(descriptors) >= 0
+
+
 def process_count():
     return sum(name.isdigit() for name in os.listdir("/proc"))
 
@@ -169,6 +180,7 @@ class HostWatch(threading.Thread):
         self.disk = self.disk_least = disk_available()
         self.processes = self.processes_most = process_count()
         self.objects = system_v_objects()
+        self.files_watchable = True
         self.start()
 
     def run(self):
@@ -176,6 +188,7 @@ class HostWatch(threading.Thread):
             self.memory_least = min(self.memory_least, memory_available())
             self.disk_least = min(self.disk_least, disk_available())
             self.processes_most = max(self.processes_most, process_count())
+            self.files_watchable = self.files_watchable and can_watch_files()
 
     def end(self):
         self.over.set()
@@ -238,6 +251,7 @@ CONDITIONS = {
     "host_mem_drop_at_most": lambda c, run, after: after.watch.memory - after.watch.memory_least <= c["value"],
     "host_disk_drop_at_most": lambda c, run, after: after.watch.disk - after.watch.disk_least <= c["value"],
     "host_no_new_files_match": check_no_new_files,
+    "host_can_watch_files": lambda c, run, after: after.watch.files_watchable,
     "host_ipc_unchanged": lambda c, run, after: system_v_objects() <= after.watch.objects,
 }
 
