@@ -1,10 +1,14 @@
 /*
- * What the keeper gives up, as root, before it listens to anybody. (Rootless it has nothing, and newuidmap needs its
+ * What the keeper gives up, as root, before it listens to anybody. (Rootless it has nothing, and newuidmap
+ * needs its
  * setuid bit.)
  *
- * Capabilities: to the ones in the table, for good, in its bounding set too, so that whatever it starts has no more (a
- * sandbox's user namespace has full sets of its own, which mean nothing outside it). System calls: those that neither the
- * keeper nor anything it starts has any business with. An allow-list is not possible here, since a filter is inherited
+ * Capabilities: to the ones in the table, for good, in its bounding set too, so that whatever it starts has
+ * no more (a
+ * sandbox's user namespace has full sets of its own, which mean nothing outside it). System calls: those that
+ * neither the
+ * keeper nor anything it starts has any business with. An allow-list is not possible here, since a filter is
+ * inherited
  * and the payloads' own, far stricter one comes on top.
  */
 #include "keeper/keeper_priv.h"

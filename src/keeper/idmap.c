@@ -12,10 +12,15 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAYLOAD_ID 1000
+#define PAYLOAD_ID	1000
+#define RANGES_DIR	"/run/kiln/uids"
+#define RANGE_PARTS	8
+#define RANGE_TO_DIVIDE 4096
 
 /* The first range for `name` or the number `id` in a file of "who:first:count" lines. */
 static bool find_range(const char *path, const char *name, uid_t id, uint64_t *ret_first, uint64_t *ret_count)
@@ -75,6 +80,42 @@ void idmap_find(struct idmap *map)
 	if (gid_count < map->uid_count)
 		map->uid_count = gid_count;
 	map->ranges = true;
+}
+
+/*
+ * Two keepers on one machine (a server, and `kiln run` beside it) must not give the same uids to their
+ * sandboxes: what the
+ * kernel counts by uid would reach from one to the other. The range is divided, and a part is held by a lock
+ * while its
+ * keeper lives. With a range too small to divide, or more keepers than parts, the last one shares, and says
+ * so.
+ */
+int idmap_claim_part(struct keeper_settings *settings, int *ret_lock_fd)
+{
+	uint64_t parts = settings->uid_count >= RANGE_TO_DIVIDE ? RANGE_PARTS : 1;
+	uint64_t count = settings->uid_count / parts;
+	char path[96];
+
+	*ret_lock_fd = -1;
+	settings->uid_count = count;
+	mkdir("/run/kiln", 0755);
+	mkdir(RANGES_DIR, 0700);
+	for (uint64_t i = 0; i < parts; i++) {
+		uint64_t base = settings->uid_base + i * count;
+		int fd;
+
+		snprintf(path, sizeof(path), RANGES_DIR "/%llu", (unsigned long long)base);
+		fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			settings->uid_base = base;
+			*ret_lock_fd = fd;
+			return 0;
+		}
+		close(fd);
+	}
+	return -EBUSY;
 }
 
 static int write_proc(pid_t pid, const char *file, const char *text, struct err *err)

@@ -100,6 +100,11 @@ void request_handle(struct keeper *k, const struct keeper_request *request);
 
 /* idmap.c */
 void idmap_find(struct idmap *map);
+/*
+ * As root: takes a part of the uid range for this keeper alone, held by the lock as long as it lives. -EBUSY: all are
+ * taken (settings->uid_count is that of a part nevertheless); another errno: no lock could be made.
+ */
+[[nodiscard]] int idmap_claim_part(struct keeper_settings *settings, int *ret_lock_fd);
 /* The map of one uid for the calling process, in a new user namespace. */
 [[nodiscard]] int idmap_write_self(const struct idmap *map);
 /* Writes the maps of a child that is in a new user namespace. */

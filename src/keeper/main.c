@@ -265,6 +265,16 @@ static int open_loop(struct keeper *k, struct err *err)
 	return keeper_watch(k, k->signal_fd, WATCH_SIGNAL, 0);
 }
 
+static void claim_uids(struct keeper *k)
+{
+	int lock_fd; /* never closed: the lock is ours as long as we live */
+	int r = idmap_claim_part(&k->settings, &lock_fd);
+
+	if (r < 0)
+		keeper_log("uids from %llu on may be shared with another keeper: %s",
+			   (unsigned long long)k->settings.uid_base, strerrorname_np(-r));
+}
+
 static int start(struct keeper *k, char **argv, struct err *err)
 {
 	int r = read_settings(k, err);
@@ -273,6 +283,8 @@ static int start(struct keeper *k, char **argv, struct err *err)
 	k->argv = argv;
 	if (r == 0 && !k->privileged)
 		idmap_find(&k->idmap);
+	if (r == 0 && k->privileged)
+		claim_uids(k);
 	if (r == 0)
 		r = cgroup_host_open(&k->cgroups, k->settings.cgroup, err);
 	if (r == 0)

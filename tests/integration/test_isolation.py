@@ -176,3 +176,26 @@ def test_the_keeper_has_given_up_what_it_does_not_need(server):
         mask = int(keeper[name][0], 16)
         assert [cap for cap, bit in given_up.items() if mask >> bit & 1] == []
     assert (keeper["NoNewPrivs"], keeper["Seccomp"]) == (["1"], ["2"])
+
+
+def test_two_servers_never_give_their_sandboxes_the_same_uid(server, mortal):
+    second = mortal()
+    second.start()
+
+    def uids_during_a_run(of):
+        with ThreadPoolExecutor(1) as pool:
+            run = pool.submit(of.run, shell("sleep 1"))
+            inits = []
+
+            def found():
+                inits[:] = host.sandboxed_below(of.pid)
+                return inits
+
+            host.wait_until(found, 10, "no sandbox appeared")
+            uids = {status_of(pid)["Uid"][0] for pid in inits}
+            run.result()
+        return uids
+
+    if os.geteuid() != 0 or status_of(server.pid)["Uid"][0] != "0":
+        return  # rootless both have the uids of one user
+    assert not uids_during_a_run(server) & uids_during_a_run(second)
