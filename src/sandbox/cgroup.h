@@ -29,6 +29,7 @@ enum cgroup_hierarchy {
 struct cgroup_host {
 	int version; /* 2, 1, or 0: none */
 	bool memory, pids, cpu, cpu_time, swap_limited;
+	bool evacuated; /* version 2: our kind was moved to a leaf, to be moved back at the end */
 	int processors;
 	char name[64];			    /* "kiln-<pid>-<start time>" */
 	char path[256];			    /* of the memory hierarchy, or the unified one; for people */

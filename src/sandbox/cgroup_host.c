@@ -213,28 +213,62 @@ static bool is_delegated(const char *path)
 	return false;
 }
 
-/* A group that is not the top may not hold processes beside sub-groups with controllers: they move to a leaf. */
-static void evacuate(int base_fd, const char *name)
+static void move_members(int from_fd, int to_fd)
 {
-	char leaf[80], text[65536];
-	int leaf_fd, len;
+	char text[65536];
+	int len = cgroup_read(from_fd, "cgroup.procs", text, sizeof(text));
 
-	if (faccessat(base_fd, "cgroup.type", F_OK, 0) < 0)
-		return;
-	snprintf(leaf, sizeof(leaf), "%.60s" MAIN_SUFFIX, name);
-	leaf_fd = cgroup_make(base_fd, leaf);
-	len = leaf_fd < 0 ? -1 : cgroup_read(base_fd, "cgroup.procs", text, sizeof(text));
 	for (const char *line = text; len > 0 && line && *line; line = strchr(line, '\n')) {
 		int pid, r;
 
 		line += *line == '\n';
 		if (sscanf(line, "%d", &pid) != 1)
 			continue;
-		r = cgroup_write(leaf_fd, "cgroup.procs", "%d", pid);
+		r = cgroup_write(to_fd, "cgroup.procs", "%d", pid);
 		(void)r; /* one that is gone already is fine */
 	}
-	if (leaf_fd >= 0)
-		close(leaf_fd);
+}
+
+static void main_name(const struct cgroup_host *host, char *ret, size_t size)
+{
+	snprintf(ret, size, "%.60s" MAIN_SUFFIX, host->name);
+}
+
+/* A group that is not the top may not hold processes beside sub-groups with controllers: they move to a leaf. */
+static void evacuate(struct cgroup_host *host, int base_fd)
+{
+	char leaf[80];
+	int leaf_fd;
+
+	if (faccessat(base_fd, "cgroup.type", F_OK, 0) < 0)
+		return;
+	main_name(host, leaf, sizeof(leaf));
+	leaf_fd = cgroup_make(base_fd, leaf);
+	if (leaf_fd < 0)
+		return;
+	move_members(base_fd, leaf_fd);
+	close(leaf_fd);
+	host->evacuated = true;
+}
+
+/* The other way round, at the end. Not possible while another kiln has groups here; then the last one does it. */
+static void move_back(const struct cgroup_host *host, int base_fd)
+{
+	char leaf[80];
+	int leaf_fd;
+
+	for (int i = 0; i < CGROUP_CPUACCT; i++) {
+		int r = cgroup_write(base_fd, "cgroup.subtree_control", "-%s", cgroup_controller_names[i]);
+
+		(void)r; /* was not enabled, or is in use */
+	}
+	main_name(host, leaf, sizeof(leaf));
+	leaf_fd = cgroup_make(base_fd, leaf);
+	if (leaf_fd < 0)
+		return;
+	move_members(leaf_fd, base_fd);
+	close(leaf_fd);
+	unlinkat(base_fd, leaf, AT_REMOVEDIR);
 }
 
 static bool has_controller(int fd, const char *file, const char *name)
@@ -299,7 +333,7 @@ static int open_v2(struct cgroup_host *host, const char *wanted, struct err *err
 	if (base_fd < 0)
 		return err_set(err, base_fd, "cgroup: open '%s'", host->base[0]);
 	host->leftovers = sweep(host->base[0]);
-	evacuate(base_fd, host->name);
+	evacuate(host, base_fd);
 	host->memory = enable_controller(base_fd, "memory");
 	host->pids = enable_controller(base_fd, "pids");
 	host->cpu = enable_controller(base_fd, "cpu");
@@ -471,6 +505,8 @@ void cgroup_host_close(struct cgroup_host *host)
 		if (base_fd < 0)
 			continue;
 		remove_dead(base_fd, host->name);
+		if (host->evacuated)
+			move_back(host, base_fd);
 		close(base_fd);
 	}
 	note_path(host->name, path, sizeof(path));
