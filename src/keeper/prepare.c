@@ -1,6 +1,7 @@
 #include "keeper/keeper_priv.h"
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "sandbox/seccomp_policy.h"
 #include "wire/init_config.h"
 
@@ -22,23 +23,6 @@ extern const uint64_t init_program_size;
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-static int write_all(int fd, const void *data, size_t len)
-{
-	const uint8_t *at = data;
-
-	while (len) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int seal(int *fd, int *ret_fd)
 {
 	if (fcntl(*fd, F_ADD_SEALS, SEALS) < 0)
@@ -50,7 +34,7 @@ static int seal(int *fd, int *ret_fd)
 static int prepare_init(struct keeper *k, struct err *err)
 {
 	AUTO_CLOSE int fd = memfd_create("kiln-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int r = fd < 0 ? -errno : write_all(fd, init_program, init_program_size);
+	int r = fd < 0 ? -errno : fd_write_all(fd, init_program, init_program_size);
 
 	if (r == 0)
 		r = fchmod(fd, 0555) < 0 ? -errno : seal(&fd, &k->init_fd);
@@ -66,7 +50,7 @@ static int append_program(int to, int from, uint32_t *ret_instructions)
 	if (lseek(from, 0, SEEK_SET) < 0)
 		return -errno;
 	while ((n = read(from, chunk, sizeof(chunk))) > 0) {
-		int r = write_all(to, chunk, (size_t)n);
+		int r = fd_write_all(to, chunk, (size_t)n);
 
 		if (r < 0)
 			return r;
@@ -88,7 +72,7 @@ static int prepare_config(bool watched, int *ret_fd, struct err *err)
 	if (r < 0)
 		return r;
 	fd = memfd_create("kiln-init-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	r = fd < 0 ? -errno : write_all(fd, &config, sizeof(config));
+	r = fd < 0 ? -errno : fd_write_all(fd, &config, sizeof(config));
 	for (int i = 0; i < 2; i++) {
 		if (r == 0)
 			r = append_program(fd, programs[i], &config.filter_len[i]);

@@ -1,4 +1,5 @@
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "engine/native/native_priv.h"
 #include "wire/keeper_settings.h"
 
@@ -19,23 +20,6 @@ extern const uint64_t keeper_program_size;
 #define SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define HIGH_FD 20 /* away from the numbers that the keeper expects */
 
-static int write_all(int fd, const void *data, size_t len)
-{
-	const uint8_t *at = data;
-
-	while (len) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int high_memfd(const char *name, const void *data, size_t len)
 {
 	AUTO_CLOSE int low = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -44,7 +28,7 @@ static int high_memfd(const char *name, const void *data, size_t len)
 
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, data, len);
+	r = fd_write_all(fd, data, len);
 	if (r == 0 && fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		r = -errno;
 	return r < 0 ? r : TAKE_FD(fd);
