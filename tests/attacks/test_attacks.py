@@ -56,7 +56,7 @@ def run_programs(server, expect, words):
     requests = [battery.request_of(expect, program, words) for program in steps["order"]]
     timeout = expect["limits"]["wall_ms"] / 1000 + 30
     if steps["mode"] == "sequence":
-        return [battery.Seen(server.post(request, timeout)) for request in requests]
+        return [battery.Seen(expect, server.post(request, timeout)) for request in requests]
     running = []
     for request in requests:
         running.append(Concurrent(server, request, timeout))
@@ -64,7 +64,7 @@ def run_programs(server, expect, words):
     for one in running:
         one.join(timeout)
         assert one.answer is not None, "no answer"
-    return [battery.Seen(one.answer) for one in running]
+    return [battery.Seen(expect, one.answer) for one in running]
 
 
 def attack(server, expect, words):
@@ -102,7 +102,9 @@ def together(request, server, canary_file, canary_port):
 
 
 @pytest.mark.parametrize("name", TOGETHER + QUIET)
-def test_holds_against(name, together, server, canary_file, canary_port):
+def test_holds_against(name, together, server, enforced, canary_file, canary_port):
+    if "enforces" in EXPECTED[name]:
+        enforced(EXPECTED[name]["enforces"])
     if name in together:
         wrong = together[name].result()
     else:
