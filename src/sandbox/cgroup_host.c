@@ -292,6 +292,29 @@ static bool enable_controller(int fd, const char *name)
 	return cgroup_write(fd, "cgroup.subtree_control", "+%s", name) == 0;
 }
 
+/*
+ * Whether a group holds nobody but us and, where we are the child of a command line, our parent. Root has another place to
+ * go than a group from which strangers would have to move.
+ */
+static bool is_ours_alone(const char *path)
+{
+	char text[65536];
+	int fd = open_dir(path);
+	int len = fd < 0 ? fd : cgroup_read(fd, "cgroup.procs", text, sizeof(text));
+	bool alone = len >= 0;
+
+	for (const char *line = text; alone && *line; line = strchr(line, '\n')) {
+		int pid;
+
+		line += *line == '\n';
+		if (sscanf(line, "%d", &pid) == 1)
+			alone = pid == getpid() || pid == getppid();
+	}
+	if (fd >= 0)
+		close(fd);
+	return alone;
+}
+
 static int choose_v2_base(const char *wanted, char *ret, size_t size)
 {
 	char mount[512], own[512], path[1100];
@@ -312,7 +335,7 @@ static int choose_v2_base(const char *wanted, char *ret, size_t size)
 		if (find_own(NULL, own, sizeof(own)) < 0)
 			return -ENOENT;
 		snprintf(path, sizeof(path), "%s%s", mount, own);
-		if (geteuid() == 0 && strcmp(own, "/") != 0 && !is_delegated(path))
+		if (geteuid() == 0 && strcmp(own, "/") != 0 && !(is_delegated(path) && is_ours_alone(path)))
 			snprintf(path, sizeof(path), "%s", mount);
 	}
 	if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0)

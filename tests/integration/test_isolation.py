@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from kilntest import host
+from kilntest.settings import SLOW
 from kilntest.requests import c_program, output, shell, text
 
 MEMORY = {"memory_bytes": 64 << 20, "wall_ms": 10000}
@@ -130,13 +131,13 @@ def test_a_front_that_stood_still_tells_how_the_program_ended_and_not_that_it_wa
     server = mortal().start()
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(
-            server.run, shell("exec -a kiln-late sleep 0.6", limits={"wall_ms": 1000})
+            server.run, shell("exec -a kiln-late sleep 0.6", limits={"wall_ms": int(1000 * SLOW)})
         )
         host.wait_until(lambda: host.processes_with("kiln-late"), 10, "the run never started")
         front = server.front_pid()
         os.kill(front, signal.SIGSTOP)
         try:
-            time.sleep(3.5)  # beyond the wall limit and the keeper's grace
+            time.sleep(SLOW + 2.5)  # beyond the wall limit and the keeper's grace
         finally:
             os.kill(front, signal.SIGCONT)
         assert running.result(20)["outcome"] == "ok"
