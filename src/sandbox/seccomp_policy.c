@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -10,10 +11,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define LOW32 0xffffffffu
+#define LOW32	      0xffffffffu
+#define PROTOCOL_L2TP 115 /* not in every netinet/in.h */
 
 /* Arguments under which the first program allows a call; several rows of one call are alternatives. */
 static const struct {
@@ -65,7 +68,18 @@ static const struct {
 		}                                                                                            \
 	}
 
-/* What the second program refuses. */
+/* Of IP sockets the protocols that programs mean: the rest loads modules that are rarely looked at. */
+#define REFUSE_PROTOCOL(protocol)                                                                            \
+	{                                                                                                    \
+		"socket", EPROTONOSUPPORT, 1,                                                                \
+		{                                                                                            \
+			{                                                                                    \
+				2, SCMP_CMP_MASKED_EQ, LOW32, protocol                                       \
+			}                                                                                    \
+		}                                                                                            \
+	}
+
+/* What the second program refuses; an error of 0 is a call that pretends to have done it. */
 static const struct {
 	const char *name;
 	int error;
@@ -85,6 +99,14 @@ static const struct {
 	REFUSE_OPTION(SO_ATTACH_BPF),
 	REFUSE_OPTION(SO_ATTACH_REUSEPORT_CBPF),
 	REFUSE_OPTION(SO_ATTACH_REUSEPORT_EBPF),
+	REFUSE_PROTOCOL(IPPROTO_DCCP),
+	REFUSE_PROTOCOL(IPPROTO_SCTP),
+	REFUSE_PROTOCOL(IPPROTO_UDPLITE),
+	REFUSE_PROTOCOL(IPPROTO_MPTCP),
+	REFUSE_PROTOCOL(PROTOCOL_L2TP),
+	/* A core limit of 0 would, with a pipe in core_pattern, start the host's handler; ours of 1 prevents it. */
+	{ "setrlimit", 0, 1, { { 0, SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE } } },
+	{ "prlimit64", 0, 2, { { 1, SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE }, { 2, SCMP_CMP_NE, 0, 0 } } },
 };
 
 /* A call that this libseccomp or this architecture does not know cannot be allowed; it stays refused. */
@@ -98,9 +120,16 @@ static int add_rule(scmp_filter_ctx ctx, uint32_t action, const char *name, unsi
 	return seccomp_rule_add_array(ctx, action, number, count, args);
 }
 
+/* Kernel memory that belongs to no process: only a cgroup can count it. */
 static bool makes_unmapped_memory(const char *name)
 {
-	return strcmp(name, "memfd_create") == 0 || strcmp(name, "shmget") == 0;
+	static const char *const calls[] = { "memfd_create", "shmget", "msgget", "semget" };
+
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		if (strcmp(name, calls[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int fill_allow_list(scmp_filter_ctx ctx, bool watched)

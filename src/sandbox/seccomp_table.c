@@ -112,6 +112,7 @@ const char *const seccomp_allowed[] = {
 	"getresuid",
 	"getrlimit",
 	"getrusage",
+	"getsid",
 	"getsockname",
 	"getsockopt",
 	"gettid",

@@ -104,7 +104,7 @@ def together(request, server, canary_file, canary_port):
 @pytest.mark.parametrize("name", TOGETHER + QUIET)
 def test_holds_against(name, together, server, enforced, canary_file, canary_port):
     if "enforces" in EXPECTED[name]:
-        enforced(EXPECTED[name]["enforces"])
+        enforced(EXPECTED[name]["enforces"], hostile=True)
     if name in together:
         wrong = together[name].result()
     else:

@@ -128,7 +128,11 @@ static void learn_host(struct native *native, const struct keeper_hello *hello)
 		.lost = hello->lost,
 	};
 	memcpy(native->host.cgroup_path, hello->cgroup_path, sizeof(native->host.cgroup_path));
-	/* Memory, time and processes have a watchdog or an rlimit where there is no cgroup; cpu_percent has none. */
+	/* What is only watched stops programs, but not those that hide from the watchdog: it is not called enforced. */
+	if (!hello->memory)
+		native->unenforced[count++] = limit_table[LIMIT_MEMORY_BYTES].name;
+	if (!hello->cpu_time)
+		native->unenforced[count++] = limit_table[LIMIT_CPU_MS].name;
 	if (!hello->cpu)
 		native->unenforced[count++] = limit_table[LIMIT_CPU_PERCENT].name;
 }
