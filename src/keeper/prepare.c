@@ -85,7 +85,7 @@ static int prepare_config(bool watched, int *ret_fd, struct err *err)
 	return r < 0 ? err_set(err, r, "prepare init's configuration") : 0;
 }
 
-/* In a child with namespaces of its own, as a sandbox has them: whether an overlay of the host's /usr can be mounted. */
+/* In a child with namespaces of its own, as a sandbox has them: can an overlay of the host's /usr be mounted? */
 static bool probe_overlay(const struct keeper *k)
 {
 	struct clone_args args = { .flags = CLONE_NEWNS | (k->privileged ? 0 : CLONE_NEWUSER),

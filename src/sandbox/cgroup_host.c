@@ -293,8 +293,8 @@ static bool enable_controller(int fd, const char *name)
 }
 
 /*
- * Whether a group holds nobody but us and, where we are the child of a command line, our parent. Root has another place to
- * go than a group from which strangers would have to move.
+ * Whether a group holds nobody but us and, where we are the child of a command line, our parent. Root has
+ * another place to go than a group from which strangers would have to move.
  */
 static bool is_ours_alone(const char *path)
 {

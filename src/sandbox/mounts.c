@@ -170,7 +170,7 @@ static int make_node(const struct mount_op *op, const struct mount_values *value
 	return mount(op->source, op->target, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
 }
 
-/* Nobody may open it, and where a run has its owner's uid nobody may change that: the mount that is copied is read-only. */
+/* Nobody may open it, and even a run with its owner's uid cannot change that: the mount is read-only. */
 static int make_hidden(const char *target)
 {
 	int fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0000);

@@ -118,11 +118,16 @@ def test_pairs_of_sockets_are_of_one_family(server):
     assert (result["outcome"], text(result)) == ("ok", ""), result
 
 
+def is_keeper(server):
+    return host.status_of(server.pid).get("Name") == "kiln-keeper"
+
+
 def test_a_signal_to_a_server_that_has_just_started_ends_it(mortal):
     for _ in range(4):
         server = mortal()
         server.spawn()
-        host.wait_until(lambda: host.descendants(server.pid), 10, "the front was never started")
+        # Not before it is the keeper: whatever started it does not know what to do with a signal.
+        host.wait_until(lambda: is_keeper(server) and host.descendants(server.pid), 20, "the front was never started")
         server.process.send_signal(signal.SIGTERM)
         assert server.wait(10) == 0
 
