@@ -168,11 +168,17 @@ static int language_guess(struct session *s, struct run_request *req, struct err
 	return req->language ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-/* A limit that the user asked for by name and that this host cannot hold is not passed over in silence. */
+/*
+ * A limit that the user asked for by name and that this host cannot hold is not passed over in silence, unless a limit
+ * did end the run: then that is the one thing to say.
+ */
 static void unenforced_warn(struct session *s)
 {
+	const struct run_result *result = s->result;
 	const char *const *names = s->node.engine->v->unenforced(s->node.engine);
 
+	if (result->steps_count > 0 && result->steps[result->steps_count - 1].verdict.limit >= 0)
+		return;
 	for (; names && *names; names++) {
 		int limit = limit_by_name(*names);
 
@@ -206,7 +212,6 @@ static int session_start(struct session *s, const struct config *config, struct 
 	if (r < 0)
 		return r;
 	s->last_step = plan->steps_count - 1;
-	unenforced_warn(s);
 	r = streams_begin(s, err);
 	if (r < 0) {
 		plan_destroy(plan);
@@ -241,6 +246,7 @@ static int session_report(struct session *s, struct err *err)
 		r = cmd_json_print(result_to_json(result), err);
 	else if (result->steps_count > 0)
 		limit_explain(result, &result->steps[result->steps_count - 1]);
+	unenforced_warn(s);
 	return r < 0 ? r : run_exit_status(result, s->signal);
 }
 
