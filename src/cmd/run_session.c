@@ -172,10 +172,10 @@ static int language_guess(struct session *s, struct run_request *req, struct err
  * A limit that the user asked for by name and that this host cannot hold is not passed over in silence, unless a limit
  * did end the run: then that is the one thing to say.
  */
-static void unenforced_warn(struct session *s)
+static void unenforced_warn(const struct session *s)
 {
 	const struct run_result *result = s->result;
-	const char *const *names = s->node.engine->v->unenforced(s->node.engine);
+	const char *const *names = result->unenforced;
 
 	if (result->steps_count > 0 && result->steps[result->steps_count - 1].verdict.limit >= 0)
 		return;

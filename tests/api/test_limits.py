@@ -132,7 +132,8 @@ def test_memory_ends_a_malloc_bomb(server, enforced):
     assert step["limit"]["enforced_by"] in ("cgroup", "watchdog")
     assert step["memory_peak_bytes"] >= 48 * MIB
     printed = [int(line) for line in step["stdout"].split()]
-    assert 20 < printed[-1] <= 64 and printed == list(range(1, len(printed) + 1))
+    over = 0 if step["limit"]["enforced_by"] == "cgroup" else 32  # the watchdog looks every millisecond
+    assert 20 < printed[-1] <= 64 + over and printed == list(range(1, len(printed) + 1))
 
 
 def test_a_parent_that_survives_its_child_s_bomb_is_believed_or_killed_with_it(server, enforced):
