@@ -1,6 +1,11 @@
 /*
- * Landlock as a second wall behind the mounts: whatever the mount flags say, the payload writes only below the
- * scratch folders and to the harmless devices, and signals nobody but its own kind.
+ * Landlock as a second wall behind the mounts: whatever the mount flags say, the payload makes, removes,
+ * renames and
+ * truncates only below the scratch folders, and signals nobody but its own kind.
+ *
+ * Opening for writing is left to the mounts and to ownership: POSIX message queues are files on a mount that
+ * has no
+ * path in here, so that no rule could allow them.
  *
  * The rules are made once, by init, when the first step starts; each payload puts itself under them after
  * no_new_privs. Kernels without Landlock, or with its first version, which forbids every rename between
@@ -27,10 +32,9 @@ struct path_beneath_attr {
 #define RULE_PATH_BENEATH      1
 #define SCOPE_SIGNAL	       (1ull << 1)
 
-#define FS_WRITE_FILE (1ull << 1)
-#define FS_FOLDER     (0x1ffull << 4) /* REMOVE_DIR … MAKE_SYM, bits 4 to 12 */
-#define FS_REFER      (1ull << 13)    /* version 2 */
-#define FS_TRUNCATE   (1ull << 14)    /* version 3 */
+#define FS_FOLDER   (0x1ffull << 4) /* REMOVE_DIR … MAKE_SYM, bits 4 to 12 */
+#define FS_REFER    (1ull << 13)    /* version 2 */
+#define FS_TRUNCATE (1ull << 14)    /* version 3 */
 
 #define VERSION_REFER	 2
 #define VERSION_TRUNCATE 3
@@ -61,7 +65,8 @@ static int add_rules(int ruleset_fd, uint64_t folder, uint64_t file)
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && r == 0; i++)
 		r = allow(ruleset_fd, folders[i], folder);
-	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]) && r == 0; i++)
+	/* Truncating them does nothing, but shells open their output that way. */
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]) && r == 0 && file; i++)
 		r = allow(ruleset_fd, devices[i], file);
 	return r;
 }
@@ -71,13 +76,13 @@ int landlock_prepare(void)
 	struct ruleset_attr attr = { 0 };
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
 	size_t size = sizeof(attr.handled_access_fs);
-	uint64_t file = FS_WRITE_FILE;
+	uint64_t file = 0;
 	int fd, r;
 
 	if (version < VERSION_REFER)
 		return LANDLOCK_NONE;
 	if (version >= VERSION_TRUNCATE)
-		file |= FS_TRUNCATE;
+		file = FS_TRUNCATE;
 	attr.handled_access_fs = file | FS_FOLDER | FS_REFER;
 	if (version >= VERSION_SCOPE) {
 		attr.scoped = SCOPE_SIGNAL;
