@@ -247,17 +247,23 @@ static int allocate_slots(struct keeper *k, struct err *err)
 	return 0;
 }
 
+/* First of all: a signal that comes while we prepare waits for the loop instead of ending us half-way. */
+static void block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGCHLD);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGPIPE);
+	sigprocmask(SIG_BLOCK, signals, NULL);
+}
+
 static int open_loop(struct keeper *k, struct err *err)
 {
 	sigset_t signals;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGCHLD);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGPIPE);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
+	block_signals(&signals);
 	k->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	k->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (k->epoll_fd < 0 || k->signal_fd < 0)
@@ -311,8 +317,10 @@ int main(int argc, char **argv)
 {
 	static struct keeper keeper = { .socket_fd = -1 };
 	struct err err = ERR_INIT;
+	sigset_t signals;
 	int status;
 
+	block_signals(&signals);
 	prctl(PR_SET_NAME, "kiln-keeper", 0, 0, 0);
 	/* Rootless, newuidmap must be able to look at our children in /proc; they inherit this. */
 	if (geteuid() == 0)
