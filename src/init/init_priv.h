@@ -144,6 +144,9 @@ void step_reap(struct init *init);
 /* Kills and reaps all that is left, drains the pipes and reports EXIT. */
 void step_finish(struct init *init, enum step_kill reason);
 
+/* Processor time of all children of init that were ever reaped, in step.c. */
+uint64_t children_cpu_us(void);
+
 /* watch.c: samples disk, and memory, processor time and processes where no cgroup does. May set *ret_kill. */
 void watch_sample(struct init *init, enum step_kill *ret_kill);
 uint64_t watch_next_us(const struct init *init);

@@ -174,7 +174,7 @@ static int open_run_cgroup(const struct init *init, const struct wire_start *sta
 	return openat(init->cgroup_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static uint64_t children_cpu_us(void)
+uint64_t children_cpu_us(void)
 {
 	struct rusage usage;
 
@@ -371,12 +371,9 @@ void step_reap(struct init *init)
 static void kill_and_reap_all(struct init *init)
 {
 	struct step *step = &init->step;
-	enum step_kill ignored;
 	int status;
 	pid_t pid;
 
-	if (!step->main_gone)
-		watch_sample(init, &ignored);
 	for (;;) {
 		kill(-1, SIGKILL);
 		pid = wait4(-1, &status, __WALL, NULL);

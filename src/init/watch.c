@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -156,15 +155,6 @@ static uint64_t own_cpu_us(pid_t pid)
 	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }
 
-static uint64_t reaped_cpu_us(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_CHILDREN, &usage);
-	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
-	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
-
 struct sample {
 	uint64_t own, shared; /* bytes */
 	uint64_t cpu_us;
@@ -216,7 +206,7 @@ static void sample_processes(struct init *init, enum step_kill *ret_kill)
 	struct step *step = &init->step;
 	uint64_t limit = (uint64_t)step->limits.value[LIMIT_MEMORY_BYTES];
 	struct sample sample;
-	uint64_t memory, cpu = reaped_cpu_us() - step->reaped_cpu_us;
+	uint64_t memory, cpu = children_cpu_us() - step->reaped_cpu_us;
 
 	if (!take_sample(init, false, &sample))
 		return;
