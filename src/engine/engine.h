@@ -3,7 +3,8 @@
  *
  * All calls come from, and all events go to, the loop's thread. A sandbox is single use: made, filled, up to
  * ENGINE_STEPS_MAX steps one after the other, collected, destroyed. Nothing blocks. After `failed` no other event of
- * that sandbox comes and only engine_sandbox_destroy() may be called. destroy may be called in any callback.
+ * that sandbox comes and only engine_sandbox_destroy() may be called. destroy may be called in any callback. No event
+ * comes from inside a call.
  */
 #ifndef KILN_ENGINE_ENGINE_H
 #define KILN_ENGINE_ENGINE_H
@@ -21,10 +22,19 @@
 struct engine;
 struct engine_sandbox;
 
+/* A runtime that is booted before any code of the user is there (`warm` of a language). */
+struct engine_warm {
+	const char *id; /* names the runtime among those of one image: the language's id */
+	char *const *argv;
+	char *const *envp;
+	struct limits limits; /* while it boots */
+};
+
 struct engine_sandbox_spec {
 	const char *image;
 	struct limits limits; /* of the first step; disk_bytes holds for the sandbox's whole life */
 	bool loopback;
+	const struct engine_warm *warm; /* or NULL; it and what it refers to live as long as the engine */
 };
 
 struct engine_file {
@@ -39,6 +49,7 @@ struct engine_step {
 	char *const *argv;
 	char *const *envp;
 	struct limits limits;
+	bool hot; /* in the sandbox's warm runtime, if it has one: else as any other command */
 };
 
 enum engine_collect {
@@ -97,6 +108,13 @@ struct engine_vtable {
 	int (*sandbox_create)(struct engine *engine, const struct engine_sandbox_spec *spec,
 			      const struct engine_events *events, void *user, struct engine_sandbox **ret,
 			      struct err *err);
+	/*
+	 * Gives a sandbox that is ready, and that nothing was asked of yet, to somebody else: its events go to him from
+	 * now on, first a `ready` once the spec's limits hold. Image, network and runtime of the spec are those that it
+	 * was made with.
+	 */
+	void (*sandbox_adopt)(struct engine_sandbox *sb, const struct engine_sandbox_spec *spec,
+			      const struct engine_events *events, void *user);
 	/* Queues files; their names and data must stay until `uploaded`. */
 	void (*upload)(struct engine_sandbox *sb, const struct engine_file *files, size_t count);
 	/* Starts a step; argv and envp are copied. -E2BIG when they are too large for one frame. */

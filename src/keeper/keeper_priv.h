@@ -30,9 +30,10 @@ struct slot {
 	uint32_t tag;	/* of the CREATE to answer */
 	pid_t pid;
 	int pid_fd, sync_fd;
+	int disk_fd;  /* context of its scratch, to give it another size */
 	int front_fd; /* the host's end of init's socket, until it is handed over */
 	struct cgroup_box box;
-	struct limits limits;
+	struct limits limits;		/* that it was made with, or has now */
 	uint64_t deadline_us, check_us; /* monotonic; of a running step */
 	uint64_t retry_us;		/* when to try again to remove the groups of a dying one */
 	bool cpu_told, oom_told;
@@ -87,6 +88,8 @@ void keeper_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void slot_on_sync(struct keeper *k, struct slot *slot);
 void slot_on_dead(struct keeper *k, struct slot *slot);
 void slot_on_oom(struct keeper *k, struct slot *slot);
+[[nodiscard]] int slot_adopt(struct keeper *k, struct slot *slot, const struct limits *limits,
+			     struct err *err);
 [[nodiscard]] int slot_step(struct keeper *k, struct slot *slot, const struct keeper_request *request,
 			    struct err *err);
 void slot_step_end(struct keeper *k, struct slot *slot, struct keeper_usage *ret);

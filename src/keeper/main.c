@@ -11,6 +11,8 @@
  */
 #include "keeper/keeper_priv.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -77,29 +79,15 @@ void keeper_be_patient(int socket_fd)
 
 void keeper_send(struct keeper *k, const struct keeper_message *message, int fd)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)message, .iov_len = sizeof(*message) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
 
 	if (k->socket_fd < 0)
 		return;
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
 	/* Blocks while the front's queue is full; a stopped front is cut off rather than waited for (SO_SNDTIMEO). */
-	if (sendmsg(k->socket_fd, &msg, MSG_NOSIGNAL) < 0 && errno != EPIPE) {
-		keeper_log("the front does not read (%s): its connection is closed", strerrorname_np(errno));
+	n = fd_send(k->socket_fd, message, sizeof(*message), fd);
+	if (n < 0 && n != -EPIPE) {
+		keeper_log("the front does not read (%s): its connection is closed",
+			   strerrorname_np((int)-n));
 		shutdown(k->socket_fd, SHUT_RDWR);
 	}
 }
@@ -241,7 +229,8 @@ static int allocate_slots(struct keeper *k, struct err *err)
 	if (!k->slots)
 		return err_set(err, -ENOMEM, "slots");
 	for (uint32_t i = 0; i < k->slots_count; i++) {
-		k->slots[i].pid_fd = k->slots[i].sync_fd = k->slots[i].front_fd = -1;
+		k->slots[i].pid_fd = k->slots[i].sync_fd = -1;
+		k->slots[i].front_fd = k->slots[i].disk_fd = -1;
 		k->slots[i].box = CGROUP_BOX_NONE;
 	}
 	return 0;

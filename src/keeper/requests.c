@@ -54,10 +54,18 @@ static int handle_create(struct keeper *k, struct slot *slot, const struct keepe
 
 	if (r < 0)
 		return r;
-	if (request->image != 0 || request->flags & ~KEEPER_FLAG_LOOPBACK)
+	if (request->image != 0 || request->flags & ~KEEPER_FLAGS_ALL)
 		return err_set(err, -EINVAL, "no such image or flag");
 	r = slot_create(k, request, err);
 	return r < 0 ? r : -EINPROGRESS;
+}
+
+static int handle_adopt(struct keeper *k, struct slot *slot, const struct keeper_request *request,
+			struct keeper_message *reply, struct err *err)
+{
+	int r = check_limits(&request->limits, err);
+
+	return r < 0 ? r : slot_adopt(k, slot, &request->limits, err);
 }
 
 static int handle_step(struct keeper *k, struct slot *slot, const struct keeper_request *request,
@@ -92,6 +100,7 @@ static const struct {
 } table[KEEPER_OP_COUNT] = {
 	[KEEPER_HELLO] = { "hello", false, 0, handle_hello },
 	[KEEPER_CREATE] = { "create", false, 0, handle_create },
+	[KEEPER_ADOPT] = { "adopt", true, ALLOW(SLOT_READY), handle_adopt },
 	[KEEPER_STEP] = { "step", true, ALLOW(SLOT_READY), handle_step },
 	[KEEPER_STEP_END] = { "step end", true, ALLOW(SLOT_RUNNING), handle_step_end },
 	[KEEPER_DESTROY] = { "destroy", true, ALLOW(SLOT_READY) | ALLOW(SLOT_RUNNING) | ALLOW(SLOT_SETUP),

@@ -9,6 +9,7 @@
 #include "keeper/keeper_priv.h"
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "sandbox/setup.h"
 
 #include <errno.h>
@@ -204,7 +205,9 @@ static void release(struct keeper *k, struct slot *slot)
 	close_fd(k, &slot->pid_fd);
 	if (slot->front_fd >= 0)
 		close(slot->front_fd);
-	slot->front_fd = -1;
+	if (slot->disk_fd >= 0)
+		close(slot->disk_fd);
+	slot->front_fd = slot->disk_fd = -1;
 	set_active(k, slot, false);
 	slot->state = SLOT_FREE;
 	slot->pid = 0;
@@ -237,7 +240,8 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct e
 	slot->epoch = k->epoch;
 	slot->tag = request->tag;
 	slot->pid = 0;
-	slot->pid_fd = slot->sync_fd = slot->front_fd = -1;
+	slot->pid_fd = slot->sync_fd = slot->front_fd = slot->disk_fd = -1;
+	slot->limits = request->limits;
 	slot->expected = slot->reaped = slot->cpu_told = slot->oom_told = false;
 	slot->deadline_us = keeper_now_us() + SETUP_PATIENCE_US;
 	slot->check_us = slot->retry_us = 0;
@@ -245,8 +249,10 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct e
 	k->live++;
 	r = cgroup_box_create(&slot->box, &k->cgroups, slot_number(k, slot),
 			      k->privileged ? (uid_t)supervisor_of(k, slot_number(k, slot)) : geteuid(), err);
-	if (r == 0 && k->cgroups.version == 1)
-		r = cgroup_box_step(&slot->box, 0, &request->limits, err);
+	if (r == 0) {
+		slot->box.warm = request->flags & KEEPER_FLAG_WARM;
+		r = cgroup_box_prepare(&slot->box, &request->limits, err);
+	}
 	if (r == 0)
 		r = start_child(k, slot, request, err);
 	if (r < 0) {
@@ -264,37 +270,56 @@ static void setup_failed(struct keeper *k, struct slot *slot, int error, const c
 	slot_kill(k, slot, true);
 }
 
+/* Init is executed. */
+static void setup_done(struct keeper *k, struct slot *slot)
+{
+	close_fd(k, &slot->sync_fd);
+	slot->state = SLOT_READY;
+	set_active(k, slot, false);
+	reply_created(k, slot, 0, "");
+	close(slot->front_fd);
+	slot->front_fd = -1;
+}
+
+static void setup_map(struct keeper *k, struct slot *slot)
+{
+	uint64_t supervisor = supervisor_of(k, slot_number(k, slot));
+	struct err err = ERR_INIT;
+	int r = idmap_write_root(slot->pid, supervisor, supervisor + 1, &err);
+
+	if (r < 0)
+		setup_failed(k, slot, r, "write the uid maps");
+	else if (send(slot->sync_fd, "", 1, MSG_NOSIGNAL) < 0)
+		setup_failed(k, slot, -errno, "go on after the uid maps");
+}
+
 void slot_on_sync(struct keeper *k, struct slot *slot)
 {
 	struct setup_report report = { 0 };
-	struct err err = ERR_INIT;
 	char stage[128];
-	ssize_t n = recv(slot->sync_fd, &report, sizeof(report), MSG_DONTWAIT);
+	int fd;
+	ssize_t n = fd_receive(slot->sync_fd, &report, sizeof(report), MSG_DONTWAIT, &fd);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN || n == -EINTR)
 		return;
+	/* All before the last exec is our own code: a second context would be a bug of ours, and is not kept. */
+	if (fd >= 0 && slot->disk_fd < 0 && report.kind == SETUP_REPORT_DISK)
+		slot->disk_fd = fd;
+	else if (fd >= 0)
+		close(fd);
 	/* Its death closes it too: what has failed or was killed must not become ready by that. */
 	if (slot->state != SLOT_SETUP) {
 		close_fd(k, &slot->sync_fd);
 		return;
 	}
-	if (n == 0) { /* executed */
-		close_fd(k, &slot->sync_fd);
-		slot->state = SLOT_READY;
-		set_active(k, slot, false);
-		reply_created(k, slot, 0, "");
-		close(slot->front_fd);
-		slot->front_fd = -1;
+	if (n == 0) {
+		setup_done(k, slot);
 		return;
 	}
-	if (n == (ssize_t)sizeof(report) && report.map_me && k->privileged) {
-		uint64_t supervisor = supervisor_of(k, slot_number(k, slot));
-		int r = idmap_write_root(slot->pid, supervisor, supervisor + 1, &err);
-
-		if (r < 0)
-			setup_failed(k, slot, r, "write the uid maps");
-		else if (send(slot->sync_fd, "", 1, MSG_NOSIGNAL) < 0)
-			setup_failed(k, slot, -errno, "go on after the uid maps");
+	if (n == (ssize_t)sizeof(report) && report.kind == SETUP_REPORT_DISK)
+		return;
+	if (n == (ssize_t)sizeof(report) && report.kind == SETUP_REPORT_MAP && k->privileged) {
+		setup_map(k, slot);
 		return;
 	}
 	report.what[sizeof(report.what) - 1] = '\0';
@@ -330,6 +355,22 @@ void slot_on_oom(struct keeper *k, struct slot *slot)
 		return;
 	/* The notice comes before the kill is counted; the tick looks again until it is. */
 	slot->check_us = 0;
+}
+
+/* Files come before the first step, so what bounds them must hold now. */
+int slot_adopt(struct keeper *k, struct slot *slot, const struct limits *limits, struct err *err)
+{
+	int64_t disk_bytes = limits->value[LIMIT_DISK_BYTES];
+	int r = 0;
+
+	if (disk_bytes != slot->limits.value[LIMIT_DISK_BYTES])
+		r = mounts_resize_scratch(slot->disk_fd, (uint64_t)disk_bytes);
+	if (r < 0)
+		return err_set(err, r, "give the scratch another size");
+	r = cgroup_box_prepare(&slot->box, limits, err);
+	if (r == 0)
+		slot->limits = *limits;
+	return r;
 }
 
 int slot_step(struct keeper *k, struct slot *slot, const struct keeper_request *request, struct err *err)

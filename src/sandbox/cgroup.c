@@ -121,6 +121,11 @@ int cgroup_box_enter(struct cgroup_box *box, pid_t pid, struct err *err)
 	return 0;
 }
 
+int cgroup_box_prepare(struct cgroup_box *box, const struct limits *limits, struct err *err)
+{
+	return ops(box) ? ops(box)->prepare(box, limits, err) : 0;
+}
+
 int cgroup_box_step(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err)
 {
 	box->processes_peak = 0;

@@ -45,7 +45,8 @@ struct cgroup_box {
 	int init_fd, run_fd;	    /* version 2 */
 	int oom_fd;		    /* version 1: eventfd, readable after a kill for memory; else -1 */
 	uint32_t step;
-	struct limits written;
+	struct limits written; /* version 2: to run<step>; 0: nothing yet */
+	bool warm;	       /* something may be in run1 before the first step begins */
 	uint64_t cpu_base_us;
 	uint32_t oom_base, refused_base, peak_base, processes_peak;
 };
@@ -66,6 +67,11 @@ void cgroup_host_close(struct cgroup_host *host);
 int cgroup_box_clone_fd(const struct cgroup_box *box);
 /* Version 1: puts a process in. */
 [[nodiscard]] int cgroup_box_enter(struct cgroup_box *box, pid_t pid, struct err *err);
+/*
+ * Before the first step: its limits, as far as they can hold already, so that preparing that step costs next to nothing.
+ * Can be called again with others.
+ */
+[[nodiscard]] int cgroup_box_prepare(struct cgroup_box *box, const struct limits *limits, struct err *err);
 /* Prepares a step: its limits, its counters at zero. */
 [[nodiscard]] int cgroup_box_step(struct cgroup_box *box, uint32_t step, const struct limits *limits,
 				  struct err *err);

@@ -23,6 +23,7 @@ int cgroup_remove_tree(int dir_fd, const char *name);
 
 struct cgroup_ops {
 	int (*create)(struct cgroup_box *box, uid_t owner, struct err *err);
+	int (*prepare)(struct cgroup_box *box, const struct limits *limits, struct err *err);
 	int (*step)(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err);
 	uint64_t (*cpu_us)(const struct cgroup_box *box);
 	uint32_t (*oom_kills)(const struct cgroup_box *box);

@@ -136,8 +136,7 @@ static int v1_step(struct cgroup_box *box, uint32_t step, const struct limits *l
 	if (r < 0)
 		return r;
 	if (box->fd[CGROUP_MEMORY] >= 0) {
-		if (step)
-			r = cgroup_write(box->fd[CGROUP_MEMORY], "memory.max_usage_in_bytes", "0");
+		r = cgroup_write(box->fd[CGROUP_MEMORY], "memory.max_usage_in_bytes", "0");
 		box->oom_base = v1_oom_kills(box);
 	}
 	if (r < 0)
@@ -164,6 +163,7 @@ static int v1_remove(struct cgroup_box *box)
 
 const struct cgroup_ops cgroup_ops_v1 = {
 	.create = v1_create,
+	.prepare = v1_limits,
 	.step = v1_step,
 	.cpu_us = v1_cpu_us,
 	.oom_kills = v1_oom_kills,

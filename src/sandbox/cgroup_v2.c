@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,47 +48,62 @@ static int v2_create(struct cgroup_box *box, uid_t owner, struct err *err)
 	return r < 0 ? err_set(err, r, "cgroup: give cgroup.procs to init") : 0;
 }
 
-static int v2_limits(int fd, const struct cgroup_host *host, const int64_t *want)
-{
-	int r = 0;
-
-	if (host->memory) {
-		r = cgroup_write(fd, "memory.max", "%lld", (long long)want[LIMIT_MEMORY_BYTES]);
-		if (r == 0)
-			r = cgroup_write(fd, "memory.oom.group", "1");
-		if (r == 0 && host->swap_limited)
-			r = cgroup_write(fd, "memory.swap.max", "0");
-	}
-	if (r == 0 && host->pids)
-		r = cgroup_write(fd, "pids.max", "%lld", (long long)want[LIMIT_PROCESSES]);
-	if (r == 0 && host->cpu && want[LIMIT_CPU_PERCENT] < 100 * host->processors)
-		r = cgroup_write(fd, "cpu.max", "%ld %ld",
-				 (long)want[LIMIT_CPU_PERCENT] * (CPU_PERIOD_US / 100), CPU_PERIOD_US);
-	return r;
-}
-
-static int v2_step(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err)
+static int v2_make_run(struct cgroup_box *box, uint32_t step)
 {
 	char name[32];
-	int r;
+	struct stat st;
+	int r = 0;
 
 	if (box->run_fd >= 0)
 		close(box->run_fd);
 	snprintf(name, sizeof(name), "run%u", step);
 	box->run_fd = cgroup_make(box->fd[0], name);
 	if (box->run_fd < 0)
-		return err_set(err, box->run_fd, "cgroup: make %s", name);
-	r = v2_limits(box->run_fd, box->host, limits->value);
+		return box->run_fd;
+	box->step = step;
+	memset(&box->written, 0, sizeof(box->written));
+	if (box->host->memory)
+		r = cgroup_write(box->run_fd, "memory.oom.group", "1");
+	if (r == 0 && box->host->memory && box->host->swap_limited)
+		r = cgroup_write(box->run_fd, "memory.swap.max", "0");
+	if (r == 0 && fstatat(box->init_fd, "cgroup.procs", &st, 0) == 0)
+		r = give(box->run_fd, st.st_uid);
+	return r;
+}
+
+static int write_processors(const struct cgroup_box *box, int64_t percent)
+{
+	if (percent < 100 * box->host->processors)
+		return cgroup_write(box->run_fd, "cpu.max", "%ld %ld", (long)percent * (CPU_PERIOD_US / 100),
+				    CPU_PERIOD_US);
+	return box->written.value[LIMIT_CPU_PERCENT]
+		       ? cgroup_write(box->run_fd, "cpu.max", "max %ld", CPU_PERIOD_US)
+		       : 0;
+}
+
+static int v2_limits(struct cgroup_box *box, const struct limits *limits, struct err *err)
+{
+	const int64_t *want = limits->value, *have = box->written.value;
+	const struct cgroup_host *host = box->host;
+	int r = 0;
+
+	if (host->memory && want[LIMIT_MEMORY_BYTES] != have[LIMIT_MEMORY_BYTES])
+		r = cgroup_write(box->run_fd, "memory.max", "%lld", (long long)want[LIMIT_MEMORY_BYTES]);
+	if (r == 0 && host->pids && want[LIMIT_PROCESSES] != have[LIMIT_PROCESSES])
+		r = cgroup_write(box->run_fd, "pids.max", "%lld", (long long)want[LIMIT_PROCESSES]);
+	if (r == 0 && host->cpu && want[LIMIT_CPU_PERCENT] != have[LIMIT_CPU_PERCENT])
+		r = write_processors(box, want[LIMIT_CPU_PERCENT]);
 	if (r < 0)
 		return err_set(err, r, "cgroup: set limits");
-	{
-		struct stat st;
+	box->written = *limits;
+	return 0;
+}
 
-		if (fstatat(box->init_fd, "cgroup.procs", &st, 0) == 0)
-			r = give(box->run_fd, st.st_uid);
-	}
-	box->step = step;
-	return r < 0 ? err_set(err, r, "cgroup: give cgroup.procs to init") : 0;
+static int v2_prepare(struct cgroup_box *box, const struct limits *limits, struct err *err)
+{
+	int r = box->run_fd < 0 ? v2_make_run(box, 1) : 0;
+
+	return r < 0 ? err_set(err, r, "cgroup: make run1") : v2_limits(box, limits, err);
 }
 
 static uint64_t v2_cpu_us(const struct cgroup_box *box)
@@ -112,6 +128,25 @@ static uint64_t v2_memory_peak(const struct cgroup_box *box)
 				  cgroup_read_number(box->run_fd, "memory.current", 0));
 }
 
+static int v2_step(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err)
+{
+	bool prepared = box->run_fd >= 0 && box->step == step;
+	int r = prepared ? 0 : v2_make_run(box, step);
+
+	if (r == 0)
+		r = v2_limits(box, limits, err);
+	else
+		err_set(err, r, "cgroup: make run%u", step);
+	if (r < 0)
+		return r;
+	/* A runtime that was booted in here is not charged to the step, but for the memory that it holds. */
+	prepared = prepared && box->warm;
+	box->cpu_base_us = prepared ? v2_cpu_us(box) : 0;
+	box->oom_base = prepared ? v2_oom_kills(box) : 0;
+	box->refused_base = prepared ? v2_refused(box) : 0;
+	return 0;
+}
+
 static int v2_pids_fd(const struct cgroup_box *box)
 {
 	return box->run_fd;
@@ -126,6 +161,7 @@ static int v2_remove(struct cgroup_box *box)
 
 const struct cgroup_ops cgroup_ops_v2 = {
 	.create = v2_create,
+	.prepare = v2_prepare,
 	.step = v2_step,
 	.cpu_us = v2_cpu_us,
 	.oom_kills = v2_oom_kills,

@@ -128,21 +128,62 @@ static int mount_overlay(const struct mount_op *op, const struct mount_values *v
 	return bind_read_only(op->source, op->target);
 }
 
-/* One tmpfs, one budget of bytes and of inodes, for everything that a run can write. */
-static int mount_scratch(const struct mount_op *op, const struct mount_values *values)
+static int set_scratch_size(int fs_fd, uint64_t disk_bytes)
 {
-	uint64_t inodes = values->disk_bytes / 2048;
-	char options[128];
-	char *at;
+	uint64_t inodes = disk_bytes / 2048;
+	char number[24];
 
 	if (inodes < 2048)
 		inodes = 2048;
 	if (inodes > 262144)
 		inodes = 262144;
-	at = put_number(put_text(options, "mode=0700,size="), values->disk_bytes);
-	put_number(put_text(at, ",nr_inodes="), inodes);
-	if (mount("tmpfs", op->target, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+	put_number(number, disk_bytes);
+	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "size", number, 0) < 0)
 		return -errno;
+	put_number(number, inodes);
+	return fsconfig(fs_fd, FSCONFIG_SET_STRING, "nr_inodes", number, 0) < 0 ? -errno : 0;
+}
+
+int mounts_resize_scratch(int disk_fd, uint64_t disk_bytes)
+{
+	int r = set_scratch_size(disk_fd, disk_bytes);
+
+	if (r < 0)
+		return r;
+	return fsconfig(disk_fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0 ? -errno : 0;
+}
+
+static int mount_new_scratch(int fs_fd, const char *target, uint64_t disk_bytes)
+{
+	int r = set_scratch_size(fs_fd, disk_bytes);
+	int mount_fd;
+
+	if (r < 0)
+		return r;
+	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	if (mount_fd < 0)
+		return -errno;
+	if (move_mount(mount_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		r = -errno;
+	close(mount_fd);
+	return r;
+}
+
+/* One tmpfs, one budget of bytes and of inodes, for everything that a run can write. */
+static int mount_scratch(const struct mount_op *op, const struct mount_values *values)
+{
+	int fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int r = fs_fd < 0 ? -errno : mount_new_scratch(fs_fd, op->target, values->disk_bytes);
+
+	if (r == 0 && values->ret_disk_fd)
+		*values->ret_disk_fd = fs_fd;
+	else if (fs_fd >= 0)
+		close(fs_fd);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < sizeof(scratch_parts) / sizeof(scratch_parts[0]); i++) {
 		const char *name = scratch_parts[i].name;
 

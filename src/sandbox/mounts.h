@@ -54,7 +54,8 @@ struct mount_values {
 	uid_t user; /* owner of the scratch folders, as seen where the mounts are made */
 	gid_t group;
 	bool may_mknod;
-	bool overlay; /* false: bind */
+	bool overlay;	  /* false: bind */
+	int *ret_disk_fd; /* gets the scratch's context, for mounts_resize_scratch(); the caller's to close */
 };
 
 /* The plan of the `host` image: this machine's /usr, a minimal /etc and /dev. Looks at the host's /bin, /lib, … */
@@ -67,6 +68,12 @@ struct mount_values {
  */
 [[nodiscard]] int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *values,
 				   const struct mount_op **ret_failed);
+
+/*
+ * Gives a scratch that is mounted another size, from wherever its user namespace's owner is. -errno: -EINVAL when it
+ * holds more already. Async-signal-safe.
+ */
+[[nodiscard]] int mounts_resize_scratch(int disk_fd, uint64_t disk_bytes);
 
 /* Tries an overlay of /usr over /tmp, in a mount namespace that the caller throws away. */
 bool mounts_can_overlay(void);

@@ -1,5 +1,6 @@
 #include "sandbox/setup.h"
 
+#include "base/fd.h"
 #include "wire/init_config.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ const char *setup_stage_name(unsigned stage)
 		[SETUP_SESSION] = "make a session",
 		[SETUP_HOST_PROC] = "open /proc",
 		[SETUP_MOUNT] = "mount",
+		[SETUP_DISK] = "hand over the scratch",
 		[SETUP_LOOPBACK] = "bring up the loopback interface",
 		[SETUP_HOSTNAME] = "set the host name",
 		[SETUP_RLIMIT] = "set resource limits",
@@ -142,7 +144,7 @@ static void make_user_namespace(const struct setup *setup)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct caps[2] = { 0 };
-	struct setup_report map_me = { .map_me = 1 };
+	struct setup_report map_me = { .kind = SETUP_REPORT_MAP };
 	uid_t id = setup->supervisor;
 
 	if (syscall(SYS_setgroups, 0, NULL) < 0)
@@ -248,9 +250,25 @@ static void prepare_process(const struct setup *setup)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void make_mounts(const struct setup *setup)
+{
+	struct setup_report disk = { .kind = SETUP_REPORT_DISK };
+	struct mount_values values = setup->values;
+	const struct mount_op *failed;
+	int disk_fd = -1, r;
+
+	values.ret_disk_fd = &disk_fd;
+	r = mount_plan_apply(setup->plan, &values, &failed);
+	if (r < 0)
+		fail(setup, SETUP_MOUNT, -r, failed);
+	r = (int)fd_send(setup->sync_fd, &disk, sizeof(disk), disk_fd);
+	if (r < 0)
+		fail(setup, SETUP_DISK, -r, NULL);
+	close(disk_fd);
+}
+
 _Noreturn void setup_child(const struct setup *setup)
 {
-	const struct mount_op *failed;
 	int proc_fd, r;
 
 	prepare_process(setup);
@@ -258,9 +276,7 @@ _Noreturn void setup_child(const struct setup *setup)
 	proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc_fd < 0)
 		fail(setup, SETUP_HOST_PROC, errno, NULL);
-	r = mount_plan_apply(setup->plan, &setup->values, &failed);
-	if (r < 0)
-		fail(setup, SETUP_MOUNT, -r, failed);
+	make_mounts(setup);
 	if (setup->loopback) {
 		r = raise_loopback();
 		if (r < 0)

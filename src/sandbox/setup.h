@@ -20,6 +20,7 @@ enum setup_stage {
 	SETUP_SESSION,
 	SETUP_HOST_PROC,
 	SETUP_MOUNT, /* `what` tells the operation */
+	SETUP_DISK,
 	SETUP_LOOPBACK,
 	SETUP_HOSTNAME,
 	SETUP_RLIMIT,
@@ -34,11 +35,17 @@ enum setup_stage {
 
 const char *setup_stage_name(unsigned stage);
 
+enum setup_report_kind {
+	SETUP_REPORT_FAILED,
+	SETUP_REPORT_DISK, /* comes with the scratch's context (mounts.h) as a descriptor */
+	SETUP_REPORT_MAP,  /* it is in a user namespace now, and waits for its maps and one byte */
+};
+
 /* Child to keeper on the sync socket. Nothing more and end of file: init is executed. */
 struct setup_report {
-	uint32_t map_me; /* 1: in a user namespace now, waits for its maps and one byte; 0: failed */
-	uint32_t stage;
-	int32_t error; /* errno */
+	uint32_t kind;
+	uint32_t stage; /* of a failure, as the rest */
+	int32_t error;	/* errno */
 	char what[64];
 };
 

@@ -40,6 +40,7 @@ enum wire_type {
 	WIRE_STDIN_EOF = 6,
 	WIRE_KILL = 7,	  /* u8 enum step_kill */
 	WIRE_COLLECT = 8, /* struct wire_collect */
+	WIRE_WARM = 9,	  /* struct wire_start: boot this and let it wait for a START with WIRE_START_HOT */
 	/* init to host */
 	WIRE_HELLO = 64,  /* be32 WIRE_VERSION */
 	WIRE_SYNCED = 65, /* struct wire_synced */
@@ -49,6 +50,7 @@ enum wire_type {
 	WIRE_EXIT = 69,		/* struct wire_exit */
 	WIRE_COLLECTED = 70,	/* struct wire_collected; then DATA frames until `sent` */
 	WIRE_COLLECT_END = 71,	/* be32 errno, 0 when everything asked for was sent */
+	WIRE_WARMED = 72,	/* be32 errno, 0 when the runtime waits */
 };
 
 struct wire_frame {
@@ -80,7 +82,8 @@ enum wire_start_flag {
 	WIRE_START_WATCH_MEMORY = 1u << 1, /* no cgroup holds memory: watch it */
 	WIRE_START_WATCH_CPU = 1u << 2,
 	WIRE_START_NPROC = 1u << 3, /* no cgroup holds processes: RLIMIT_NPROC */
-	WIRE_START_ALL = (1u << 4) - 1,
+	WIRE_START_HOT = 1u << 4,   /* the process that WARM booted is the step */
+	WIRE_START_ALL = (1u << 5) - 1,
 };
 
 #define WIRE_STRINGS_MAX 4096 /* arguments, environment entries, globs: each list */

@@ -20,6 +20,7 @@
 enum keeper_op {
 	KEEPER_HELLO = 1, /* reply: struct keeper_hello in `hello` */
 	KEEPER_CREATE,	  /* limits, image, flags; reply: slot, generation and init's socket as SCM_RIGHTS */
+	KEEPER_ADOPT,	  /* limits: those of a run that gets a sandbox which waited for one; before its first step */
 	KEEPER_STEP,	  /* step, limits: prepares the cgroup, holds the deadline from now on */
 	KEEPER_STEP_END,  /* ends the deadline; reply: counters in `usage` */
 	KEEPER_DESTROY,	  /* kills everything in it; no reply, an EVENT_GONE when it is gone */
@@ -36,6 +37,8 @@ enum keeper_event {
 };
 
 #define KEEPER_FLAG_LOOPBACK 1u
+#define KEEPER_FLAG_WARM     2u /* a runtime boots in it before the first step */
+#define KEEPER_FLAGS_ALL     3u
 
 struct keeper_request {
 	uint32_t op;

@@ -82,7 +82,7 @@ void engine_fake_emit_data(struct engine_sandbox *sb, const void *data, size_t l
 
 /* How many sandboxes were ever asked for, how many of them loopback, how many steps started. */
 struct fake_counts {
-	unsigned created, loopback, steps;
+	unsigned created, adopted, loopback, steps;
 };
 struct fake_counts engine_fake_counts(const struct engine *engine);
 

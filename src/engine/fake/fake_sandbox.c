@@ -48,6 +48,17 @@ static int fake_sandbox_create(struct engine *e, const struct engine_sandbox_spe
 	return 0;
 }
 
+static void fake_sandbox_adopt(struct engine_sandbox *sb, const struct engine_sandbox_spec *spec,
+			       const struct engine_events *events, void *user)
+{
+	assert(sb->ready && !sb->failed && !sb->process && sb->files_count == 0);
+	sb->engine->counts.adopted++;
+	sb->events = *events;
+	sb->user = user;
+	sb->disk_bytes = spec->limits.value[LIMIT_DISK_BYTES];
+	fake_post(sb, FAKE_EVENT_READY);
+}
+
 struct fake_file *fake_file_find(struct engine_sandbox *sb, const char *name)
 {
 	for (size_t i = 0; i < sb->files_count; i++) {
@@ -357,6 +368,7 @@ static void fake_destroy(struct engine *e)
 const struct engine_vtable fake_vtable = {
 	.name = "fake",
 	.sandbox_create = fake_sandbox_create,
+	.sandbox_adopt = fake_sandbox_adopt,
 	.upload = fake_upload,
 	.step_start = fake_step_start,
 	.stdin_write = fake_stdin_write,

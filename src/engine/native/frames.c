@@ -14,8 +14,17 @@ static int on_hello(struct sandbox *sb, const struct wire_frame *frame)
 
 	if (sb->state != SANDBOX_GREETING || wire_u32_decode(frame, &version) < 0 || version != WIRE_VERSION)
 		return -EPROTO;
-	sb->state = SANDBOX_IDLE;
-	sb->events->ready(sb->user);
+	sandbox_greeted(sb);
+	return 0;
+}
+
+static int on_warmed(struct sandbox *sb, const struct wire_frame *frame)
+{
+	uint32_t error;
+
+	if (sb->state != SANDBOX_WARMING || wire_u32_decode(frame, &error) < 0)
+		return -EPROTO;
+	sandbox_warmed(sb, error);
 	return 0;
 }
 
@@ -150,6 +159,7 @@ static const struct {
 	{ WIRE_COLLECTED, on_collected },
 	{ WIRE_DATA, on_data },
 	{ WIRE_COLLECT_END, on_collect_end },
+	{ WIRE_WARMED, on_warmed },
 };
 
 int sandbox_handle_frame(struct sandbox *sb, const struct wire_frame *frame)

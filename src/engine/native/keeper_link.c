@@ -3,6 +3,8 @@
  */
 #include "engine/native/native_priv.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,26 +22,10 @@ void link_open(struct keeper_link *link, struct native *native, int fd)
 /* One message with at most one descriptor, else -1. Returns 1, 0 (nothing now), or a negative errno. */
 static int receive(struct keeper_link *link, int flags, struct keeper_message *ret, int *ret_fd)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = { .iov_base = ret, .iov_len = sizeof(*ret) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	struct cmsghdr *c;
-	ssize_t n = recvmsg(link->fd, &msg, flags | MSG_CMSG_CLOEXEC);
+	ssize_t n = fd_receive(link->fd, ret, sizeof(*ret), flags, ret_fd);
 
-	*ret_fd = -1;
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
+		return n == -EAGAIN || n == -EINTR ? 0 : (int)n;
 	if ((size_t)n != sizeof(*ret)) {
 		if (*ret_fd >= 0)
 			close(*ret_fd);
@@ -102,14 +88,13 @@ static void handle_reply(struct keeper_link *link, const struct keeper_message *
 
 static void handle_event(struct keeper_link *link, const struct keeper_message *message)
 {
-	for (struct sandbox *sb = link->native->sandboxes; sb; sb = sb->next) {
-		if (sb->has_slot && sb->slot == message->slot && sb->generation == message->generation) {
-			sandbox_enter(sb);
-			sandbox_on_message(sb, message);
-			sandbox_leave(sb);
-			return;
-		}
-	}
+	struct sandbox *sb = message->slot < KEEPER_SLOTS_MAX ? link->native->by_slot[message->slot] : NULL;
+
+	if (!sb || sb->generation != message->generation)
+		return;
+	sandbox_enter(sb);
+	sandbox_on_message(sb, message);
+	sandbox_leave(sb);
 }
 
 static void read_messages(struct keeper_link *link)

@@ -40,30 +40,59 @@ static size_t native_sandbox_count(struct engine *engine)
 	return ((struct native *)engine)->count;
 }
 
-/* Empty collections of dead sandboxes, told from the loop because no event may come from inside a call. */
+/* An empty collection of a dead sandbox. */
+static void tell_collected(struct sandbox *sb)
+{
+	struct err err = ERR_INIT;
+
+	sb->collect_pending = false;
+	if (sb->files_lost)
+		err_set(&err, -EPIPE, "the sandbox died, and its files with it");
+	sb->events->collected(sb->user, sb->files_lost ? &err : NULL);
+}
+
 static void on_idle(uv_idle_t *idle)
 {
 	struct native *native = idle->data;
-	struct sandbox *sb = native->sandboxes;
-	struct err err = ERR_INIT;
+	struct sandbox *sb = native->pending;
 
-	while (sb && (!sb->collect_pending || sb->destroyed))
-		sb = sb->next;
 	if (!sb) {
 		uv_idle_stop(idle);
 		return;
 	}
-	sb->collect_pending = false;
+	sandbox_forget_pending(sb);
 	sandbox_enter(sb);
-	if (sb->files_lost)
-		err_set(&err, -EPIPE, "the sandbox died, and its files with it");
-	sb->events->collected(sb->user, sb->files_lost ? &err : NULL);
+	if (sb->ready_pending) {
+		sb->ready_pending = false;
+		sb->events->ready(sb->user);
+	} else if (sb->collect_pending) {
+		tell_collected(sb);
+	}
 	sandbox_leave(sb);
 }
 
 void sandbox_tell_pending(struct sandbox *sb)
 {
-	uv_idle_start(&sb->native->idle, on_idle);
+	struct native *native = sb->native;
+
+	if (sb->pending)
+		return;
+	sb->pending = true;
+	sb->next_pending = native->pending;
+	native->pending = sb;
+	uv_idle_start(&native->idle, on_idle);
+}
+
+void sandbox_forget_pending(struct sandbox *sb)
+{
+	struct sandbox **link = &sb->native->pending;
+
+	if (!sb->pending)
+		return;
+	while (*link != sb)
+		link = &(*link)->next_pending;
+	*link = sb->next_pending;
+	sb->pending = false;
 }
 
 static void on_idle_closed(uv_handle_t *handle)
@@ -95,6 +124,7 @@ static void native_destroy(struct engine *engine)
 static const struct engine_vtable vtable = {
 	.name = "native",
 	.sandbox_create = sandbox_create,
+	.sandbox_adopt = sandbox_adopt,
 	.upload = sandbox_upload,
 	.step_start = sandbox_step_start,
 	.stdin_write = sandbox_stdin_write,

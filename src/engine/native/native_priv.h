@@ -1,6 +1,6 @@
 /*
  * The native engine's parts: native.c (the engine and its vtable), keeper_link.c (requests to the keeper),
- * keeper_start.c (the keeper's process), sandbox.c (life of one sandbox), frames.c (what its init says),
+ * keeper_start.c (the keeper's process), sandbox_make.c (how a sandbox comes to be), sandbox.c (its life), frames.c (what its init says),
  * outgoing.c (what it is sent).
  */
 #ifndef KILN_ENGINE_NATIVE_NATIVE_PRIV_H
@@ -54,9 +54,11 @@ struct native {
 	pid_t keeper_pid; /* our child, or 0 */
 	struct sandbox *sandboxes;
 	size_t count;
+	struct sandbox *by_slot[KEEPER_SLOTS_MAX]; /* those that have a slot */
 	uv_timer_t patience;
-	uv_idle_t
-		idle; /* runs while a sandbox has something to tell that must not be told from inside a call */
+	struct sandbox
+		*pending; /* those that have something to tell that must not be told from inside a call */
+	uv_idle_t idle;	  /* runs while there are such */
 	void (*on_lost)(void *user);
 	void *on_lost_user;
 	unsigned handles;		/* libuv handles not closed yet */
@@ -77,6 +79,8 @@ struct outgoing {
 enum sandbox_state {
 	SANDBOX_CREATING, /* CREATE is with the keeper */
 	SANDBOX_GREETING, /* init's HELLO is awaited */
+	SANDBOX_WARMING,  /* its runtime boots */
+	SANDBOX_ADOPTING, /* ADOPT is with the keeper */
 	SANDBOX_IDLE,
 	SANDBOX_UPLOADING, /* SYNC sent */
 	SANDBOX_PREPARING, /* STEP is with the keeper */
@@ -102,6 +106,12 @@ struct sandbox {
 	struct buf in; /* an unfinished frame */
 	unsigned busy; /* callbacks under way: freed only when none is */
 	bool destroyed;
+	const struct engine_warm *warm; /* the runtime that it is to have, or NULL */
+	bool hot;			/* it waits for the first step */
+	struct limits made_with;
+	bool ready_pending; /* adopted: `ready` is told from the loop */
+	bool pending;	    /* on the engine's list of those that have something to tell from it */
+	struct sandbox *next_pending;
 	bool eof;	      /* init closed; the keeper will say why */
 	uint64_t progress_us; /* when it last did something that was waited for */
 	bool collect_pending; /* asked to collect when dead: the answer is told from the loop */
@@ -141,10 +151,16 @@ void link_close(struct keeper_link *link);
 [[nodiscard]] int keeper_start_child(const struct native_options *options, int *ret_fd, pid_t *ret_pid,
 				     struct err *err);
 
-/* sandbox.c */
+/* sandbox_make.c */
 [[nodiscard]] int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec,
 				 const struct engine_events *events, void *user, struct engine_sandbox **ret,
 				 struct err *err);
+void sandbox_adopt(struct engine_sandbox *handle, const struct engine_sandbox_spec *spec,
+		   const struct engine_events *events, void *user);
+void sandbox_greeted(struct sandbox *sb);
+void sandbox_warmed(struct sandbox *sb, uint32_t error);
+
+/* sandbox.c */
 void sandbox_upload(struct engine_sandbox *handle, const struct engine_file *files, size_t count);
 [[nodiscard]] int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *step,
 				     struct err *err);
@@ -156,12 +172,20 @@ void sandbox_destroy(struct engine_sandbox *handle);
 void sandbox_on_message(struct sandbox *sb, const struct keeper_message *message);
 /* The engine lost it: tells `failed` (or a running step's end) once. */
 void sandbox_fail(struct sandbox *sb, const struct err *err);
+void sandbox_fail_with(struct sandbox *sb, int code, const char *what);
+void sandbox_update_poll(struct sandbox *sb);
+/* The keeper has given it a slot; the slot is no longer its own. */
+void sandbox_take_slot(struct sandbox *sb, uint32_t slot, uint32_t generation);
+void sandbox_lose_slot(struct sandbox *sb);
+/* WIRE_START_… flags that this host needs. */
+uint32_t sandbox_start_flags(const struct native_host *host);
 void sandbox_enter(struct sandbox *sb);
 /* Undoes sandbox_enter(); may free the sandbox. */
 void sandbox_leave(struct sandbox *sb);
 void sandbox_exited(struct sandbox *sb);
 void sandbox_write(struct sandbox *sb);
 void sandbox_tell_pending(struct sandbox *sb);
+void sandbox_forget_pending(struct sandbox *sb);
 
 /* patience.c */
 [[nodiscard]] int patience_open(struct native *native);

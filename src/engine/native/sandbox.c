@@ -19,7 +19,6 @@ static struct sandbox *of(struct engine_sandbox *handle)
 	return (struct sandbox *)(void *)handle;
 }
 
-static void update_poll(struct sandbox *sb);
 static void report_step(struct sandbox *sb, const struct keeper_usage *usage, const struct err *err);
 
 /* ---- life ---- */
@@ -72,7 +71,7 @@ static void ask_to_destroy(struct sandbox *sb)
 
 	if (!sb->has_slot)
 		return;
-	sb->has_slot = false;
+	sandbox_lose_slot(sb);
 	/* Fails only when the keeper is gone, and its sandboxes with it. */
 	r = link_send(&sb->native->link, &request, NULL, NULL);
 	(void)r;
@@ -88,6 +87,7 @@ void sandbox_destroy(struct engine_sandbox *handle)
 	if (sb->poll_open)
 		uv_poll_stop(&sb->poll);
 	link_forget(&sb->native->link, sb);
+	sandbox_forget_pending(sb);
 	ask_to_destroy(sb);
 	if (sb->busy == 0)
 		dispose(sb);
@@ -98,13 +98,14 @@ void sandbox_fail(struct sandbox *sb, const struct err *err)
 	if (sb->destroyed || sb->state == SANDBOX_DEAD)
 		return;
 	sb->state = SANDBOX_DEAD;
+	sb->ready_pending = false;
 	if (sb->poll_open)
 		uv_poll_stop(&sb->poll);
 	ask_to_destroy(sb);
 	sb->events->failed(sb->user, err);
 }
 
-static void fail_with(struct sandbox *sb, int code, const char *what)
+void sandbox_fail_with(struct sandbox *sb, int code, const char *what)
 {
 	struct err err = ERR_INIT;
 
@@ -122,7 +123,7 @@ void sandbox_write(struct sandbox *sb)
 	/* A broken pipe is init's death, of which the keeper tells. */
 	if (outgoing_write(&sb->out, sb->fd) < 0)
 		outgoing_clear(&sb->out);
-	update_poll(sb);
+	sandbox_update_poll(sb);
 }
 
 /*
@@ -133,7 +134,7 @@ static void fail_at_eof(struct sandbox *sb)
 {
 	if (sb->eof && sb->state != SANDBOX_RUNNING && sb->state != SANDBOX_ENDING &&
 	    sb->state != SANDBOX_UPLOADING)
-		fail_with(sb, -EPIPE, "the sandbox's init died");
+		sandbox_fail_with(sb, -EPIPE, "the sandbox's init died");
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -147,17 +148,17 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	if (events & UV_READABLE && !sb->eof)
 		r = sandbox_receive(sb);
 	if (r < 0)
-		fail_with(sb, r, "the sandbox's init sent something that it may not");
+		sandbox_fail_with(sb, r, "the sandbox's init sent something that it may not");
 	else
 		fail_at_eof(sb);
 	if (events & UV_WRITABLE)
 		sandbox_write(sb);
 	if (!sb->destroyed && sb->state != SANDBOX_DEAD)
-		update_poll(sb);
+		sandbox_update_poll(sb);
 	sandbox_leave(sb);
 }
 
-static void update_poll(struct sandbox *sb)
+void sandbox_update_poll(struct sandbox *sb)
 {
 	int events = (sb->eof ? 0 : UV_READABLE) | (sb->out.first && !sb->eof ? UV_WRITABLE : 0);
 
@@ -183,74 +184,6 @@ static void drain(struct sandbox *sb)
 		if (before == sb->in.len && seen == sb->seen[0] + sb->seen[1] && state == sb->state)
 			return;
 	}
-}
-
-/* ---- creation ---- */
-
-static void on_created(struct sandbox *sb, const struct keeper_message *reply, int fd)
-{
-	if (reply->error || fd < 0) {
-		if (fd >= 0)
-			close(fd);
-		fail_with(sb, reply->error ? reply->error : -EPROTO,
-			  reply->stage[0] ? reply->stage : "the keeper made no sandbox");
-		return;
-	}
-	sb->slot = reply->slot;
-	sb->generation = reply->generation;
-	sb->has_slot = true;
-	sb->fd = fd;
-	if (uv_poll_init(sb->native->loop, &sb->poll, fd) < 0) {
-		close(fd);
-		fail_with(sb, -ENOMEM, "watch a sandbox");
-		return;
-	}
-	sb->poll.data = sb;
-	sb->poll_open = true;
-	sb->native->handles++;
-	sb->state = SANDBOX_GREETING;
-	update_poll(sb);
-}
-
-int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec,
-		   const struct engine_events *events, void *user, struct engine_sandbox **ret,
-		   struct err *err)
-{
-	struct native *native = (struct native *)engine;
-	struct keeper_request request = {
-		.op = KEEPER_CREATE,
-		.flags = spec->loopback ? KEEPER_FLAG_LOOPBACK : 0,
-		.limits = spec->limits,
-	};
-	struct sandbox *sb;
-	int r;
-
-	if (strcmp(spec->image, "host") != 0)
-		return err_set(err, -ENOENT, "image '%s'", spec->image);
-	sb = calloc(1, sizeof(*sb));
-	if (!sb)
-		return err_set(err, -ENOMEM, "a sandbox");
-	sb->native = native;
-	sb->events = events;
-	sb->user = user;
-	sb->fd = -1;
-	sb->in = BUF_INIT(WIRE_HEADER_SIZE + WIRE_TO_HOST_MAX);
-	outgoing_init(&sb->out);
-	r = link_send(&native->link, &request, sb, on_created);
-	if (r < 0) {
-		free(sb);
-		return err_set(err, r, "ask the keeper for a sandbox");
-	}
-	sb->next = native->sandboxes;
-	sb->link = &native->sandboxes;
-	if (sb->next)
-		sb->next->link = &sb->next;
-	native->sandboxes = sb;
-	native->count++;
-	patience_progress(sb);
-	patience_watch(native);
-	*ret = (struct engine_sandbox *)(void *)sb;
-	return 0;
 }
 
 /* ---- files ---- */
@@ -302,7 +235,7 @@ static void on_step_prepared(struct sandbox *sb, const struct keeper_message *re
 	if (sb->state != SANDBOX_PREPARING)
 		return;
 	if (reply->error) {
-		fail_with(sb, reply->error, reply->stage);
+		sandbox_fail_with(sb, reply->error, reply->stage);
 		return;
 	}
 	sb->state = SANDBOX_RUNNING;
@@ -322,7 +255,7 @@ static void on_step_prepared(struct sandbox *sb, const struct keeper_message *re
 	sandbox_write(sb);
 }
 
-static uint32_t start_flags(const struct native_host *host)
+uint32_t sandbox_start_flags(const struct native_host *host)
 {
 	uint32_t flags = host->cgroup_version == 2 ? WIRE_START_CGROUP : 0;
 
@@ -334,13 +267,15 @@ static uint32_t start_flags(const struct native_host *host)
 
 static int encode_start(struct sandbox *sb, const struct engine_step *step, struct err *err)
 {
+	uint32_t flags = sandbox_start_flags(&sb->native->host);
 	uint8_t *payload = malloc(WIRE_TO_INIT_MAX), *fitting;
 	int64_t len;
 
 	if (!payload)
 		return err_set(err, -ENOMEM, "start a step");
-	len = wire_start_encode(sb->step, start_flags(&sb->native->host), &step->limits, step->argv,
-				step->envp, payload, WIRE_TO_INIT_MAX);
+	flags |= step->hot && sb->hot ? WIRE_START_HOT : 0;
+	len = wire_start_encode(sb->step, flags, &step->limits, step->argv, step->envp, payload,
+				WIRE_TO_INIT_MAX);
 	if (len < 0) {
 		free(payload);
 		return err_set(err, -E2BIG, "the command's arguments and environment together");
@@ -373,6 +308,7 @@ int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *
 		return err_set(err, r, "ask the keeper for a step");
 	}
 	sb->limits = step->limits;
+	sb->hot = false;
 	sb->kill = STEP_KILL_NONE;
 	sb->stdin_eof = false;
 	sb->seen[0] = sb->seen[1] = 0;
@@ -392,7 +328,7 @@ void sandbox_stdin_write(struct engine_sandbox *handle, const uint8_t *data, siz
 		return;
 	sb->stdin_credit -= len < sb->stdin_credit ? (uint32_t)len : sb->stdin_credit;
 	if (outgoing_frame(&sb->out, WIRE_STDIN, data, len) < 0)
-		fail_with(sb, -ENOMEM, "hold stdin");
+		sandbox_fail_with(sb, -ENOMEM, "hold stdin");
 	else
 		sandbox_write(sb);
 }
@@ -406,7 +342,7 @@ void sandbox_stdin_eof(struct engine_sandbox *handle)
 	if (sb->state != SANDBOX_RUNNING || sb->destroyed)
 		return;
 	if (outgoing_frame(&sb->out, WIRE_STDIN_EOF, NULL, 0) < 0)
-		fail_with(sb, -ENOMEM, "end stdin");
+		sandbox_fail_with(sb, -ENOMEM, "end stdin");
 	else
 		sandbox_write(sb);
 }
@@ -423,7 +359,7 @@ void sandbox_step_kill(struct engine_sandbox *handle, enum step_kill reason)
 	if (sb->state != SANDBOX_RUNNING)
 		return; /* follows START */
 	if (outgoing_frame(&sb->out, WIRE_KILL, &payload, 1) < 0)
-		fail_with(sb, -ENOMEM, "kill a step");
+		sandbox_fail_with(sb, -ENOMEM, "kill a step");
 	else
 		sandbox_write(sb);
 }
@@ -434,7 +370,7 @@ static void on_step_counted(struct sandbox *sb, const struct keeper_message *rep
 		return;
 	sb->state = SANDBOX_IDLE;
 	if (reply->error) {
-		fail_with(sb, reply->error, reply->stage);
+		sandbox_fail_with(sb, reply->error, reply->stage);
 		return;
 	}
 	report_step(sb, &reply->usage, NULL);
@@ -450,7 +386,7 @@ void sandbox_exited(struct sandbox *sb)
 	sb->state = SANDBOX_ENDING;
 	patience_progress(sb);
 	if (link_send(&sb->native->link, &request, sb, on_step_counted) < 0)
-		fail_with(sb, -EPIPE, "the keeper died");
+		sandbox_fail_with(sb, -EPIPE, "the keeper died");
 }
 
 /* 127 and 126 as the shell has them for a command that is not there or may not be executed. */
@@ -559,7 +495,7 @@ static void step_lost(struct sandbox *sb, const struct keeper_message *message, 
 	sb->state = SANDBOX_DEAD;
 	if (sb->poll_open)
 		uv_poll_stop(&sb->poll);
-	sb->has_slot = false;
+	sandbox_lose_slot(sb);
 	report_step(sb, &message->usage, NULL);
 }
 
@@ -589,7 +525,7 @@ static void init_died(struct sandbox *sb, const struct keeper_message *message)
 {
 	bool running = sb->state == SANDBOX_RUNNING;
 
-	sb->has_slot = false;
+	sandbox_lose_slot(sb);
 	if (sb->state == SANDBOX_ENDING)
 		step_told(sb, message);
 	else if (running && message->event == KEEPER_EVENT_DEADLINE)
@@ -599,7 +535,7 @@ static void init_died(struct sandbox *sb, const struct keeper_message *message)
 	else if (sb->state == SANDBOX_UPLOADING && message->usage.oom_kills)
 		upload_lost(sb);
 	else
-		fail_with(sb, -EPIPE, "the sandbox's init died");
+		sandbox_fail_with(sb, -EPIPE, "the sandbox's init died");
 }
 
 void sandbox_on_message(struct sandbox *sb, const struct keeper_message *message)

@@ -1,0 +1,196 @@
+/*
+ * How a sandbox comes to be, and to whom it belongs: asked of the keeper, greeted by its init, its runtime booted if it
+ * is to have one, and perhaps given to somebody else than who had it made.
+ */
+#include "engine/native/native_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct sandbox *of(struct engine_sandbox *handle)
+{
+	return (struct sandbox *)(void *)handle;
+}
+
+void sandbox_take_slot(struct sandbox *sb, uint32_t slot, uint32_t generation)
+{
+	if (slot >= KEEPER_SLOTS_MAX)
+		return;
+	sb->slot = slot;
+	sb->generation = generation;
+	sb->has_slot = true;
+	sb->native->by_slot[slot] = sb;
+}
+
+void sandbox_lose_slot(struct sandbox *sb)
+{
+	if (sb->has_slot && sb->native->by_slot[sb->slot] == sb)
+		sb->native->by_slot[sb->slot] = NULL;
+	sb->has_slot = false;
+}
+
+static void on_created(struct sandbox *sb, const struct keeper_message *reply, int fd)
+{
+	if (reply->error || fd < 0) {
+		if (fd >= 0)
+			close(fd);
+		sandbox_fail_with(sb, reply->error ? reply->error : -EPROTO,
+				  reply->stage[0] ? reply->stage : "the keeper made no sandbox");
+		return;
+	}
+	sandbox_take_slot(sb, reply->slot, reply->generation);
+	sb->fd = fd;
+	if (uv_poll_init(sb->native->loop, &sb->poll, fd) < 0) {
+		close(fd);
+		sandbox_fail_with(sb, -ENOMEM, "watch a sandbox");
+		return;
+	}
+	sb->poll.data = sb;
+	sb->poll_open = true;
+	sb->native->handles++;
+	sb->state = SANDBOX_GREETING;
+	sandbox_update_poll(sb);
+}
+
+static struct sandbox *sandbox_new(struct native *native, const struct engine_sandbox_spec *spec)
+{
+	struct sandbox *sb = calloc(1, sizeof(*sb));
+
+	if (!sb)
+		return NULL;
+	sb->native = native;
+	sb->made_with = spec->limits;
+	sb->warm = spec->warm;
+	sb->fd = -1;
+	sb->in = BUF_INIT(WIRE_HEADER_SIZE + WIRE_TO_HOST_MAX);
+	outgoing_init(&sb->out);
+	return sb;
+}
+
+int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec,
+		   const struct engine_events *events, void *user, struct engine_sandbox **ret,
+		   struct err *err)
+{
+	struct native *native = (struct native *)engine;
+	struct keeper_request request = {
+		.op = KEEPER_CREATE,
+		.flags = (spec->loopback ? KEEPER_FLAG_LOOPBACK : 0) | (spec->warm ? KEEPER_FLAG_WARM : 0),
+		.limits = spec->limits,
+	};
+	struct sandbox *sb;
+	int r;
+
+	if (strcmp(spec->image, "host") != 0)
+		return err_set(err, -ENOENT, "image '%s'", spec->image);
+	sb = sandbox_new(native, spec);
+	if (!sb)
+		return err_set(err, -ENOMEM, "a sandbox");
+	sb->events = events;
+	sb->user = user;
+	r = link_send(&native->link, &request, sb, on_created);
+	if (r < 0) {
+		free(sb);
+		return err_set(err, r, "ask the keeper for a sandbox");
+	}
+	sb->next = native->sandboxes;
+	sb->link = &native->sandboxes;
+	if (sb->next)
+		sb->next->link = &sb->next;
+	native->sandboxes = sb;
+	native->count++;
+	patience_progress(sb);
+	patience_watch(native);
+	*ret = (struct engine_sandbox *)(void *)sb;
+	return 0;
+}
+
+/* ---- the runtime ---- */
+
+static int send_warm(struct sandbox *sb)
+{
+	const struct engine_warm *warm = sb->warm;
+	uint8_t *payload = malloc(WIRE_TO_INIT_MAX);
+	int64_t len;
+	int r;
+
+	if (!payload)
+		return -ENOMEM;
+	len = wire_start_encode(1, sandbox_start_flags(&sb->native->host), &warm->limits, warm->argv,
+				warm->envp, payload, WIRE_TO_INIT_MAX);
+	r = len < 0 ? (int)len : outgoing_frame(&sb->out, WIRE_WARM, payload, (size_t)len);
+	free(payload);
+	return r;
+}
+
+void sandbox_greeted(struct sandbox *sb)
+{
+	int r;
+
+	if (!sb->warm) {
+		sb->state = SANDBOX_IDLE;
+		sb->events->ready(sb->user);
+		return;
+	}
+	sb->state = SANDBOX_WARMING;
+	patience_progress(sb);
+	r = send_warm(sb);
+	if (r < 0)
+		sandbox_fail_with(sb, r, "boot the sandbox's runtime");
+	else
+		sandbox_write(sb);
+}
+
+/* A runtime that did not boot is no reason to fail: the command can be started as any other. */
+void sandbox_warmed(struct sandbox *sb, uint32_t error)
+{
+	sb->hot = error == 0;
+	sb->state = SANDBOX_IDLE;
+	sb->events->ready(sb->user);
+}
+
+/* ---- adoption ---- */
+
+static void on_adopted(struct sandbox *sb, const struct keeper_message *reply, int fd)
+{
+	if (sb->state != SANDBOX_ADOPTING)
+		return;
+	if (reply->error) {
+		sandbox_fail_with(sb, reply->error, reply->stage);
+		return;
+	}
+	sb->state = SANDBOX_IDLE;
+	sb->events->ready(sb->user);
+}
+
+/* Whether what was set when it was made must be set again before files come: the rest comes with each step. */
+static bool fits(const struct sandbox *sb, const struct limits *limits)
+{
+	const int64_t *have = sb->made_with.value, *want = limits->value;
+
+	return have[LIMIT_DISK_BYTES] == want[LIMIT_DISK_BYTES] &&
+	       (sb->native->host.cgroup_version != 1 || have[LIMIT_MEMORY_BYTES] == want[LIMIT_MEMORY_BYTES]);
+}
+
+void sandbox_adopt(struct engine_sandbox *handle, const struct engine_sandbox_spec *spec,
+		   const struct engine_events *events, void *user)
+{
+	struct sandbox *sb = of(handle);
+	struct keeper_request request = {
+		.op = KEEPER_ADOPT, .slot = sb->slot, .generation = sb->generation, .limits = spec->limits
+	};
+
+	sb->events = events;
+	sb->user = user;
+	patience_progress(sb);
+	if (fits(sb, &spec->limits)) {
+		sb->ready_pending = true;
+		sandbox_tell_pending(sb);
+		return;
+	}
+	sb->made_with = spec->limits;
+	sb->state = SANDBOX_ADOPTING;
+	if (link_send(&sb->native->link, &request, sb, on_adopted) < 0)
+		patience_end(sb);
+}
