@@ -7,8 +7,8 @@
 #include <signal.h>
 
 const struct command *const command_table[] = {
-	&command_run,	 &command_serve, &command_doctor,  &command_languages,
-	&command_images, &command_help,	 &command_version,
+	&command_run,	 &command_serve, &command_doctor, &command_languages,
+	&command_images, &command_bench, &command_help,	  &command_version,
 };
 const size_t command_table_len = ARRAY_LEN(command_table);
 
@@ -29,7 +29,7 @@ int cmd_fail(int status, const struct err *err)
 
 int cmd_json_print(json_t *json, struct err *err)
 {
-	int r = json ? json_dumpf(json, stdout, JSON_INDENT(2)) : -1;
+	int r = json ? json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : -1;
 
 	json_decref(json);
 	if (r < 0 || fputc('\n', stdout) == EOF || fflush(stdout) != 0)
