@@ -353,6 +353,22 @@ static int bench_run(struct bench_args *b, const struct args *args, const struct
 	return r < 0 ? cmd_fail(status, err) : CMD_OK;
 }
 
+/* A server of its own gets this program's settings, and is asked with one of the tokens that stand in them. */
+static int server_settle(struct bench_args *b, struct args *args, const struct config *config,
+			 struct err *err)
+{
+	AUTO_FREE char *flag = NULL;
+
+	if (!b->options.token && !b->options.url && config->tokens_count > 0)
+		b->options.token = config->tokens[0].token;
+	if (args->config && asprintf(&flag, "--config=%s", args->config) < 0)
+		flag = NULL;
+	if (args->config && (!flag || strv_append(&args->flags, flag, strlen(flag)) < 0))
+		return err_set(err, -ENOMEM, "out of memory");
+	b->options.server_flags = args->flags;
+	return 0;
+}
+
 static int bench_main(const struct command *command, int argc, char *const *argv)
 {
 	struct bench_args b = {
@@ -374,8 +390,8 @@ static int bench_main(const struct command *command, int argc, char *const *argv
 	b.options.turns.go_on = go_on;
 	b.options.turns.user = &b;
 	if (!cmd_begin(command, argc, argv, bench_option, &b, &args, &status)) {
-		b.options.server_flags = args.flags;
-		status = config_load(args.config, args.flags, &config, &err) < 0
+		status = config_load(args.config, args.flags, &config, &err) < 0 ||
+					 server_settle(&b, &args, &config, &err) < 0
 				 ? cmd_fail(CMD_USAGE, &err)
 				 : bench_run(&b, &args, &config, &err);
 	}
