@@ -26,7 +26,8 @@ struct api_options {
 	struct engine *engine;
 	const struct language_registry *languages;
 	const struct config *config;
-	const struct log *log; /* NULL: no access log */
+	const struct log *log;	   /* NULL: no access log */
+	const struct engine *pool; /* the engine, where it is a pool (pool/pool.h); else NULL */
 	void (*node_facts)(void *user,
 			   struct api_node_facts *ret); /* NULL: /v1/node says nothing of the host */
 	void *user;

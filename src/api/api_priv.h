@@ -23,7 +23,8 @@ struct api_metrics {
 	struct metric *runs[RUN_OUTCOME_COUNT];
 	struct metric *refused[API_REFUSED_COUNT];
 	struct metric *run_seconds, *queue_seconds, *acquire_seconds;
-	struct metric *running, *waiting, *sandboxes, *healthy;
+	struct metric *running, *waiting, *sandboxes, *pool_waiting, *pool_making, *pool_memory, *pool_taken,
+		*pool_missed, *healthy;
 	struct metric *answers[6];
 	struct metric *connections, *connections_accepted, *connections_refused, *timeouts, *body_bytes;
 };

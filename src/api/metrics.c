@@ -5,6 +5,7 @@
 #include "api/api_priv.h"
 
 #include "base/cleanup.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 
@@ -38,6 +39,15 @@ static void init_runs(struct api_metrics *m)
 	m->running = metrics_gauge(r, "kiln_runs_running", "Runs that run now.", NULL);
 	m->waiting = metrics_gauge(r, "kiln_runs_waiting", "Runs that wait for their turn now.", NULL);
 	m->sandboxes = metrics_gauge(r, "kiln_sandboxes", "Sandboxes that exist now.", NULL);
+	m->pool_waiting = metrics_gauge(r, "kiln_pool_waiting", "Sandboxes that wait for a run now.", NULL);
+	m->pool_making =
+		metrics_gauge(r, "kiln_pool_making", "Sandboxes that are made for the pool now.", NULL);
+	m->pool_memory =
+		metrics_gauge(r, "kiln_pool_memory_bytes", "Memory that those hold, as reckoned.", NULL);
+	m->pool_taken = metrics_counter(r, "kiln_pool_sandboxes_total", "Sandboxes asked of the pool.",
+					label(pair, "found", "yes"));
+	m->pool_missed = metrics_counter(r, "kiln_pool_sandboxes_total", "Sandboxes asked of the pool.",
+					 label(pair, "found", "no"));
 	m->healthy = metrics_gauge(r, "kiln_engine_healthy", "1 while sandboxes can be made.", NULL);
 }
 
@@ -86,6 +96,21 @@ void api_metrics_count(struct api_metrics *metrics, const struct run_result *res
 	metric_observe(metrics->acquire_seconds, (double)result->timing.acquire_us / 1e6);
 }
 
+static void fetch_pool(struct api *api)
+{
+	struct api_metrics *m = &api->metrics;
+	struct pool_totals totals;
+
+	if (!api->options.pool)
+		return;
+	totals = pool_totals(api->options.pool);
+	metric_set(m->pool_waiting, totals.waiting);
+	metric_set(m->pool_making, totals.making);
+	metric_set(m->pool_memory, (double)totals.memory_bytes);
+	metric_set(m->pool_taken, (double)totals.taken);
+	metric_set(m->pool_missed, (double)totals.missed);
+}
+
 static void fetch(struct api *api)
 {
 	struct api_metrics *m = &api->metrics;
@@ -98,6 +123,7 @@ static void fetch(struct api *api)
 	metric_set(m->waiting, queue.waiting);
 	metric_set(m->sandboxes, (double)engine->v->sandbox_count(engine));
 	metric_set(m->healthy, engine->v->healthy(engine, why, sizeof(why)));
+	fetch_pool(api);
 	if (!api->server)
 		return;
 	http_server_stats(api->server, &http);

@@ -1,8 +1,12 @@
 /* GET /v1/node: what this node is, what it enforces, how busy it is. */
 #include "api/api_priv.h"
 
+#include "pool/pool.h"
+
 #include <jansson.h>
 #include <string.h>
+
+#define POOLS_SHOWN 256
 
 static bool is_among(const char *const *names, const char *name)
 {
@@ -70,6 +74,31 @@ static json_t *host_to_json(const struct api *api)
 	return json_pack("{s:i, s:b}", "cgroup_version", facts.cgroup_version, "rootless", facts.rootless);
 }
 
+static json_t *shelf_to_json(const struct pool_shelf_facts *shelf)
+{
+	return json_pack("{s:s, s:s, s:s?, s:i, s:i, s:i, s:I, s:I, s:f, s:I, s:I}", "image", shelf->image,
+			 "network", shelf->loopback ? "loopback" : "none", "runtime", shelf->runtime, "ready",
+			 (int)shelf->ready, "making", (int)shelf->making, "target", (int)shelf->target,
+			 "taken", (json_int_t)shelf->taken, "missed", (json_int_t)shelf->missed, "rate_per_s",
+			 shelf->rate, "make_us", (json_int_t)shelf->make_us, "memory_bytes",
+			 (json_int_t)shelf->memory_bytes);
+}
+
+static json_t *pools_to_json(const struct api *api)
+{
+	struct pool_shelf_facts shelves[POOLS_SHOWN];
+	size_t count = api->options.pool ? pool_inspect(api->options.pool, shelves, POOLS_SHOWN) : 0;
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		if (json_array_append_new(array, shelf_to_json(&shelves[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
 void api_handle_node(struct http_request *request, void *user)
 {
 	struct api *api = user;
@@ -78,11 +107,11 @@ void api_handle_node(struct http_request *request, void *user)
 	json_int_t uptime_ms = (json_int_t)((api_now_us() - api->began_us) / 1000);
 
 	http_respond_json(request, 200,
-			  json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:[], s:o, s:b, s:I}", "version",
+			  json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}", "version",
 				    KILN_VERSION, "engine", engine_to_json(engine), "host", host_to_json(api),
 				    "enforced", limit_names(unenforced, true), "unenforced",
 				    limit_names(unenforced, false), "ceilings",
-				    ceilings(&api->options.config->ceilings), "pools", "queue",
-				    queue_to_json(api), "draining", queue_is_draining(api->queue),
+				    ceilings(&api->options.config->ceilings), "pools", pools_to_json(api),
+				    "queue", queue_to_json(api), "draining", queue_is_draining(api->queue),
 				    "uptime_ms", uptime_ms));
 }

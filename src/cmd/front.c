@@ -14,6 +14,7 @@
 #include "http/server.h"
 #include "lib/node.h"
 #include "obs/log.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -36,6 +37,7 @@ struct front {
 	uint64_t drain_until_ms; /* 0: it does not drain */
 	bool keeper_lost;
 	struct node node;
+	struct engine *native; /* the node's engine, below its pool */
 	struct api *api;
 	struct http_server *server;
 	struct http_token *tokens;
@@ -89,7 +91,7 @@ static void on_keeper_lost(void *user)
 
 static void node_facts(void *user, struct api_node_facts *ret)
 {
-	const struct native_host *host = engine_native_host(((struct front *)user)->node.engine);
+	const struct native_host *host = engine_native_host(((struct front *)user)->native);
 
 	*ret = (struct api_node_facts){ .cgroup_version = host->cgroup_version,
 					.rootless = !host->privileged };
@@ -144,6 +146,33 @@ static int server_begin(struct front *f, struct err *err)
 	return 0;
 }
 
+/* A pool between the node's engine and all that uses it. */
+static int pool_begin(struct front *f, struct err *err)
+{
+	const struct config *config = f->config;
+	unsigned slots = engine_native_host(f->native)->slots, runs = (unsigned)config->parallel;
+	struct pool_options options = {
+		.min = (unsigned)config->pool_min,
+		.max = (unsigned)config->pool_max,
+		.total = slots > 2 * runs ? slots - 2 * runs
+					  : 0, /* a run may wait for the end of its last sandbox */
+		.memory_bytes = (uint64_t)config->pool_memory_bytes,
+		.idle_us = (uint64_t)config->pool_idle_ms * 1000,
+		.hot = config->hot,
+	};
+	const struct engine_sandbox_spec spec = { .image = "host",
+						  .limits = plan_limits_default(&config->ceilings) };
+	int r;
+
+	if (!config->pool)
+		return 0;
+	r = pool_create(&f->loop, f->native, &options, &f->node.engine, err);
+	if (r < 0)
+		return r;
+	pool_foster(f->node.engine, &spec);
+	return 0;
+}
+
 static int front_begin(struct front *f, struct err *err)
 {
 	const struct api_options options = {
@@ -151,6 +180,7 @@ static int front_begin(struct front *f, struct err *err)
 		.languages = f->node.languages,
 		.config = f->config,
 		.log = &f->log,
+		.pool = f->config->pool ? f->node.engine : NULL,
 		.node_facts = node_facts,
 		.user = f,
 	};
@@ -165,7 +195,7 @@ static int front_begin(struct front *f, struct err *err)
 
 static void listening_log(struct front *f)
 {
-	const struct native_host *host = engine_native_host(f->node.engine);
+	const struct native_host *host = engine_native_host(f->native);
 	char text[256];
 
 	if (host->leftovers > 0)
@@ -211,9 +241,12 @@ int front_run(const struct config *config, int keeper_fd, struct err *err)
 		return r;
 	r = node_open(&f.loop, config, keeper_fd, &f.node, err);
 	if (r >= 0) {
-		engine_native_on_keeper_lost(f.node.engine, on_keeper_lost, &f);
-		r = front_begin(&f, err);
+		f.native = f.node.engine;
+		engine_native_on_keeper_lost(f.native, on_keeper_lost, &f);
+		r = pool_begin(&f, err);
 	}
+	if (r >= 0)
+		r = front_begin(&f, err);
 	if (r >= 0) {
 		listening_log(&f);
 		if (!f.keeper_lost)

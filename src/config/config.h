@@ -29,15 +29,21 @@ struct config {
 	char *languages_dir; /* default: beside the program's source or installed share/kiln/languages */
 	char *user;	     /* whom the front becomes when started as root; "": uid_base + uid_count */
 	char *cgroup; /* cgroup under which kiln makes its own, relative to the hierarchy; default "" (found out) */
-	int64_t uid_base;    /* first host uid of sandboxes, ≥ 100000; default 1879048192 */
-	int64_t uid_count;   /* two for each sandbox; default 65536 */
-	int64_t parallel;    /* runs at one time; default 2 × processors */
-	int64_t queue;	     /* requests waiting beyond that before 503; default 256 */
-	int64_t body_bytes;  /* largest request body; default 64 MiB */
-	int64_t connections; /* open connections; default 4096 */
-	int64_t idle_ms;     /* a connection without traffic is closed; default 60 s */
-	int64_t header_ms;   /* request line and headers must be complete by then; default 20 s */
-	int64_t drain_ms;    /* after SIGTERM running runs get this long; default 150 s */
+	int64_t uid_base;	   /* first host uid of sandboxes, ≥ 100000; default 1879048192 */
+	int64_t uid_count;	   /* two for each sandbox; default 65536 */
+	int64_t parallel;	   /* runs at one time; default 2 × processors */
+	bool pool;		   /* hold sandboxes ready */
+	int64_t pool_min;	   /* of the host image, always */
+	int64_t pool_max;	   /* of one kind */
+	int64_t pool_memory_bytes; /* of all */
+	int64_t pool_idle_ms;	   /* a kind that nobody asked for in this time is given up */
+	bool hot;		   /* boot runtimes in them */
+	int64_t queue;		   /* requests waiting beyond that before 503; default 256 */
+	int64_t body_bytes;	   /* largest request body; default 64 MiB */
+	int64_t connections;	   /* open connections; default 4096 */
+	int64_t idle_ms;	   /* a connection without traffic is closed; default 60 s */
+	int64_t header_ms;	   /* request line and headers must be complete by then; default 20 s */
+	int64_t drain_ms;	   /* after SIGTERM running runs get this long; default 150 s */
 	struct limits ceilings;
 };
 

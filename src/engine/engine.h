@@ -52,6 +52,12 @@ struct engine_step {
 	bool hot; /* in the sandbox's warm runtime, if it has one: else as any other command */
 };
 
+/* What is known of a sandbox that waits. */
+struct engine_idle {
+	bool hot;	       /* its runtime is booted */
+	uint64_t memory_bytes; /* that this took; 0: not known */
+};
+
 enum engine_collect {
 	ENGINE_COLLECT_CHANGES, /* files created, changed and deleted since the upload */
 	ENGINE_COLLECT_KEEP,	/* files that match a glob, whole, however they came to be */
@@ -115,6 +121,8 @@ struct engine_vtable {
 	 */
 	void (*sandbox_adopt)(struct engine_sandbox *sb, const struct engine_sandbox_spec *spec,
 			      const struct engine_events *events, void *user);
+	/* Of one that is ready and was asked for nothing yet. */
+	void (*sandbox_idle)(struct engine_sandbox *sb, struct engine_idle *ret);
 	/* Queues files; their names and data must stay until `uploaded`. */
 	void (*upload)(struct engine_sandbox *sb, const struct engine_file *files, size_t count);
 	/* Starts a step; argv and envp are copied. -E2BIG when they are too large for one frame. */

@@ -85,6 +85,13 @@ static int handle_step_end(struct keeper *k, struct slot *slot, const struct kee
 	return 0;
 }
 
+static int handle_usage(struct keeper *k, struct slot *slot, const struct keeper_request *request,
+			struct keeper_message *reply, struct err *err)
+{
+	cgroup_box_usage(&slot->box, &reply->usage);
+	return 0;
+}
+
 static int handle_destroy(struct keeper *k, struct slot *slot, const struct keeper_request *request,
 			  struct keeper_message *reply, struct err *err)
 {
@@ -103,6 +110,7 @@ static const struct {
 	[KEEPER_ADOPT] = { "adopt", true, ALLOW(SLOT_READY), handle_adopt },
 	[KEEPER_STEP] = { "step", true, ALLOW(SLOT_READY), handle_step },
 	[KEEPER_STEP_END] = { "step end", true, ALLOW(SLOT_RUNNING), handle_step_end },
+	[KEEPER_USAGE] = { "usage", true, ALLOW(SLOT_READY), handle_usage },
 	[KEEPER_DESTROY] = { "destroy", true, ALLOW(SLOT_READY) | ALLOW(SLOT_RUNNING) | ALLOW(SLOT_SETUP),
 			     handle_destroy },
 };

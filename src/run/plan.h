@@ -52,4 +52,7 @@ struct plan_context {
 
 void plan_destroy(struct run_plan *plan);
 
+/* The limits of a run that asks for none, in no language. */
+struct limits plan_limits_default(const struct limits *ceilings);
+
 #endif

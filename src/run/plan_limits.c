@@ -55,6 +55,13 @@ struct limits plan_limits_resolve(const struct limits *language, const struct li
 	return limits;
 }
 
+struct limits plan_limits_default(const struct limits *ceilings)
+{
+	const struct limits none = { 0 };
+
+	return plan_limits_resolve(NULL, &none, NULL, ceilings);
+}
+
 void plan_limits_share_disk(struct plan_step *steps, size_t count)
 {
 	size_t end;

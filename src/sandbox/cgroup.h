@@ -68,8 +68,8 @@ int cgroup_box_clone_fd(const struct cgroup_box *box);
 /* Version 1: puts a process in. */
 [[nodiscard]] int cgroup_box_enter(struct cgroup_box *box, pid_t pid, struct err *err);
 /*
- * Before the first step: its limits, as far as they can hold already, so that preparing that step costs next to nothing.
- * Can be called again with others.
+ * Before the first step: its limits, as far as they can hold already, so that preparing that step costs next to
+ * nothing. Can be called again with others.
  */
 [[nodiscard]] int cgroup_box_prepare(struct cgroup_box *box, const struct limits *limits, struct err *err);
 /* Prepares a step: its limits, its counters at zero. */

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -57,11 +59,11 @@ static const struct {
 			}                                                                                    \
 		}                                                                                            \
 	}
-#define REFUSE_OPTION(option)                                                                                \
+#define REFUSE_OPTION(level, option)                                                                         \
 	{                                                                                                    \
 		"setsockopt", EPERM, 2,                                                                      \
 		{                                                                                            \
-			{ 1, SCMP_CMP_MASKED_EQ, LOW32, SOL_SOCKET },                                        \
+			{ 1, SCMP_CMP_MASKED_EQ, LOW32, level },                                             \
 			{                                                                                    \
 				2, SCMP_CMP_MASKED_EQ, LOW32, option                                         \
 			}                                                                                    \
@@ -95,10 +97,13 @@ static const struct {
 	REFUSE_FLAG(CLONE_NEWNET),
 	{ "ioctl", EPERM, 1, { { 1, SCMP_CMP_MASKED_EQ, LOW32, TIOCSTI } } },
 	{ "ioctl", EPERM, 1, { { 1, SCMP_CMP_MASKED_EQ, LOW32, TIOCLINUX } } },
-	REFUSE_OPTION(SO_ATTACH_FILTER),
-	REFUSE_OPTION(SO_ATTACH_BPF),
-	REFUSE_OPTION(SO_ATTACH_REUSEPORT_CBPF),
-	REFUSE_OPTION(SO_ATTACH_REUSEPORT_EBPF),
+	REFUSE_OPTION(SOL_SOCKET, SO_ATTACH_FILTER),
+	REFUSE_OPTION(SOL_SOCKET, SO_ATTACH_BPF),
+	REFUSE_OPTION(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF),
+	REFUSE_OPTION(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF),
+	/* Further protocols inside a socket: IPsec over UDP, TLS and whatever else is a module over TCP. */
+	REFUSE_OPTION(IPPROTO_UDP, UDP_ENCAP),
+	REFUSE_OPTION(IPPROTO_TCP, TCP_ULP),
 	REFUSE_PROTOCOL(IPPROTO_DCCP),
 	REFUSE_PROTOCOL(IPPROTO_SCTP),
 	REFUSE_PROTOCOL(IPPROTO_UDPLITE),

@@ -20,10 +20,11 @@
 enum keeper_op {
 	KEEPER_HELLO = 1, /* reply: struct keeper_hello in `hello` */
 	KEEPER_CREATE,	  /* limits, image, flags; reply: slot, generation and init's socket as SCM_RIGHTS */
-	KEEPER_ADOPT,	  /* limits: those of a run that gets a sandbox which waited for one; before its first step */
-	KEEPER_STEP,	  /* step, limits: prepares the cgroup, holds the deadline from now on */
-	KEEPER_STEP_END,  /* ends the deadline; reply: counters in `usage` */
-	KEEPER_DESTROY,	  /* kills everything in it; no reply, an EVENT_GONE when it is gone */
+	KEEPER_ADOPT, /* limits: those of a run that gets a sandbox which waited for one; before its first step */
+	KEEPER_STEP,	 /* step, limits: prepares the cgroup, holds the deadline from now on */
+	KEEPER_STEP_END, /* ends the deadline; reply: counters in `usage` */
+	KEEPER_USAGE, /* of a sandbox that no step runs in: reply: counters since it was made or its last step */
+	KEEPER_DESTROY, /* kills everything in it; no reply, an EVENT_GONE when it is gone */
 	KEEPER_OP_COUNT,
 };
 

@@ -286,7 +286,7 @@ static void a_limit_below_its_minimum_is_refused(void **state)
 static void a_sandbox_of_an_unknown_image_or_with_unknown_flags_is_refused(void **state)
 {
 	static const uint32_t images[] = { 1, UINT32_MAX };
-	static const uint32_t flags[] = { 2, 1u << 31, UINT32_MAX };
+	static const uint32_t flags[] = { KEEPER_FLAGS_ALL + 1, 1u << 31, UINT32_MAX };
 	struct fixture *fx = *state;
 	struct keeper_request request;
 

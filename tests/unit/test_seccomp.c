@@ -15,6 +15,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -337,7 +338,9 @@ static const struct call {
 	{ "SO_ATTACH_FILTER", SYS_setsockopt, { 0, SOL_SOCKET, SO_ATTACH_FILTER }, EPERM },
 	{ "SO_ATTACH_BPF", SYS_setsockopt, { 0, SOL_SOCKET, HIGH | SO_ATTACH_BPF }, EPERM },
 	{ "SO_ATTACH_FILTER, high level", SYS_setsockopt, { 0, HIGH | SOL_SOCKET, SO_ATTACH_FILTER }, EPERM },
-	{ "another option", SYS_setsockopt, { (unsigned long long)-1, SOL_SOCKET, SO_REUSEADDR }, EBADF },
+	{ "UDP_ENCAP", SYS_setsockopt, { (unsigned long long)-1, IPPROTO_UDP, 100 }, EPERM },
+	{ "TCP_ULP", SYS_setsockopt, { (unsigned long long)-1, IPPROTO_TCP, 31 }, EPERM },
+	{ "another option", SYS_setsockopt, { (unsigned long long)-1, SOL_SOCKET, SO_REUSEADDR }, PASS },
 	{ "personality asked for", SYS_personality, { 0xffffffff }, PASS },
 	{ "personality of 32 bits", SYS_personality, { PER_LINUX32 }, ENOSYS },
 	{ "READ_IMPLIES_EXEC", SYS_personality, { READ_IMPLIES_EXEC }, ENOSYS },

@@ -334,7 +334,7 @@ static void every_decoder_refuses_values_out_of_range(void **state)
 		{ "is_dir 2", 0, 4, 2 },
 		{ "a folder with a size", 0, 4, 1 },
 		{ "a size over INT64_MAX", 0, 5, 0x80 },
-		{ "an unknown start flag", 1, 7, 0x10 },
+		{ "an unknown start flag", 1, 7, WIRE_START_ALL + 1 },
 		{ "a negative limit", 1, 8, 0x80 },
 		{ "a limit of 0", 1, 15, 0 },
 		{ "an errno over 4095", 2, 2, 0x10 },

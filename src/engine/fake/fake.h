@@ -58,6 +58,7 @@ struct fake_options {
 	const struct fake_program *programs; /* ends with a NULL name */
 	const char *const *images;	     /* NULL-terminated; NULL: only "host" */
 	const char *const *unenforced;	     /* or NULL */
+	bool warm_fails;		     /* no runtime boots */
 };
 
 [[nodiscard]] int engine_fake_create(uv_loop_t *loop, const struct fake_options *options, struct engine **ret,

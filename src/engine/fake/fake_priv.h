@@ -68,7 +68,7 @@ struct engine_sandbox {
 	struct fake_file *files;
 	size_t files_count;
 	struct fake_process *process; /* NULL between steps */
-	bool ready, busy, failed;
+	bool ready, busy, failed, warm;
 };
 
 struct fake_engine {

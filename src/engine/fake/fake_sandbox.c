@@ -35,6 +35,7 @@ static int fake_sandbox_create(struct engine *e, const struct engine_sandbox_spe
 	sb->events = *events;
 	sb->user = user;
 	sb->disk_bytes = spec->limits.value[LIMIT_DISK_BYTES];
+	sb->warm = spec->warm != NULL;
 	sb->next = engine->sandboxes;
 	engine->sandboxes = sb;
 	engine->counts.loopback += spec->loopback;
@@ -57,6 +58,11 @@ static void fake_sandbox_adopt(struct engine_sandbox *sb, const struct engine_sa
 	sb->user = user;
 	sb->disk_bytes = spec->limits.value[LIMIT_DISK_BYTES];
 	fake_post(sb, FAKE_EVENT_READY);
+}
+
+static void fake_sandbox_idle(struct engine_sandbox *sb, struct engine_idle *ret)
+{
+	*ret = (struct engine_idle){ .hot = sb->warm && !sb->engine->options.warm_fails };
 }
 
 struct fake_file *fake_file_find(struct engine_sandbox *sb, const char *name)
@@ -369,6 +375,7 @@ const struct engine_vtable fake_vtable = {
 	.name = "fake",
 	.sandbox_create = fake_sandbox_create,
 	.sandbox_adopt = fake_sandbox_adopt,
+	.sandbox_idle = fake_sandbox_idle,
 	.upload = fake_upload,
 	.step_start = fake_step_start,
 	.stdin_write = fake_stdin_write,

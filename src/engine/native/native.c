@@ -125,6 +125,7 @@ static const struct engine_vtable vtable = {
 	.name = "native",
 	.sandbox_create = sandbox_create,
 	.sandbox_adopt = sandbox_adopt,
+	.sandbox_idle = sandbox_idle,
 	.upload = sandbox_upload,
 	.step_start = sandbox_step_start,
 	.stdin_write = sandbox_stdin_write,
@@ -154,6 +155,7 @@ static void learn_host(struct native *native, const struct keeper_hello *hello)
 		.swap_limited = hello->swap_limited,
 		.separate_uids = hello->separate_uids,
 		.overlay = hello->overlay,
+		.slots = hello->slots,
 		.leftovers = hello->leftovers,
 		.lost = hello->lost,
 	};

@@ -36,6 +36,7 @@ struct native_host {
 	bool swap_limited;		  /* false: swap cannot be switched off for a sandbox here */
 	bool separate_uids;		  /* own uid range per sandbox (root, or subuid with newuidmap) */
 	bool overlay;			  /* false: image is bind-mounted */
+	uint32_t slots;			  /* most sandboxes at one time */
 	uint32_t leftovers;		  /* sandboxes of an earlier keeper that were removed at start */
 	uint32_t lost;			  /* sandboxes, with their runs, of an earlier front of this keeper */
 };

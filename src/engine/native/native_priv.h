@@ -1,7 +1,7 @@
 /*
  * The native engine's parts: native.c (the engine and its vtable), keeper_link.c (requests to the keeper),
- * keeper_start.c (the keeper's process), sandbox_make.c (how a sandbox comes to be), sandbox.c (its life), frames.c (what its init says),
- * outgoing.c (what it is sent).
+ * keeper_start.c (the keeper's process), sandbox_make.c (how a sandbox comes to be), sandbox.c (its life), frames.c
+ * (what its init says), outgoing.c (what it is sent), patience.c (the end of waiting).
  */
 #ifndef KILN_ENGINE_NATIVE_NATIVE_PRIV_H
 #define KILN_ENGINE_NATIVE_NATIVE_PRIV_H
@@ -108,6 +108,7 @@ struct sandbox {
 	bool destroyed;
 	const struct engine_warm *warm; /* the runtime that it is to have, or NULL */
 	bool hot;			/* it waits for the first step */
+	uint64_t memory_bytes;		/* that it and its runtime hold; 0: not known */
 	struct limits made_with;
 	bool ready_pending; /* adopted: `ready` is told from the loop */
 	bool pending;	    /* on the engine's list of those that have something to tell from it */
@@ -157,6 +158,7 @@ void link_close(struct keeper_link *link);
 				 struct err *err);
 void sandbox_adopt(struct engine_sandbox *handle, const struct engine_sandbox_spec *spec,
 		   const struct engine_events *events, void *user);
+void sandbox_idle(struct engine_sandbox *handle, struct engine_idle *ret);
 void sandbox_greeted(struct sandbox *sb);
 void sandbox_warmed(struct sandbox *sb, uint32_t error);
 

@@ -142,12 +142,36 @@ void sandbox_greeted(struct sandbox *sb)
 		sandbox_write(sb);
 }
 
+static void on_weighed(struct sandbox *sb, const struct keeper_message *reply, int fd)
+{
+	if (sb->state != SANDBOX_WARMING)
+		return;
+	if (reply->error) {
+		sandbox_fail_with(sb, reply->error, reply->stage);
+		return;
+	}
+	sb->memory_bytes = reply->usage.memory_peak_bytes;
+	sb->state = SANDBOX_IDLE;
+	sb->events->ready(sb->user);
+}
+
 /* A runtime that did not boot is no reason to fail: the command can be started as any other. */
 void sandbox_warmed(struct sandbox *sb, uint32_t error)
 {
+	struct keeper_request request = { .op = KEEPER_USAGE,
+					  .slot = sb->slot,
+					  .generation = sb->generation };
+
 	sb->hot = error == 0;
-	sb->state = SANDBOX_IDLE;
-	sb->events->ready(sb->user);
+	if (link_send(&sb->native->link, &request, sb, on_weighed) < 0)
+		patience_end(sb);
+}
+
+void sandbox_idle(struct engine_sandbox *handle, struct engine_idle *ret)
+{
+	const struct sandbox *sb = of(handle);
+
+	*ret = (struct engine_idle){ .hot = sb->hot, .memory_bytes = sb->memory_bytes };
 }
 
 /* ---- adoption ---- */
