@@ -38,8 +38,8 @@ struct command {
 	int (*main)(const struct command *command, int argc, char *const *argv);
 };
 
-extern const struct command command_run, command_serve, command_doctor, command_languages, command_images,
-	command_bench, command_help, command_version;
+extern const struct command command_run, command_serve, command_doctor, command_languages, command_language,
+	command_images, command_bench, command_help, command_version;
 
 extern const struct command *const command_table[];
 extern const size_t command_table_len;

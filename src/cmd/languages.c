@@ -65,7 +65,7 @@ static int languages_table(const struct language_registry *reg, struct err *err)
 		cell[1] = l->name;
 		cell[2] = l->version;
 		cell[3] = l->image;
-		cell[4] = l->available ? "yes" : "no";
+		cell[4] = l->available ? "yes" : l->needs_registry ? "needs registry" : "no";
 		cell[5] = aliases[row];
 	}
 	table_print(cells, rows, COLUMNS);

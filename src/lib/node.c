@@ -1,6 +1,10 @@
 #include "lib/node.h"
 
+#include "base/cleanup.h"
+
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* The host image is this machine's own /usr: what is here is there. */
@@ -11,12 +15,22 @@ static bool host_has(void *user, const char *path)
 
 int node_languages_load(const struct config *config, struct language_registry **ret, struct err *err)
 {
+	AUTO_FREE char *site = NULL;
 	struct language_registry *languages;
 	int r;
 
+	if (asprintf(&site, "%s/languages", config->state_dir) < 0) {
+		site = NULL;
+		return err_set(err, -ENOMEM, "languages");
+	}
 	r = language_registry_load(config->languages_dir, &languages, err);
 	if (r < 0)
 		return err_wrap(err, r, "languages");
+	r = language_registry_load_site(languages, site, err);
+	if (r < 0) {
+		language_registry_destroy(languages);
+		return err_wrap(err, r, "languages");
+	}
 	language_registry_probe(languages, "host", host_has, NULL);
 	*ret = languages;
 	return 0;

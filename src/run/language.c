@@ -20,7 +20,7 @@ struct language_registry *language_registry_create(void)
 	return calloc(1, sizeof(struct language_registry));
 }
 
-static bool has_name(const struct language *language, const char *name)
+bool language_has_name(const struct language *language, const char *name)
 {
 	if (strcmp(language->id, name) == 0)
 		return true;
@@ -34,10 +34,10 @@ static bool has_name(const struct language *language, const char *name)
 /* A name that both languages have, or NULL. */
 static const char *shared_name(const struct language *a, const struct language *b)
 {
-	if (has_name(b, a->id))
+	if (language_has_name(b, a->id))
 		return a->id;
 	for (size_t i = 0; a->aliases && a->aliases[i]; i++) {
-		if (has_name(b, a->aliases[i]))
+		if (language_has_name(b, a->aliases[i]))
 			return a->aliases[i];
 	}
 	return NULL;
@@ -47,8 +47,9 @@ static int order(const void *a, const void *b)
 {
 	const struct language *x = a, *y = b;
 	int ids = strcmp(x->id, y->id);
+	int versions = ids ? ids : language_version_compare(x->version, y->version);
 
-	return ids ? ids : language_version_compare(x->version, y->version);
+	return versions ? versions : strcmp(x->image, y->image);
 }
 
 static void sort(struct language_registry *reg)
@@ -64,10 +65,12 @@ int language_registry_add(struct language_registry *reg, struct language *langua
 
 	for (size_t i = 0; i < reg->count; i++) {
 		name = shared_name(language, &reg->languages[i]);
-		if (name && strcmp(language->version, reg->languages[i].version) == 0)
-			return err_refuse(err, ERR_INTERNAL, "language_invalid", "id",
-					  "two languages are named '%s' in the same version: '%s' and '%s'",
-					  name, reg->languages[i].name, language->name);
+		if (name && strcmp(language->version, reg->languages[i].version) == 0 &&
+		    strcmp(language->image, reg->languages[i].image) == 0)
+			return err_refuse(
+				err, ERR_INTERNAL, "language_invalid", "id",
+				"two languages are named '%s' in the same version and image: '%s' and '%s'",
+				name, reg->languages[i].name, language->name);
 	}
 	grown = reallocarray(reg->languages, reg->count + 1, sizeof(*grown));
 	if (!grown)
@@ -86,30 +89,67 @@ static int is_language_file(const struct dirent *entry)
 	return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0;
 }
 
-static int load_one(struct language_registry *reg, const char *dir, const char *file, struct err *err)
+static int load_one(const char *dir, const char *file, struct language_list *ret, struct err *err)
 {
 	AUTO_FREE char *path = NULL;
-	struct language language;
-	int r;
 
 	if (asprintf(&path, "%s/%s", dir, file) < 0) {
 		path = NULL;
 		return err_set(err, -ENOMEM, "%s", dir);
 	}
-	r = language_load(path, &language, err);
-	if (r < 0)
-		return r;
-	r = language_registry_add(reg, &language, err);
-	if (r < 0) {
-		language_finish(&language);
-		return err_wrap(err, r, "%s", path);
-	}
-	return 0;
+	return language_load(path, ret, err);
 }
 
-int language_registry_load(const char *dir, struct language_registry **ret, struct err *err)
+static void remove_at(struct language_registry *reg, size_t at)
 {
-	struct language_registry *reg;
+	language_finish(&reg->languages[at]);
+	reg->count--;
+	memmove(&reg->languages[at], &reg->languages[at + 1], (reg->count - at) * sizeof(*reg->languages));
+}
+
+static void remove_alias(struct language *language, const char *name)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; language->aliases && language->aliases[i]; i++) {
+		if (strcmp(language->aliases[i], name) == 0)
+			free(language->aliases[i]);
+		else
+			language->aliases[to++] = language->aliases[i];
+	}
+	if (language->aliases)
+		language->aliases[to] = NULL;
+}
+
+/* Takes the names of a site's language from those that were there. */
+static void give_way(struct language_registry *reg, const struct language *language)
+{
+	for (size_t i = reg->count; i > 0; i--) {
+		struct language *one = &reg->languages[i - 1];
+
+		if (strcmp(one->id, language->id) == 0 || language_has_name(language, one->id)) {
+			remove_at(reg, i - 1);
+			continue;
+		}
+		remove_alias(one, language->id);
+		for (size_t a = 0; language->aliases && language->aliases[a]; a++)
+			remove_alias(one, language->aliases[a]);
+	}
+}
+
+static int add_list(struct language_registry *reg, struct language_list *list, bool site, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; site && i < list->count; i++)
+		give_way(reg, &list->items[i]);
+	for (size_t i = 0; r == 0 && i < list->count; i++)
+		r = language_registry_add(reg, &list->items[i], err);
+	return r;
+}
+
+static int load_dir(struct language_registry *reg, const char *dir, bool site, struct err *err)
+{
 	struct dirent **entries;
 	int count, r = 0;
 
@@ -117,15 +157,30 @@ int language_registry_load(const char *dir, struct language_registry **ret, stru
 	count = scandir(dir, &entries, is_language_file, alphasort);
 	if (count < 0)
 		return err_set(err, -errno, "folder of languages '%s'", dir);
-	reg = language_registry_create();
-	if (!reg)
-		r = err_set(err, -ENOMEM, "languages");
 	for (int i = 0; i < count; i++) {
+		struct language_list list = { 0 };
+
 		if (r == 0)
-			r = load_one(reg, dir, entries[i]->d_name, err);
+			r = load_one(dir, entries[i]->d_name, &list, err);
+		if (r == 0) {
+			r = add_list(reg, &list, site, err);
+			r = r < 0 ? err_wrap(err, r, "%s/%s", dir, entries[i]->d_name) : 0;
+		}
+		language_list_finish(&list);
 		free(entries[i]);
 	}
 	free(entries);
+	return r;
+}
+
+int language_registry_load(const char *dir, struct language_registry **ret, struct err *err)
+{
+	struct language_registry *reg = language_registry_create();
+	int r;
+
+	if (!reg)
+		return err_set(err, -ENOMEM, "languages");
+	r = load_dir(reg, dir, false, err);
 	if (r < 0) {
 		language_registry_destroy(reg);
 		return r;
@@ -134,17 +189,39 @@ int language_registry_load(const char *dir, struct language_registry **ret, stru
 	return 0;
 }
 
+int language_registry_load_site(struct language_registry *reg, const char *dir, struct err *err)
+{
+	struct err own = ERR_INIT;
+	int r = load_dir(reg, dir, true, &own);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 && err)
+		*err = own;
+	return r;
+}
+
+bool language_is_better(const struct language *one, const struct language *best)
+{
+	int versions;
+
+	if (one->available != best->available)
+		return one->available;
+	versions = language_version_compare(one->version, best->version);
+	if (versions != 0)
+		return versions > 0;
+	return strcmp(best->image, "host") == 0 && strcmp(one->image, "host") != 0;
+}
+
 const struct language *language_find(const struct language_registry *reg, const char *id, const char *range)
 {
 	const struct language *best = NULL, *one;
 
 	for (size_t i = 0; i < reg->count; i++) {
 		one = &reg->languages[i];
-		if (!has_name(one, id) || !language_version_fits(one->version, range))
+		if (!language_has_name(one, id) || !language_version_fits(one->version, range))
 			continue;
-		if (!best || one->available > best->available ||
-		    (one->available == best->available &&
-		     language_version_compare(one->version, best->version) > 0))
+		if (!best || language_is_better(one, best))
 			best = one;
 	}
 	return best;
@@ -221,6 +298,33 @@ void language_registry_probe(struct language_registry *reg, const char *image,
 			probe_one(&reg->languages[i], exists, user);
 	}
 	sort(reg);
+}
+
+int language_registry_add_site(struct language_registry *reg, const char *name, const uint8_t *data,
+			       size_t len, struct err *err)
+{
+	struct language_list list;
+	int r;
+
+	r = language_parse(name, data, len, &list, err);
+	if (r < 0)
+		return r;
+	r = add_list(reg, &list, true, err);
+	language_list_finish(&list);
+	return r < 0 ? err_wrap(err, r, "%s", name) : 0;
+}
+
+int language_file_id(const char *name, const uint8_t *data, size_t len, char **ret, struct err *err)
+{
+	struct language_list list;
+	int r;
+
+	r = language_parse(name, data, len, &list, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(list.items[0].id);
+	language_list_finish(&list);
+	return 0;
 }
 
 void language_registry_destroy(struct language_registry *reg)

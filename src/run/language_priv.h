@@ -8,23 +8,28 @@
 
 #include <stdint.h>
 
+/* What one file says: the language in each of its versions, in the file's order; at least one. */
+struct language_list {
+	struct language *items;
+	size_t count;
+};
+
 /*
- * Reads one language file from memory; `name` is for errors. Returns 0 and *ret (language_finish()), or -EINVAL with a
- * sentence that names file, line and key, or -ENOMEM. Pure.
+ * Reads one language file from memory; `name` is for errors. Returns 0 and *ret (language_list_finish()), or -EINVAL
+ * with a sentence that names file, line and key, or -ENOMEM. Pure.
  */
-[[nodiscard]] int language_parse(const char *name, const uint8_t *data, size_t len, struct language *ret,
+[[nodiscard]] int language_parse(const char *name, const uint8_t *data, size_t len, struct language_list *ret,
 				 struct err *err);
 
 /* The same from a file. */
-[[nodiscard]] int language_load(const char *path, struct language *ret, struct err *err);
+[[nodiscard]] int language_load(const char *path, struct language_list *ret, struct err *err);
+
+void language_list_finish(struct language_list *list);
 
 void language_finish(struct language *language);
 
 /* Orders versions by their numbers: "3.9" < "3.11"; "" is lowest. */
 int language_version_compare(const char *a, const char *b);
-
-/* True when the version fits the range; an unknown version ("") fits only NULL and "*". */
-bool language_version_fits(const char *version, const char *range);
 
 /*
  * The version of the installed program `path`, worked out without running it: a pattern such as
@@ -34,8 +39,8 @@ bool language_version_fits(const char *version, const char *range);
 [[nodiscard]] int language_version_probe(const char *path, char *const *patterns, char **ret);
 
 /*
- * Adds a language, in its order; takes *language over on success. -EINVAL when one of its names and its version are
- * there already.
+ * Adds a language, in its order; takes *language over on success. -EINVAL when one of its names is there already with
+ * the same version in the same image.
  */
 [[nodiscard]] int language_registry_add(struct language_registry *reg, struct language *language,
 					struct err *err);

@@ -1,6 +1,8 @@
 /*
  * One language file. A table says which keys there are and of which kind; a reader for each kind checks what it reads
  * while the line is still known.
+ *
+ * A file with `versions` is read once for each of them: all keys of the file, then the version's own over them.
  */
 #include "run/language_priv.h"
 
@@ -15,11 +17,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#define VERSIONS_MAX 32
+
 /* Where a reader is. */
 struct place {
 	struct yaml_tree *tree;
 	const yaml_node_t *node;
 	char path[128]; /* of the key, for errors: "run.limits" */
+	bool over;	/* what is read takes the place of what the file says for all versions */
 };
 
 struct language_key {
@@ -33,6 +38,8 @@ struct language_key {
 
 static int read_keys(const struct place *place, const struct language_key *keys, size_t count, void *base,
 		     struct err *err);
+static int require_keys(const struct place *place, const struct language_key *keys, size_t count,
+			const void *base, struct err *err);
 
 static bool is_name(const char *text)
 {
@@ -121,11 +128,22 @@ static int read_text(const struct place *place, void *member, struct err *err)
 
 	if (!text)
 		return -EINVAL;
+	free(*(char **)member);
 	*(char **)member = strdup(text);
 	return *(char **)member ? 0 : err_set(err, -ENOMEM, "%s", place->tree->name);
 }
 
 static int read_texts(const struct place *place, void *member, struct err *err)
+{
+	if (place->over) {
+		strv_free(*(char ***)member);
+		*(char ***)member = NULL;
+	}
+	return yaml_tree_texts(place->tree, place->node, place->path, member, err);
+}
+
+/* A version has the names that all of them have, and its own. */
+static int read_aliases(const struct place *place, void *member, struct err *err)
 {
 	return yaml_tree_texts(place->tree, place->node, place->path, member, err);
 }
@@ -139,7 +157,7 @@ static int read_command(const struct place *place, void *member, struct err *err
 	if (place->node->type != YAML_SEQUENCE_NODE || !yaml_tree_item(place->tree, place->node, 0))
 		return yaml_tree_refuse(place->tree, place->node, err, place->path,
 					"must be a list: the program and its arguments");
-	r = yaml_tree_texts(place->tree, place->node, place->path, command, err);
+	r = read_texts(place, command, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; (*command)[i]; i++) {
@@ -223,26 +241,98 @@ static const struct language_key step_keys[] = {
 
 static int read_step(const struct place *place, void *member, struct err *err)
 {
-	return read_keys(place, step_keys, ARRAY_LEN(step_keys), member, err);
+	int r = read_keys(place, step_keys, ARRAY_LEN(step_keys), member, err);
+
+	return r < 0 ? r : require_keys(place, step_keys, ARRAY_LEN(step_keys), member, err);
+}
+
+static int read_start(const struct place *place, void *member, struct err *err)
+{
+	struct language_files *files = member;
+	const char *name, *text;
+	yaml_node_t *node;
+
+	if (place->node->type != YAML_MAPPING_NODE)
+		return yaml_tree_refuse(place->tree, place->node, err, place->path,
+					"must be a mapping of file names to texts");
+	for (size_t i = 0; yaml_tree_pair(place->tree, place->node, i, &name, &node); i++) {
+		if (!is_inside(name))
+			return yaml_tree_refuse(place->tree, node, err, place->path,
+						"'%.80s' is not a relative name without '..'", name);
+		text = yaml_tree_text(place->tree, node, place->path, err);
+		if (!text)
+			return -EINVAL;
+		if (strv_append(&files->names, name, strlen(name)) < 0 ||
+		    strv_append(&files->texts, text, strlen(text)) < 0)
+			return err_set(err, -ENOMEM, "%s", place->tree->name);
+	}
+	return 0;
+}
+
+/* A key that can have but one value yet. */
+static int read_word(const struct place *place, const char *word, struct err *err)
+{
+	const char *text = yaml_tree_text(place->tree, place->node, place->path, err);
+
+	if (!text)
+		return -EINVAL;
+	if (strcmp(text, word) != 0)
+		return yaml_tree_refuse(place->tree, place->node, err, place->path, "can only be '%s'", word);
+	return 0;
+}
+
+static int read_source_class(const struct place *place, void *member, struct err *err)
+{
+	int r = read_word(place, "java", err);
+
+	if (r == 0)
+		*(enum class_rule *)member = CLASS_RULE_JAVA;
+	return r;
+}
+
+static int read_needs(const struct place *place, void *member, struct err *err)
+{
+	int r = read_word(place, "registry", err);
+
+	if (r == 0)
+		*(bool *)member = true;
+	return r;
+}
+
+/* Read by itself, after all other keys. */
+static int pass_versions(const struct place *place, void *member, struct err *err)
+{
+	if (!place->over)
+		return 0;
+	return yaml_tree_refuse(place->tree, place->node, err, place->path, "a version cannot have versions");
+}
+
+static int read_id(const struct place *place, void *member, struct err *err)
+{
+	if (!place->over)
+		return read_text(place, member, err);
+	return yaml_tree_refuse(place->tree, place->node, err, place->path, "is the same for all versions");
 }
 
 /* A language with the environment that its steps share, which struct language has in each of them. */
 struct draft {
 	struct language language;
 	char **env;
+	char versions; /* of the key `versions`, which pass_versions() leaves alone */
 };
 
 #define AT(member) offsetof(struct draft, member)
 
 static const struct language_key language_keys[] = {
-	{ "id", true, read_text, AT(language.id), is_name, "a name of small letters, digits and + # . _ -" },
+	{ "id", true, read_id, AT(language.id), is_name, "a name of small letters, digits and + # . _ -" },
 	{ "name", true, read_text, AT(language.name), is_line, "one line of at most 256 bytes" },
-	{ "aliases", false, read_texts, AT(language.aliases), is_name,
+	{ "aliases", false, read_aliases, AT(language.aliases), is_name,
 	  "a name of small letters, digits and + # . _ -" },
 	{ "version", false, read_text, AT(language.version), is_number,
 	  "a version: numbers with dots between" },
 	{ "version_from", false, read_texts, AT(language.version_from), is_version_pattern,
 	  "an absolute path with {version} in its last part" },
+	{ "version_command", false, read_command, AT(language.version_command), NULL, NULL },
 	{ "image", true, read_text, AT(language.image), is_line, "the name of an image" },
 	{ "source_file", true, read_text, AT(language.source_file), is_inside,
 	  "a relative name without '..'" },
@@ -250,11 +340,19 @@ static const struct language_key language_keys[] = {
 	  "an extension without its dot" },
 	{ "requires", false, read_texts, AT(language.requires), is_absolute,
 	  "an absolute path (with '|' between: either)" },
+	{ "needs", false, read_needs, AT(language.needs_registry), NULL, NULL },
+	{ "source_class", false, read_source_class, AT(language.source_class), NULL, NULL },
 	{ "env", false, read_env, AT(env), NULL, NULL },
 	{ "compile", false, read_step, AT(language.compile), NULL, NULL },
 	{ "run", true, read_step, AT(language.run), NULL, NULL },
-	{ "hello", true, read_text, AT(language.hello), NULL, NULL },
-	{ "echo", false, read_text, AT(language.echo), NULL, NULL },
+	{ "start", false, read_start, AT(language.start), NULL, NULL },
+	{ "hello", false, read_text, AT(language.samples.hello), NULL, NULL },
+	{ "echo", false, read_text, AT(language.samples.echo), NULL, NULL },
+	{ "compile_error", false, read_text, AT(language.samples.compile_error), NULL, NULL },
+	{ "runtime_error", false, read_text, AT(language.samples.runtime_error), NULL, NULL },
+	{ "endless_loop", false, read_text, AT(language.samples.endless_loop), NULL, NULL },
+	{ "memory_hog", false, read_text, AT(language.samples.memory_hog), NULL, NULL },
+	{ "versions", false, pass_versions, AT(versions), NULL, NULL },
 };
 
 static int check_member(const struct place *place, const struct language_key *key, void *member,
@@ -263,9 +361,9 @@ static int check_member(const struct place *place, const struct language_key *ke
 	char **texts;
 	int r = 0;
 
-	if (key->read == read_text)
+	if (key->read == read_text || key->read == read_id)
 		return check_text(place, key, *(char **)member, err);
-	if (key->read != read_texts)
+	if (key->read != read_texts && key->read != read_aliases)
 		return 0;
 	texts = *(char ***)member;
 	for (size_t i = 0; r == 0 && texts && texts[i]; i++)
@@ -286,7 +384,7 @@ static int read_key(const struct place *outer, const struct language_key *keys, 
 		    const char *name, const yaml_node_t *node, void *base, struct err *err)
 {
 	const struct language_key *key = key_by_name(keys, count, name);
-	struct place place = { .tree = outer->tree, .node = node };
+	struct place place = { .tree = outer->tree, .node = node, .over = outer->over };
 	void *member;
 	int r;
 
@@ -296,18 +394,6 @@ static int read_key(const struct place *outer, const struct language_key *keys, 
 	member = (char *)base + key->offset;
 	r = key->read(&place, member, err);
 	return r < 0 ? r : check_member(&place, key, member, err);
-}
-
-static bool has_key(const struct place *place, const char *key)
-{
-	const char *name;
-	yaml_node_t *node;
-
-	for (size_t i = 0; yaml_tree_pair(place->tree, place->node, i, &name, &node); i++) {
-		if (strcmp(name, key) == 0)
-			return true;
-	}
-	return false;
 }
 
 static int read_keys(const struct place *place, const struct language_key *keys, size_t count, void *base,
@@ -325,8 +411,15 @@ static int read_keys(const struct place *place, const struct language_key *keys,
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+/* What a required key leaves is a pointer, or begins with one. */
+static int require_keys(const struct place *place, const struct language_key *keys, size_t count,
+			const void *base, struct err *err)
+{
 	for (size_t i = 0; i < count; i++) {
-		if (keys[i].required && !has_key(place, keys[i].key))
+		if (keys[i].required && !*(void *const *)((const char *)base + keys[i].offset))
 			return yaml_tree_refuse(place->tree, place->node, err,
 						*place->path ? place->path : NULL, "key '%s' is missing",
 						keys[i].key);
@@ -352,42 +445,107 @@ static int share_env(char **env, struct language_step *step)
 	return 0;
 }
 
-static int complete(struct yaml_tree *tree, struct draft *draft, struct err *err)
+static int complete(const struct place *place, struct draft *draft, struct err *err)
 {
 	struct language *language = &draft->language;
+	int r;
 
+	r = require_keys(place, language_keys, ARRAY_LEN(language_keys), draft, err);
+	if (r < 0)
+		return r;
+	if (!language->samples.hello && !language->start.names)
+		return yaml_tree_refuse(place->tree, place->node, err, NULL, "key 'hello' is missing");
 	if (language->version && language->version_from)
-		return yaml_tree_refuse(tree, yaml_tree_root(tree), err, "version_from",
+		return yaml_tree_refuse(place->tree, place->node, err, "version_from",
 					"the file says the version already");
 	if (language->version_from && !language->requires)
-		return yaml_tree_refuse(tree, yaml_tree_root(tree), err, "version_from",
+		return yaml_tree_refuse(place->tree, place->node, err, "version_from",
 					"needs `requires`, whose first program it is about");
 	if (!language->version)
 		language->version = strdup("");
 	if (!language->version || share_env(draft->env, &language->compile) < 0 ||
 	    share_env(draft->env, &language->run) < 0)
-		return err_set(err, -ENOMEM, "%s", tree->name);
+		return err_set(err, -ENOMEM, "%s", place->tree->name);
 	return 0;
 }
 
-static int read_language(struct yaml_tree *tree, struct language *ret, struct err *err)
+/* Reads the file's keys, then those of one of its versions, unless that is NULL; adds the language to the list. */
+static int read_language(struct yaml_tree *tree, const yaml_node_t *version, struct language_list *list,
+			 struct err *err)
 {
 	struct place place = { .tree = tree, .node = yaml_tree_root(tree) };
 	struct draft draft = { 0 };
 	int r;
 
 	r = read_keys(&place, language_keys, ARRAY_LEN(language_keys), &draft, err);
+	if (r == 0 && version) {
+		place.node = version;
+		place.over = true;
+		r = read_keys(&place, language_keys, ARRAY_LEN(language_keys), &draft, err);
+	}
 	if (r == 0)
-		r = complete(tree, &draft, err);
+		r = complete(&place, &draft, err);
 	strv_free(draft.env);
 	if (r < 0)
 		language_finish(&draft.language);
 	else
-		*ret = draft.language;
+		list->items[list->count++] = draft.language;
 	return r;
 }
 
-int language_parse(const char *name, const uint8_t *data, size_t len, struct language *ret, struct err *err)
+/* The list of versions of a file, or NULL. */
+static const yaml_node_t *versions_of(struct yaml_tree *tree)
+{
+	yaml_node_t *root = yaml_tree_root(tree), *node;
+	const char *name;
+
+	if (!root || root->type != YAML_MAPPING_NODE)
+		return NULL;
+	for (size_t i = 0; yaml_tree_pair(tree, root, i, &name, &node); i++) {
+		if (strcmp(name, "versions") == 0)
+			return node;
+	}
+	return NULL;
+}
+
+static int read_file(struct yaml_tree *tree, struct language_list *list, struct err *err)
+{
+	const yaml_node_t *versions = versions_of(tree);
+	size_t count = 1;
+	int r = 0;
+
+	if (versions) {
+		if (versions->type != YAML_SEQUENCE_NODE || !yaml_tree_item(tree, versions, 0))
+			return yaml_tree_refuse(tree, versions, err, "versions",
+						"must be a list of versions");
+		for (count = 0; count <= VERSIONS_MAX && yaml_tree_item(tree, versions, count);)
+			count++;
+	}
+	if (count > VERSIONS_MAX)
+		return yaml_tree_refuse(tree, versions, err, "versions", "at most %d", VERSIONS_MAX);
+	list->items = calloc(count, sizeof(*list->items));
+	if (!list->items)
+		return err_set(err, -ENOMEM, "%s", tree->name);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = read_language(tree, versions ? yaml_tree_item(tree, versions, i) : NULL, list, err);
+	return r;
+}
+
+static int read_tree(struct yaml_tree *tree, struct language_list *ret, struct err *err)
+{
+	struct language_list list = { 0 };
+	int r;
+
+	r = read_file(tree, &list, err);
+	if (r < 0)
+		language_list_finish(&list);
+	else
+		*ret = list;
+	return r;
+}
+
+int language_parse(const char *name, const uint8_t *data, size_t len, struct language_list *ret,
+		   struct err *err)
 {
 	struct yaml_tree tree;
 	int r;
@@ -395,12 +553,12 @@ int language_parse(const char *name, const uint8_t *data, size_t len, struct lan
 	r = yaml_tree_parse(name, data, len, &tree, err);
 	if (r < 0)
 		return r;
-	r = read_language(&tree, ret, err);
+	r = read_tree(&tree, ret, err);
 	yaml_tree_finish(&tree);
 	return r;
 }
 
-int language_load(const char *path, struct language *ret, struct err *err)
+int language_load(const char *path, struct language_list *ret, struct err *err)
 {
 	struct yaml_tree tree;
 	int r;
@@ -408,9 +566,17 @@ int language_load(const char *path, struct language *ret, struct err *err)
 	r = yaml_tree_load(path, &tree, err);
 	if (r < 0)
 		return r;
-	r = read_language(&tree, ret, err);
+	r = read_tree(&tree, ret, err);
 	yaml_tree_finish(&tree);
 	return r;
+}
+
+void language_list_finish(struct language_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		language_finish(&list->items[i]);
+	free(list->items);
+	*list = (struct language_list){ 0 };
 }
 
 static void step_finish(struct language_step *step)
@@ -433,7 +599,14 @@ void language_finish(struct language *language)
 	strv_free(language->requires);
 	step_finish(&language->compile);
 	step_finish(&language->run);
-	free(language->hello);
-	free(language->echo);
+	strv_free(language->version_command);
+	strv_free(language->start.names);
+	strv_free(language->start.texts);
+	free(language->samples.hello);
+	free(language->samples.echo);
+	free(language->samples.compile_error);
+	free(language->samples.runtime_error);
+	free(language->samples.endless_loop);
+	free(language->samples.memory_hog);
 	*language = (struct language){ 0 };
 }

@@ -6,6 +6,7 @@
 #include "run/plan.h"
 
 #include "run/plan_priv.h"
+#include "run/source_class.h"
 
 #include "base/cleanup.h"
 #include "base/strv.h"
@@ -22,6 +23,10 @@ struct draft {
 	const struct language *language; /* NULL: an image run */
 	const char *image;		 /* canonical, of steps that name none */
 	const char *entry;
+	struct run_file
+		*renamed; /* the entry, which has the name that the language demands; NULL: it had it */
+	char *old_name;	  /* of that file */
+	char class_name[2 * SOURCE_CLASS_MAX]; /* for {class}; "" when not found */
 	struct run_plan *plan;
 };
 
@@ -57,7 +62,10 @@ static int choose_language(struct draft *draft, struct err *err)
 {
 	const struct language *language;
 
-	language = language_find(draft->context->languages, draft->req->language, draft->req->version_range);
+	language = draft->context->language;
+	if (!language)
+		language = language_find(draft->context->languages, draft->req->language,
+					 draft->req->version_range);
 	if (!language)
 		return refuse_language(draft, err);
 	draft->image = find_image(draft->context, language->image);
@@ -99,10 +107,37 @@ static const struct run_file *find_file(const struct run_request *req, const cha
 	return NULL;
 }
 
+static bool has_main(const struct run_file *file)
+{
+	struct source_class found;
+
+	source_class_find(file->data, file->len, &found);
+	return found.main_type[0] != '\0';
+}
+
+/* The file to run when nobody says which: in languages with classes the first with a main method. */
+static const struct run_file *first_file(const struct draft *draft)
+{
+	const struct run_request *req = draft->req;
+	bool classes = draft->language && draft->language->source_class != CLASS_RULE_NONE;
+	const struct run_file *first = NULL;
+
+	for (size_t i = 0; i < req->files_count; i++) {
+		if (req->files[i].is_dir)
+			continue;
+		if (!first)
+			first = &req->files[i];
+		if (!classes || has_main(&req->files[i]))
+			return classes ? &req->files[i] : first;
+	}
+	return first;
+}
+
 /* The request's entry, else the language's source file when it is there, else the first file; none is no error yet. */
 static int choose_entry(struct draft *draft, struct err *err)
 {
 	const struct run_request *req = draft->req;
+	const struct run_file *file;
 
 	if (req->entry) {
 		if (!find_file(req, req->entry))
@@ -115,11 +150,59 @@ static int choose_entry(struct draft *draft, struct err *err)
 		draft->entry = draft->language->source_file;
 		return 0;
 	}
-	for (size_t i = 0; i < req->files_count && !draft->entry; i++) {
-		if (!req->files[i].is_dir)
-			draft->entry = req->files[i].name;
-	}
+	file = first_file(draft);
+	if (file)
+		draft->entry = file->name;
 	return 0;
+}
+
+/*
+ * Gives the entry the name of its public class where the compiler demands it, unless another file has that name. The
+ * file keeps its folder.
+ */
+static int name_after_class(struct draft *draft, struct run_file *file, const char *type, struct err *err)
+{
+	const char *slash = strrchr(file->name, '/');
+	int folder = slash ? (int)(slash - file->name) + 1 : 0;
+	char *name;
+
+	if (asprintf(&name, "%.*s%s.java", folder, file->name, type) < 0)
+		return err_set(err, -ENOMEM, "plan");
+	if (find_file(draft->req, name)) {
+		free(name);
+		return 0;
+	}
+	draft->renamed = file;
+	draft->old_name = file->name;
+	file->name = name;
+	draft->entry = name;
+	return 0;
+}
+
+static int choose_class(struct draft *draft, struct err *err)
+{
+	struct run_file *file;
+	struct source_class found;
+	const char *type;
+
+	if (!draft->entry || !draft->language || draft->language->source_class == CLASS_RULE_NONE)
+		return 0;
+	file = (struct run_file *)find_file(draft->req, draft->entry);
+	source_class_find(file->data, file->len, &found);
+	type = found.main_type[0] ? found.main_type : found.public_type;
+	if (*type)
+		snprintf(draft->class_name, sizeof(draft->class_name), "%s%s%s", found.package,
+			 *found.package ? "." : "", type);
+	return found.public_type[0] ? name_after_class(draft, file, found.public_type, err) : 0;
+}
+
+/* A request that is refused is as it was. */
+static void undo_renaming(struct draft *draft)
+{
+	if (!draft->renamed)
+		return;
+	free(draft->renamed->name);
+	draft->renamed->name = TAKE_PTR(draft->old_name);
 }
 
 static int check_sources(const struct draft *draft, char *const *command, const struct plan_sources *sources,
@@ -186,15 +269,17 @@ static int write_language_step(struct draft *draft, const char *name, const stru
 		.files_count = req->files_count,
 		.extensions = draft->language->extensions,
 		.entry = draft->entry,
+		.class_name = draft->class_name[0] ? draft->class_name : NULL,
 	};
 	int r;
 
 	r = check_sources(draft, from->command, &sources, err);
 	if (r < 0)
 		return r;
+	step->limits = plan_limits_resolve(&from->limits, &req->limits, NULL, &draft->context->ceilings);
+	sources.memory_bytes = step->limits.value[LIMIT_MEMORY_BYTES];
 	if (plan_command_fill(from->command, &sources, &step->argv) < 0)
 		return err_set(err, -ENOMEM, "plan");
-	step->limits = plan_limits_resolve(&from->limits, &req->limits, NULL, &draft->context->ceilings);
 	r = copy_text(&step->name, name, err);
 	if (r == 0)
 		r = copy_text(&step->image, draft->image, err);
@@ -371,6 +456,8 @@ static int write_plan(struct draft *draft, struct err *err)
 	if (r == 0)
 		r = choose_entry(draft, err);
 	if (r == 0)
+		r = choose_class(draft, err);
+	if (r == 0)
 		r = req->steps_count > 0 ? write_request_steps(draft, err) : write_language_steps(draft, err);
 	if (r == 0 && draft->language)
 		r = copy_text(&draft->plan->language, draft->language->id, err);
@@ -391,9 +478,11 @@ int plan_make(struct run_request *req, const struct plan_context *context, struc
 		return err_set(err, -ENOMEM, "plan");
 	r = write_plan(&draft, err);
 	if (r < 0) {
+		undo_renaming(&draft);
 		plan_destroy(draft.plan);
 		return r;
 	}
+	free(draft.old_name);
 	take_bytes(draft.plan, req);
 	*ret = draft.plan;
 	return 0;

@@ -35,6 +35,8 @@ struct run_plan {
 /* What plan_make() asks of its surroundings. */
 struct plan_context {
 	const struct language_registry *languages;
+	const struct language
+		*language; /* this one, whatever the request calls it; NULL: by name and range */
 	struct limits ceilings;
 	/* The canonical name of an image ("host"), or NULL when this node has no such image. */
 	const char *(*image_find)(void *user, const char *name);

@@ -12,6 +12,9 @@
 #include <string.h>
 
 #define ARGUMENT_MAX (1024UL * 1024)
+/* A runtime needs memory beside its heap. */
+#define HEAP_PERCENT 70
+#define HEAP_MIB_MIN 16
 
 /* All that a program finds in its environment when neither language nor request say more. No TERM: there is none. */
 static const struct {
@@ -84,15 +87,16 @@ enum placeholder {
 	PLACEHOLDER_ENTRY,
 	PLACEHOLDER_STEM,
 	PLACEHOLDER_DIR,
+	PLACEHOLDER_CLASS,
+	PLACEHOLDER_HEAP_MIB,
 	PLACEHOLDER_FILES,
 	PLACEHOLDER_COUNT,
 };
 
 static const char *const placeholders[PLACEHOLDER_COUNT] = {
-	[PLACEHOLDER_ENTRY] = "{entry}",
-	[PLACEHOLDER_STEM] = "{stem}",
-	[PLACEHOLDER_DIR] = "{dir}",
-	[PLACEHOLDER_FILES] = "{files}",
+	[PLACEHOLDER_ENTRY] = "{entry}",       [PLACEHOLDER_STEM] = "{stem}",
+	[PLACEHOLDER_DIR] = "{dir}",	       [PLACEHOLDER_CLASS] = "{class}",
+	[PLACEHOLDER_HEAP_MIB] = "{heap_mib}", [PLACEHOLDER_FILES] = "{files}",
 };
 
 /* The length of a "{word}" at the begin of `text`, or 0. */
@@ -143,7 +147,8 @@ bool plan_command_needs(char *const *command, const char *name)
 	for (; command && *command; command++) {
 		for (const char *at = *command; *at; at++) {
 			placeholder = placeholder_at(at);
-			if (placeholder >= 0 && (placeholder == PLACEHOLDER_FILES) == files)
+			if (placeholder >= 0 && placeholder != PLACEHOLDER_HEAP_MIB &&
+			    (placeholder == PLACEHOLDER_FILES) == files)
 				return true;
 		}
 	}
@@ -194,7 +199,7 @@ static int append_files(const struct plan_sources *sources, char ***argv)
 	return r;
 }
 
-/* Appends what a placeholder stands for, all taken from the one name of the entry. */
+/* Appends what a placeholder stands for that is taken from the name of the entry. */
 static int append_part(struct buf *b, enum placeholder placeholder, const char *entry)
 {
 	const char *slash = strrchr(entry, '/');
@@ -206,28 +211,52 @@ static int append_part(struct buf *b, enum placeholder placeholder, const char *
 	if (placeholder == PLACEHOLDER_DIR)
 		len = (size_t)(slash - entry);
 	/* ".profile" is a stem without an extension, and so is "a.d/profile". */
-	if (placeholder == PLACEHOLDER_STEM && dot && dot != entry && (!slash || dot > slash + 1))
-		len = (size_t)(dot - entry);
+	if (placeholder != PLACEHOLDER_ENTRY && dot && dot != entry && (!slash || dot > slash + 1))
+		len = placeholder == PLACEHOLDER_DIR ? len : (size_t)(dot - entry);
+	if (placeholder == PLACEHOLDER_CLASS && slash)
+		return buf_append(b, slash + 1, len - (size_t)(slash + 1 - entry));
 	return buf_append_str(b, guard(entry)) < 0 ? -ENOMEM : buf_append(b, entry, len);
 }
 
-static int append_argument(const char *argument, const char *entry, char ***argv)
+/* At least what a runtime starts with, so that a tiny limit ends in the kernel's verdict, not in a refused option. */
+static int append_heap(struct buf *b, int64_t memory_bytes)
+{
+	int64_t mib = memory_bytes / 100 * HEAP_PERCENT / (1024 * 1024);
+
+	return buf_printf(b, "%lld", (long long)(mib < HEAP_MIB_MIN ? HEAP_MIB_MIN : mib));
+}
+
+/* 1 when the placeholder was filled in, 0 when there is nothing that it could stand for; -ENOMEM. */
+static int append_value(struct buf *b, enum placeholder placeholder, const struct plan_sources *sources)
+{
+	int r;
+
+	if (placeholder == PLACEHOLDER_HEAP_MIB)
+		r = append_heap(b, sources->memory_bytes);
+	else if (!sources->entry)
+		return 0;
+	else if (placeholder == PLACEHOLDER_CLASS && sources->class_name)
+		r = buf_append_str(b, sources->class_name);
+	else
+		r = append_part(b, placeholder, sources->entry);
+	return r < 0 ? -ENOMEM : 1;
+}
+
+static int append_argument(const char *argument, const struct plan_sources *sources, char ***argv)
 {
 	AUTO_BUF struct buf b = BUF_INIT(ARGUMENT_MAX);
-	int placeholder, r = 0;
+	int placeholder, r;
 
-	for (const char *at = argument; r == 0 && *at;) {
-		placeholder = entry ? placeholder_at(at) : -1;
-		if (placeholder >= 0) {
-			r = append_part(&b, (enum placeholder)placeholder, entry);
+	for (const char *at = argument; *at;) {
+		placeholder = placeholder_at(at);
+		r = placeholder >= 0 ? append_value(&b, (enum placeholder)placeholder, sources) : 0;
+		if (r > 0) {
 			at += strlen(placeholders[placeholder]);
-		} else {
-			r = buf_append(&b, at, 1);
-			at++;
+			continue;
 		}
+		if (r < 0 || buf_append(&b, at++, 1) < 0)
+			return -ENOMEM;
 	}
-	if (r < 0)
-		return -ENOMEM;
 	return strv_append(argv, b.data ? (const char *)b.data : "", b.len);
 }
 
@@ -240,7 +269,7 @@ int plan_command_fill(char *const *command, const struct plan_sources *sources, 
 		if (strcmp(*command, "{files}") == 0)
 			r = append_files(sources, &argv);
 		else
-			r = append_argument(*command, sources->entry, &argv);
+			r = append_argument(*command, sources, &argv);
 	}
 	if (r < 0) {
 		strv_free(argv);

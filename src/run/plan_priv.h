@@ -29,10 +29,12 @@ struct plan_sources {
 	const struct run_file *files;
 	size_t files_count;
 	char *const *extensions; /* of {files} */
-	const char *entry;	 /* of {entry}, {stem}, {dir}; NULL: there is none */
+	const char *entry;	 /* of {entry}, {stem}, {dir}, {class}; NULL: there is none */
+	const char *class_name;	 /* of {class}; NULL: the entry's stem without its folder */
+	int64_t memory_bytes;	 /* of the step, for {heap_mib} */
 };
 
-/* True when a command needs "files" or, for {entry}, {stem} and {dir}, "entry". */
+/* True when a command needs "files" or, for {entry}, {stem}, {dir} and {class}, "entry". */
 bool plan_command_needs(char *const *command, const char *name);
 
 /* True when {files} would be at least one argument. */

@@ -25,10 +25,25 @@
 	"hello: |\n"                                                                                         \
 	"  say hello\n"
 
+static int parse_list(const char *text, struct language_list *ret, struct err *err)
+{
+	*ret = (struct language_list){ 0 };
+	return language_parse("toy.yaml", (const uint8_t *)text, strlen(text), ret, err);
+}
+
+/* A file with one version. */
 static int parse(const char *text, struct language *ret, struct err *err)
 {
+	struct language_list list;
+	int r = parse_list(text, &list, err);
+
 	*ret = (struct language){ 0 };
-	return language_parse("toy.yaml", (const uint8_t *)text, strlen(text), ret, err);
+	if (r == 0) {
+		assert_int_equal(list.count, 1);
+		*ret = list.items[0];
+		free(list.items);
+	}
+	return r;
 }
 
 static void assert_refused(const char *text, const char *sentence)
@@ -83,7 +98,7 @@ static void a_minimal_file_is_read(void **state)
 	assert_int_equal(parse(MINIMAL, &language, &err), 0);
 	assert_string_equal(language.id, "toy");
 	assert_string_equal(language.version, "");
-	assert_string_equal(language.hello, "say hello\n");
+	assert_string_equal(language.samples.hello, "say hello\n");
 	assert_null(language.compile.command);
 	assert_string_equal(language.run.command[1], "{entry}");
 	assert_false(language.available);
@@ -116,7 +131,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(language.compile.limits.value[LIMIT_MEMORY_BYTES], 1 << 30);
 	assert_int_equal(language.compile.limits.value[LIMIT_WALL_MS], LIMIT_UNSET);
 	assert_string_equal(language.compile.keep[0], "out");
-	assert_string_equal(language.echo, "e");
+	assert_string_equal(language.samples.echo, "e");
 	language_finish(&language);
 }
 
@@ -185,7 +200,7 @@ static void two_languages_of_one_name_and_version_are_refused(void **state)
 			       &language, &err),
 			 0);
 	assert_int_equal(language_registry_add(reg, &language, &err), -EINVAL);
-	assert_string_equal(err.text, "two languages are named 'toy' in the same version: 'N' and 'O'");
+	assert_string_equal(err.text, "two languages are named 'toy' in the same version and image: 'N' and 'O'");
 	language_finish(&language);
 	language_registry_destroy(reg);
 }
@@ -417,8 +432,8 @@ static void the_languages_of_kiln_are_right_and_complete(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		assert_non_null(language_find(reg, names[i], NULL));
 	while ((at = language_next(reg, at))) {
-		assert_non_null(strstr(at->hello, "Hello, World!"));
-		assert_non_null(strstr(at->echo, "got: "));
+		assert_non_null(strstr(at->samples.hello, "Hello, World!"));
+		assert_non_null(strstr(at->samples.echo, "got: "));
 		assert_non_null(at->requires);
 		assert_string_equal(at->image, "host");
 	}

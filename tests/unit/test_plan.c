@@ -67,14 +67,15 @@ static bool exists(void *user, const char *path)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct language language;
+	struct language_list list;
 
 	f->languages = language_registry_create();
 	for (size_t i = 0; i < ARRAY_LEN(language_files); i++) {
-		if (language_parse("test", (const uint8_t *)language_files[i], strlen(language_files[i]),
-				   &language, &f->err) < 0 ||
-		    language_registry_add(f->languages, &language, &f->err) < 0)
+		if (language_parse("test", (const uint8_t *)language_files[i], strlen(language_files[i]), &list,
+				   &f->err) < 0 ||
+		    language_registry_add(f->languages, &list.items[0], &f->err) < 0)
 			fail_msg("%s", f->err.text);
+		language_list_finish(&list);
 	}
 	language_registry_probe(f->languages, "host", exists, NULL);
 	f->context.languages = f->languages;
