@@ -21,9 +21,8 @@ struct node {
 };
 
 /*
- * Reads the languages, those of kiln and those in the state folder's `languages`, and says which of them this host can run.
- * Needs no engine. Returns 0 or a negative errno; *ret is
- * destroyed with language_registry_destroy().
+ * Reads the languages, those of kiln and those in the state folder's `languages`, and says which of them this host can
+ * run. Needs no engine. Returns 0 or a negative errno; *ret is destroyed with language_registry_destroy().
  */
 [[nodiscard]] int node_languages_load(const struct config *config, struct language_registry **ret,
 				      struct err *err);

@@ -39,19 +39,6 @@ struct language_files {
 	char **texts;
 };
 
-/*
- * Programs by which `kiln language test` proves that a language works; each may be NULL. With start files a
- * sample is the file `source_file` among them.
- */
-struct language_samples {
-	char *hello;	     /* prints "Hello, World!" */
-	char *echo;	     /* prints "got: " and each line of stdin */
-	char *compile_error; /* is no program of this language */
-	char *runtime_error; /* begins to run, then fails */
-	char *endless_loop;
-	char *memory_hog; /* asks for more and more memory, and uses it */
-};
-
 struct language {
 	char *id;
 	char *name; /* for people */
@@ -68,8 +55,17 @@ struct language {
 	struct language_step compile;
 	struct language_step run;
 	struct language_files start;
-	struct language_samples samples;
-	bool available; /* its image is here and has what `requires` names; false until the probe */
+	/*
+	 * Programs by which `kiln language test` proves that the language works, each may be NULL. With start files it
+	 * is the file `source_file` among them.
+	 */
+	char *hello;	     /* prints "Hello, World!" */
+	char *echo;	     /* prints "got: " and each line of stdin */
+	char *compile_error; /* is no program of this language */
+	char *runtime_error; /* begins to run, then fails */
+	char *endless_loop;
+	char *memory_hog; /* asks for more and more memory, and uses it */
+	bool available;	  /* its image is here and has what `requires` names; false until the probe */
 };
 
 struct language_registry;

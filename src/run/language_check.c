@@ -28,12 +28,12 @@ enum expected {
 struct check {
 	const char *name;
 	enum expected expected;
-	size_t sample;	    /* offset in struct language_samples; of samples */
+	size_t sample;	    /* offset in struct language; NO_SAMPLE: none */
 	const char *input;  /* NULL: none */
 	const char *output; /* of EXPECT_OUTPUT */
 };
 
-#define SAMPLE(member) offsetof(struct language_samples, member)
+#define SAMPLE(member) offsetof(struct language, member)
 #define NO_SAMPLE      SIZE_MAX
 
 static const struct check checks[LANGUAGE_CHECK_COUNT] = {
@@ -58,7 +58,7 @@ static const char *sample_of(const struct language *language, enum language_chec
 {
 	if (checks[check].sample == NO_SAMPLE)
 		return NULL;
-	return *(char *const *)((const char *)&language->samples + checks[check].sample);
+	return *(char *const *)((const char *)language + checks[check].sample);
 }
 
 bool language_check_applies(const struct language *language, enum language_check check)

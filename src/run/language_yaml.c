@@ -346,12 +346,12 @@ static const struct language_key language_keys[] = {
 	{ "compile", false, read_step, AT(language.compile), NULL, NULL },
 	{ "run", true, read_step, AT(language.run), NULL, NULL },
 	{ "start", false, read_start, AT(language.start), NULL, NULL },
-	{ "hello", false, read_text, AT(language.samples.hello), NULL, NULL },
-	{ "echo", false, read_text, AT(language.samples.echo), NULL, NULL },
-	{ "compile_error", false, read_text, AT(language.samples.compile_error), NULL, NULL },
-	{ "runtime_error", false, read_text, AT(language.samples.runtime_error), NULL, NULL },
-	{ "endless_loop", false, read_text, AT(language.samples.endless_loop), NULL, NULL },
-	{ "memory_hog", false, read_text, AT(language.samples.memory_hog), NULL, NULL },
+	{ "hello", false, read_text, AT(language.hello), NULL, NULL },
+	{ "echo", false, read_text, AT(language.echo), NULL, NULL },
+	{ "compile_error", false, read_text, AT(language.compile_error), NULL, NULL },
+	{ "runtime_error", false, read_text, AT(language.runtime_error), NULL, NULL },
+	{ "endless_loop", false, read_text, AT(language.endless_loop), NULL, NULL },
+	{ "memory_hog", false, read_text, AT(language.memory_hog), NULL, NULL },
 	{ "versions", false, pass_versions, AT(versions), NULL, NULL },
 };
 
@@ -453,7 +453,7 @@ static int complete(const struct place *place, struct draft *draft, struct err *
 	r = require_keys(place, language_keys, ARRAY_LEN(language_keys), draft, err);
 	if (r < 0)
 		return r;
-	if (!language->samples.hello && !language->start.names)
+	if (!language->hello && !language->start.names)
 		return yaml_tree_refuse(place->tree, place->node, err, NULL, "key 'hello' is missing");
 	if (language->version && language->version_from)
 		return yaml_tree_refuse(place->tree, place->node, err, "version_from",
@@ -602,11 +602,11 @@ void language_finish(struct language *language)
 	strv_free(language->version_command);
 	strv_free(language->start.names);
 	strv_free(language->start.texts);
-	free(language->samples.hello);
-	free(language->samples.echo);
-	free(language->samples.compile_error);
-	free(language->samples.runtime_error);
-	free(language->samples.endless_loop);
-	free(language->samples.memory_hog);
+	free(language->hello);
+	free(language->echo);
+	free(language->compile_error);
+	free(language->runtime_error);
+	free(language->endless_loop);
+	free(language->memory_hog);
 	*language = (struct language){ 0 };
 }

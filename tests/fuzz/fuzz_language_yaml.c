@@ -28,9 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(strcmp(language->id, list.items[0].id) == 0);
 		assert(language->run.command && language->run.command[0]);
 		assert(language->version && strlen(language->version) < 64);
-		assert(language->samples.hello || language->start.names);
+		assert(language->hello || language->start.names);
 		assert(strv_len(language->start.names) == strv_len(language->start.texts));
-		language_version_fits(language->version, language->samples.hello);
+		language_version_fits(language->version, language->hello);
 	}
 	language_list_finish(&list);
 	return 0;

@@ -98,7 +98,7 @@ static void a_minimal_file_is_read(void **state)
 	assert_int_equal(parse(MINIMAL, &language, &err), 0);
 	assert_string_equal(language.id, "toy");
 	assert_string_equal(language.version, "");
-	assert_string_equal(language.samples.hello, "say hello\n");
+	assert_string_equal(language.hello, "say hello\n");
 	assert_null(language.compile.command);
 	assert_string_equal(language.run.command[1], "{entry}");
 	assert_false(language.available);
@@ -131,7 +131,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(language.compile.limits.value[LIMIT_MEMORY_BYTES], 1 << 30);
 	assert_int_equal(language.compile.limits.value[LIMIT_WALL_MS], LIMIT_UNSET);
 	assert_string_equal(language.compile.keep[0], "out");
-	assert_string_equal(language.samples.echo, "e");
+	assert_string_equal(language.echo, "e");
 	language_finish(&language);
 }
 
@@ -200,7 +200,8 @@ static void two_languages_of_one_name_and_version_are_refused(void **state)
 			       &language, &err),
 			 0);
 	assert_int_equal(language_registry_add(reg, &language, &err), -EINVAL);
-	assert_string_equal(err.text, "two languages are named 'toy' in the same version and image: 'N' and 'O'");
+	assert_string_equal(err.text,
+			    "two languages are named 'toy' in the same version and image: 'N' and 'O'");
 	language_finish(&language);
 	language_registry_destroy(reg);
 }
@@ -432,8 +433,8 @@ static void the_languages_of_kiln_are_right_and_complete(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		assert_non_null(language_find(reg, names[i], NULL));
 	while ((at = language_next(reg, at))) {
-		assert_non_null(strstr(at->samples.hello, "Hello, World!"));
-		assert_non_null(strstr(at->samples.echo, "got: "));
+		assert_non_null(strstr(at->hello, "Hello, World!"));
+		assert_non_null(strstr(at->echo, "got: "));
 		assert_non_null(at->requires);
 		assert_string_equal(at->image, "host");
 	}
