@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -13,18 +14,42 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define LOW32	      0xffffffffu
-#define PROTOCOL_L2TP 115 /* not in every netinet/in.h */
+#define LOW32 0xffffffffu
+/* Not in every header: */
+#define PROTOCOL_L2TP 115
+#define PROTOCOL_SMC  256
+#define FADVISE_GONE  4	 /* POSIX_FADV_DONTNEED */
+#define MERGE_MEMORY  67 /* PR_SET_MEMORY_MERGE */
+#define MODE_FILTER   2	 /* SECCOMP_MODE_FILTER */
+#define SET_FILTER    1	 /* SECCOMP_SET_MODE_FILTER */
+#define HUGE_MEMFD    4u /* MFD_HUGETLB */
+
+/*
+ * Of IP sockets TCP and UDP. Any other type or protocol makes the kernel load a module that is rarely looked at, before
+ * it asks who wants it; some (DCCP) by the type alone, with protocol 0.
+ */
+#define ALLOW_SOCKET(family, type, protocol)                                                                 \
+	{                                                                                                    \
+		"socket", 3,                                                                                 \
+		{                                                                                            \
+			{ 0, SCMP_CMP_EQ, family, 0 }, { 1, SCMP_CMP_MASKED_EQ, 0xf, type },                 \
+			{                                                                                    \
+				2, SCMP_CMP_EQ, protocol, 0                                                  \
+			}                                                                                    \
+		}                                                                                            \
+	}
 
 /* Arguments under which the first program allows a call; several rows of one call are alternatives. */
 static const struct {
 	const char *name;
 	unsigned count;
-	struct scmp_arg_cmp args[2];
+	struct scmp_arg_cmp args[3];
 } allowed_values[] = {
 	{ "personality", 1, { { 0, SCMP_CMP_EQ, 0x0, 0 } } },
 	{
@@ -35,8 +60,14 @@ static const struct {
 	{ "personality", 1, { { 0, SCMP_CMP_EQ, 0xffffffff, 0 } } },
 	{ "prlimit64", 1, { { 0, SCMP_CMP_MASKED_EQ, LOW32, 0 } } },
 	{ "socket", 1, { { 0, SCMP_CMP_EQ, AF_UNIX, 0 } } },
-	{ "socket", 1, { { 0, SCMP_CMP_EQ, AF_INET, 0 } } },
-	{ "socket", 1, { { 0, SCMP_CMP_EQ, AF_INET6, 0 } } },
+	ALLOW_SOCKET(AF_INET, SOCK_STREAM, 0),
+	ALLOW_SOCKET(AF_INET, SOCK_STREAM, IPPROTO_TCP),
+	ALLOW_SOCKET(AF_INET, SOCK_DGRAM, 0),
+	ALLOW_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+	ALLOW_SOCKET(AF_INET6, SOCK_STREAM, 0),
+	ALLOW_SOCKET(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+	ALLOW_SOCKET(AF_INET6, SOCK_DGRAM, 0),
+	ALLOW_SOCKET(AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
 	{ "socket", 2, { { 0, SCMP_CMP_EQ, AF_NETLINK, 0 }, { 2, SCMP_CMP_EQ, 0, 0 } } },
 	/* Of any family the kernel makes both sockets, loading its module, before it asks whether pairs are known. */
 	{ "socketpair", 1, { { 0, SCMP_CMP_EQ, AF_UNIX, 0 } } },
@@ -59,9 +90,9 @@ static const struct {
 			}                                                                                    \
 		}                                                                                            \
 	}
-#define REFUSE_OPTION(level, option)                                                                         \
+#define REFUSE_OPTION(error, level, option)                                                                  \
 	{                                                                                                    \
-		"setsockopt", EPERM, 2,                                                                      \
+		"setsockopt", error, 2,                                                                      \
 		{                                                                                            \
 			{ 1, SCMP_CMP_MASKED_EQ, LOW32, level },                                             \
 			{                                                                                    \
@@ -69,8 +100,28 @@ static const struct {
 			}                                                                                    \
 		}                                                                                            \
 	}
+/* Refuses a call by the lower half of one argument. */
+#define REFUSE_VALUE(name, error, at, value)                                                                 \
+	{                                                                                                    \
+		name, error, 1,                                                                              \
+		{                                                                                            \
+			{                                                                                    \
+				at, SCMP_CMP_MASKED_EQ, LOW32, value                                         \
+			}                                                                                    \
+		}                                                                                            \
+	}
+/* Refuses a call for one bit of an argument. */
+#define REFUSE_BIT(name, error, at, bit)                                                                     \
+	{                                                                                                    \
+		name, error, 1,                                                                              \
+		{                                                                                            \
+			{                                                                                    \
+				at, SCMP_CMP_MASKED_EQ, bit, bit                                             \
+			}                                                                                    \
+		}                                                                                            \
+	}
 
-/* Of IP sockets the protocols that programs mean: the rest loads modules that are rarely looked at. */
+/* The protocols that somebody might ask for get the error that tells so; others are not allowed in the first place. */
 #define REFUSE_PROTOCOL(protocol)                                                                            \
 	{                                                                                                    \
 		"socket", EPROTONOSUPPORT, 1,                                                                \
@@ -95,22 +146,45 @@ static const struct {
 	REFUSE_FLAG(CLONE_NEWUSER),
 	REFUSE_FLAG(CLONE_NEWPID),
 	REFUSE_FLAG(CLONE_NEWNET),
-	{ "ioctl", EPERM, 1, { { 1, SCMP_CMP_MASKED_EQ, LOW32, TIOCSTI } } },
-	{ "ioctl", EPERM, 1, { { 1, SCMP_CMP_MASKED_EQ, LOW32, TIOCLINUX } } },
-	REFUSE_OPTION(SOL_SOCKET, SO_ATTACH_FILTER),
-	REFUSE_OPTION(SOL_SOCKET, SO_ATTACH_BPF),
-	REFUSE_OPTION(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF),
-	REFUSE_OPTION(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF),
-	/* Further protocols inside a socket: IPsec over UDP, TLS and whatever else is a module over TCP. */
-	REFUSE_OPTION(IPPROTO_UDP, UDP_ENCAP),
-	REFUSE_OPTION(IPPROTO_TCP, TCP_ULP),
+	REFUSE_VALUE("ioctl", EPERM, 1, TIOCSTI),
+	REFUSE_VALUE("ioctl", EPERM, 1, TIOCLINUX),
+	/* Load the modules of bridges and VLANs, whoever asks. */
+	REFUSE_VALUE("ioctl", EPERM, 1, SIOCGIFBR),
+	REFUSE_VALUE("ioctl", EPERM, 1, SIOCSIFBR),
+	REFUSE_VALUE("ioctl", EPERM, 1, SIOCBRADDBR),
+	REFUSE_VALUE("ioctl", EPERM, 1, SIOCBRDELBR),
+	REFUSE_VALUE("ioctl", EPERM, 1, SIOCGIFVLAN),
+	REFUSE_VALUE("ioctl", EPERM, 1, SIOCSIFVLAN),
+	/* Translated filters are counted to nobody, and the machine has one budget for all of them. */
+	REFUSE_VALUE("seccomp", EINVAL, 0, SET_FILTER),
+	{ "prctl",
+	  EINVAL,
+	  2,
+	  { { 0, SCMP_CMP_MASKED_EQ, LOW32, PR_SET_SECCOMP }, { 1, SCMP_CMP_EQ, MODE_FILTER, 0 } } },
+	REFUSE_OPTION(EPERM, SOL_SOCKET, SO_ATTACH_FILTER),
+	REFUSE_OPTION(EPERM, SOL_SOCKET, SO_ATTACH_BPF),
+	REFUSE_OPTION(EPERM, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF),
+	REFUSE_OPTION(EPERM, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF),
+	/* TLS and tunnels in the kernel: much code that no program here needs. */
+	REFUSE_OPTION(ENOPROTOOPT, IPPROTO_TCP, TCP_ULP),
+	REFUSE_OPTION(ENOPROTOOPT, IPPROTO_UDP, UDP_ENCAP),
+	/* Pages that are equal in two sandboxes would become one, and writing to them tell so. */
+	REFUSE_VALUE("madvise", EINVAL, 2, MADV_MERGEABLE),
+	REFUSE_VALUE("prctl", EINVAL, 0, MERGE_MEMORY),
+	/* The pool of huge pages is the host's and outside of every limit of memory. */
+	REFUSE_BIT("mmap", ENOMEM, 3, MAP_HUGETLB),
+	REFUSE_BIT("memfd_create", EINVAL, 1, HUGE_MEMFD),
+	REFUSE_BIT("shmget", EPERM, 2, SHM_HUGETLB),
+	/* Advice, so that nothing is a right answer: would push the image's pages out of everybody's cache. */
+	REFUSE_VALUE("fadvise64", 0, 3, FADVISE_GONE),
 	REFUSE_PROTOCOL(IPPROTO_DCCP),
 	REFUSE_PROTOCOL(IPPROTO_SCTP),
 	REFUSE_PROTOCOL(IPPROTO_UDPLITE),
 	REFUSE_PROTOCOL(IPPROTO_MPTCP),
 	REFUSE_PROTOCOL(PROTOCOL_L2TP),
+	REFUSE_PROTOCOL(PROTOCOL_SMC),
 	/* A core limit of 0 would, with a pipe in core_pattern, start the host's handler; ours of 1 prevents it. */
-	{ "setrlimit", 0, 1, { { 0, SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE } } },
+	REFUSE_VALUE("setrlimit", 0, 0, RLIMIT_CORE),
 	{ "prlimit64", 0, 2, { { 1, SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE }, { 2, SCMP_CMP_NE, 0, 0 } } },
 };
 

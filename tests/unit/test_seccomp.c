@@ -12,19 +12,25 @@
 #include "sandbox/seccomp_policy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -280,6 +286,10 @@ static void the_table_does_not_hold_what_reaches_out_of_a_sandbox(void **state)
 #define DEAD 1000 /* by SIGSYS */
 #define PASS 2000 /* reaches the kernel: whatever that says, it is not what the filter would */
 
+/* Not in every header. */
+#define PR_SET_MEMORY_MERGE 67
+#define HUGE_MAP	    (MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB)
+
 /* A call as a payload makes it, through both programs on a real kernel. */
 static const struct call {
 	const char *what;
@@ -338,9 +348,33 @@ static const struct call {
 	{ "SO_ATTACH_FILTER", SYS_setsockopt, { 0, SOL_SOCKET, SO_ATTACH_FILTER }, EPERM },
 	{ "SO_ATTACH_BPF", SYS_setsockopt, { 0, SOL_SOCKET, HIGH | SO_ATTACH_BPF }, EPERM },
 	{ "SO_ATTACH_FILTER, high level", SYS_setsockopt, { 0, HIGH | SOL_SOCKET, SO_ATTACH_FILTER }, EPERM },
-	{ "UDP_ENCAP", SYS_setsockopt, { (unsigned long long)-1, IPPROTO_UDP, 100 }, EPERM },
-	{ "TCP_ULP", SYS_setsockopt, { (unsigned long long)-1, IPPROTO_TCP, 31 }, EPERM },
-	{ "another option", SYS_setsockopt, { (unsigned long long)-1, SOL_SOCKET, SO_REUSEADDR }, PASS },
+	{ "TCP_ULP", SYS_setsockopt, { 0, HIGH | IPPROTO_TCP, TCP_ULP }, ENOPROTOOPT },
+	{ "UDP_ENCAP", SYS_setsockopt, { 0, IPPROTO_UDP, UDP_ENCAP }, ENOPROTOOPT },
+	{ "another option of TCP", SYS_setsockopt, { (unsigned long long)-1, IPPROTO_TCP, 1 }, EBADF },
+	{ "a TCP socket", SYS_socket, { AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP }, 0 },
+	{ "a UDP socket", SYS_socket, { AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, IPPROTO_UDP }, 0 },
+	{ "an IPv6 UDP socket", SYS_socket, { AF_INET6, SOCK_DGRAM, IPPROTO_UDP }, PASS },
+	{ "a raw socket", SYS_socket, { AF_INET, SOCK_RAW, IPPROTO_UDP }, ENOSYS },
+	{ "DCCP by its type", SYS_socket, { AF_INET, SOCK_DCCP, 0 }, ENOSYS },
+	{ "SCTP by a type that it shares", SYS_socket, { AF_INET6, SOCK_SEQPACKET, 0 }, ENOSYS },
+	{ "SMC", SYS_socket, { AF_INET, SOCK_STREAM, 256 }, EPROTONOSUPPORT },
+	{ "MPTCP", SYS_socket, { AF_INET6, SOCK_STREAM, IPPROTO_MPTCP }, EPROTONOSUPPORT },
+	{ "SIOCBRADDBR", SYS_ioctl, { 0, HIGH | SIOCBRADDBR }, EPERM },
+	{ "SIOCGIFVLAN", SYS_ioctl, { 0, SIOCGIFVLAN }, EPERM },
+	{ "a filter of its own", SYS_seccomp, { HIGH | SECCOMP_SET_MODE_FILTER, 0, 0 }, EINVAL },
+	{ "a filter of its own by prctl", SYS_prctl, { PR_SET_SECCOMP, SECCOMP_MODE_FILTER, 0 }, EINVAL },
+	{ "what seccomp can do", SYS_seccomp, { SECCOMP_GET_ACTION_AVAIL, 0, 0 }, EFAULT },
+	{ "another prctl", SYS_prctl, { PR_GET_NO_NEW_PRIVS }, PASS },
+	{ "memory to be merged", SYS_madvise, { 0, 0, HIGH | MADV_MERGEABLE }, EINVAL },
+	{ "all memory to be merged", SYS_prctl, { PR_SET_MEMORY_MERGE, 1 }, EINVAL },
+	{ "other advice", SYS_madvise, { 0, 0, MADV_NORMAL }, 0 },
+	{ "a page to be dropped", SYS_fadvise64, { (unsigned long long)-1, 0, 0, POSIX_FADV_DONTNEED }, 0 },
+	{ "other advice for a file", SYS_fadvise64, { (unsigned long long)-1, 0, 0, 0 }, EBADF },
+	{ "huge pages", SYS_mmap, { 0, 2 << 20, PROT_READ, HUGE_MAP }, ENOMEM },
+	{ "huge pages of 1 GiB", SYS_mmap, { 0, 1 << 30, PROT_READ, HUGE_MAP | 30 << 26 }, ENOMEM },
+	{ "huge pages in a file", SYS_memfd_create, { 0, MFD_HUGETLB }, EINVAL },
+	{ "huge pages in System V", SYS_shmget, { 0, 2 << 20, IPC_CREAT | SHM_HUGETLB }, EPERM },
+	{ "another option", SYS_setsockopt, { (unsigned long long)-1, SOL_SOCKET, SO_REUSEADDR }, EBADF },
 	{ "personality asked for", SYS_personality, { 0xffffffff }, PASS },
 	{ "personality of 32 bits", SYS_personality, { PER_LINUX32 }, ENOSYS },
 	{ "READ_IMPLIES_EXEC", SYS_personality, { READ_IMPLIES_EXEC }, ENOSYS },
