@@ -5,6 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Texts quote what people wrote: a line end in there must not look like another message. */
+static void make_one_line(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+	}
+}
+
 int err_set(struct err *err, int code, const char *format, ...)
 {
 	va_list args;
@@ -25,6 +34,7 @@ int err_set(struct err *err, int code, const char *format, ...)
 	if (code < 0 && used + 2 < sizeof(err->text))
 		snprintf(err->text + used, sizeof(err->text) - used, ": %s",
 			 strerrordesc_np(-code) ?: "error");
+	make_one_line(err->text);
 	return code;
 }
 
@@ -44,6 +54,7 @@ int err_wrap(struct err *err, int code, const char *format, ...)
 	used = strlen(err->text);
 	if (used < sizeof(err->text))
 		snprintf(err->text + used, sizeof(err->text) - used, ": %s", inner);
+	make_one_line(err->text);
 	return code;
 }
 
@@ -62,6 +73,8 @@ int err_refuse(struct err *err, enum err_kind kind, const char *slug, const char
 	va_start(args, format);
 	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
+	make_one_line(err->field);
+	make_one_line(err->text);
 	return -EINVAL;
 }
 

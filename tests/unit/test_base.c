@@ -354,6 +354,17 @@ static void strv_appends_and_copies(void **state)
 	strv_free(NULL);
 }
 
+static void err_is_one_line_whatever_it_quotes(void **state)
+{
+	struct err err = ERR_INIT;
+
+	err_refuse(&err, ERR_MALFORMED, "bad_value", "a\nb", "%s", "x\r\n\x1b[2J\x7f\xc3\xa9");
+	assert_string_equal(err.text, "x???[2J?\xc3\xa9");
+	assert_string_equal(err.field, "a?b");
+	err_wrap(&err, -EINVAL, "%s", "\t");
+	assert_string_equal(err.text, "?: x???[2J?\xc3\xa9");
+}
+
 static void err_wraps_context_and_keeps_the_refusal(void **state)
 {
 	struct err err = ERR_INIT;
@@ -403,6 +414,7 @@ int main(void)
 		cmocka_unit_test(buf_holds_to_its_ceiling),
 		cmocka_unit_test(buf_consumes_and_hands_out),
 		cmocka_unit_test(strv_appends_and_copies),
+		cmocka_unit_test(err_is_one_line_whatever_it_quotes),
 		cmocka_unit_test(err_wraps_context_and_keeps_the_refusal),
 		cmocka_unit_test(limits_are_found_by_name_and_merged),
 	};
