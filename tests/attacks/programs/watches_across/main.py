@@ -3,7 +3,7 @@ print("ATTACK-START", flush=True)
 libc = ctypes.CDLL(None, use_errno=True)
 fd = libc.inotify_init1(os.O_NONBLOCK)
 watched = {}
-for path in ("/usr/bin/factor", "/usr/bin", "/usr/share", "/etc", "/etc/hosts", "/usr/bin/tac", "/tmp", "/dev", "/dev/shm", "/", "/usr", "/home/sandbox", "/dev/null"):
+for path in ("/usr/bin/factor", "/usr/bin", "/usr/share", "/etc", "/etc/hosts", "/usr/bin/tac", "/tmp", "/dev", "/dev/shm", "/", "/usr", "/home/sandbox", "/dev/null", *("/proc/self/ns/" + name for name in ("time", "user", "cgroup", "mnt", "pid", "uts", "ipc", "net"))):
     w = libc.inotify_add_watch(fd, path.encode(), 0xFFF)
     watched[w] = path
 print("INFO:", len(watched), "watches")
