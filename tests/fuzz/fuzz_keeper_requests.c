@@ -23,6 +23,7 @@ static void arrange(struct keeper *k, struct slot *slots)
 					  .pid_fd = -1,
 					  .sync_fd = -1,
 					  .front_fd = -1,
+					  .disk_fd = -1,
 					  .box = CGROUP_BOX_NONE };
 	*k = (struct keeper){ .slots = slots,
 			      .slots_count = SLOTS,
@@ -71,10 +72,14 @@ static void check_request(struct keeper *k, const struct keeper_request *request
 		return;
 	}
 	assert(n == (ssize_t)sizeof(reply) && reply.event == KEEPER_REPLY && reply.tag == request->tag);
+	assert(reply.error <= 0);
 	if (request->op == KEEPER_HELLO)
 		assert(reply.error == (request->reserved ? -EINVAL : 0));
+	else if (request->op == KEEPER_ADOPT ||
+		 request->op == KEEPER_USAGE) /* of one that waits, which it goes on to do */
+		assert(moved == 0 && (reply.error < 0 || before[request->slot].state == SLOT_READY));
 	else
-		assert(reply.error <= 0 && (reply.error < 0) == (moved == 0));
+		assert((reply.error < 0) == (moved == 0));
 	assert(memchr(reply.stage, '\0', sizeof(reply.stage)));
 	assert(recv(front_fd, &reply, sizeof(reply), MSG_DONTWAIT) < 0);
 }

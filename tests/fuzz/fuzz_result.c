@@ -44,7 +44,7 @@ static struct run_result *make(const uint8_t *data, size_t size)
 	return result;
 }
 
-/* The text under `key`, decoded as the key for its encoding says, is the bytes; of a cut one perhaps not the last three. */
+/* The text under `key`, decoded as its encoding's key says, is the bytes; of a cut one perhaps not the last three. */
 static void check_bytes(json_t *object, const char *key, const char *encoding_key, const uint8_t *data,
 			size_t len, bool cut)
 {
