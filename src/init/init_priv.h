@@ -66,11 +66,45 @@ struct step {
 	uint32_t flags;
 	enum step_kill kill;
 	uint64_t start_us, end_us, deadline_us, sample_us;
-	uint64_t reaped_cpu_us; /* of all children of init before this step */
+	uint64_t reaped_cpu_us; /* of all children of init, and of its own process, before this step */
 	uint64_t cpu_seen_us, memory_peak_bytes, disk_used_bytes;
 	uint32_t processes_peak;
 	bool disk_full;
 	struct stdin_queue input;
+};
+
+/* A process of a step that has been forked, and init's ends of its pipes; -1 where closed. */
+struct launched {
+	pid_t pid;
+	int stdin_fd;	  /* write end */
+	int output_fd[2]; /* read ends of stdout and stderr */
+	int error_fd;	  /* read end: what failed before exec, or nothing */
+	int control_fd;	  /* socket to a driver */
+	uint64_t start_us;
+};
+
+#define LAUNCHED_NONE ((struct launched){ 0, -1, { -1, -1 }, -1, -1, 0 })
+
+#define WARM_TASKS_MAX 128
+
+enum warm_state {
+	WARM_NONE,
+	WARM_BOOTING,
+	WARM_SETTLING, /* it is held; its other threads are being let go */
+	WARM_READY,
+};
+
+/* The process of a step that was started ahead. */
+struct warm {
+	enum warm_state state;
+	struct launched process;
+	uint8_t *payload; /* of WARM, which `start` points into */
+	struct wire_start start;
+	uint64_t deadline_us; /* for getting ready */
+	/* Not of drivers: what init traces. */
+	pid_t tasks[WARM_TASKS_MAX]; /* threads */
+	size_t tasks_count;
+	pid_t held; /* stopped as it was about to look at the sandbox's files; 0: none yet */
 };
 
 struct init {
@@ -84,6 +118,7 @@ struct init {
 	size_t out_start, out_len;
 	struct uploads uploads;
 	struct step step;
+	struct warm warm;
 };
 
 uint64_t now_us(void);
@@ -114,16 +149,24 @@ void collect(struct init *init, const struct wire_collect *what);
 /* The ruleset for payloads as a descriptor, or one of the above. */
 int landlock_prepare(void);
 
+enum launch_how {
+	LAUNCH_STEP,
+	LAUNCH_HELD,   /* ahead of its step, traced by init */
+	LAUNCH_DRIVER, /* ahead of its step, with a control socket */
+};
+
 /* spawn.c: between fork and exec. */
 struct spawn {
 	char **argv, **envp;
 	char **candidates; /* paths to try, NULL-terminated */
 	int stdio[3];
-	int error_fd; /* write end; gets struct spawn_error */
+	int error_fd;	/* write end; gets struct spawn_error */
+	int control_fd; /* a driver's; else -1 */
 	const struct init_config *config;
 	const struct sock_filter *filter;
 	const struct limits *limits;
 	uint32_t flags;
+	enum launch_how how;
 	int landlock_fd; /* -1: none */
 };
 
@@ -134,6 +177,34 @@ struct spawn_error {
 
 /* Never returns. Async-signal-safe calls only. */
 _Noreturn void spawn_child(const struct spawn *spawn);
+/* The seconds of RLIMIT_CPU, a back-stop behind the limit of processor time. */
+int64_t spawn_cpu_seconds(const struct limits *limits);
+int64_t spawn_processes(const struct init_config *config, uint32_t flags, const struct limits *limits);
+
+/* launch.c: 0 and *ret, or a negative errno and the stage that failed. */
+int launch(struct init *init, const struct wire_start *start, enum launch_how how, struct launched *ret,
+	   enum wire_stage *ret_stage);
+void launched_close(struct launched *process);
+void close_fd(int *fd);
+
+/* warm.c */
+void warm_start(struct init *init, const struct wire_frame *frame);
+/*
+ * Hands out the waiting process as that of a step, with the limits of `start` and running, and the processor time that
+ * it has had. False: there is none that fits.
+ */
+bool warm_take(struct init *init, const struct wire_start *start, struct launched *ret,
+	       uint64_t *ret_used_us);
+/* Kills and reaps it if it is there; WARMED is told when it was not yet. */
+void warm_drop(struct init *init);
+/* A thread that init traces has stopped. */
+void warm_stopped(struct init *init, pid_t pid, int status);
+/* A child was reaped. True when it was one that was started ahead. */
+bool warm_ended(struct init *init, pid_t pid);
+/* The control socket of a driver that is not ready can be read. */
+void warm_heard(struct init *init);
+/* It has taken too long. */
+void warm_give_up(struct init *init);
 
 /* step.c */
 void step_start(struct init *init, const struct wire_start *start);
@@ -143,6 +214,9 @@ void step_output_pump(struct init *init, int which);
 void step_reap(struct init *init);
 /* Kills and reaps all that is left, drains the pipes and reports EXIT. */
 void step_finish(struct init *init, enum step_kill reason);
+void kill_and_reap_all(struct init *init);
+/* Of the step: its processes that were reaped, and `living_us` of those that were not. */
+uint64_t step_cpu_us(const struct step *step, uint64_t living_us);
 
 /* Processor time of all children of init that were ever reaped, in step.c. */
 uint64_t children_cpu_us(void);
@@ -150,5 +224,7 @@ uint64_t children_cpu_us(void);
 /* watch.c: samples disk, and memory, processor time and processes where no cgroup does. May set *ret_kill. */
 void watch_sample(struct init *init, enum step_kill *ret_kill);
 uint64_t watch_next_us(const struct init *init);
+/* Of a living process and the children that it has waited for. */
+uint64_t process_cpu_us(const struct init *init, pid_t pid);
 
 #endif

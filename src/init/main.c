@@ -49,6 +49,9 @@ static void handle_frame(struct init *init, const struct wire_frame *frame)
 			_exit(1);
 		step_start(init, &start);
 		break;
+	case WIRE_WARM:
+		warm_start(init, frame);
+		break;
 	case WIRE_STDIN:
 		step_stdin(init, frame->payload, frame->len);
 		break;
@@ -102,17 +105,26 @@ static void drain_signals(int fd)
 		;
 }
 
-/* Milliseconds until the deadline or the next sample, rounded up; -1 without a running step. */
+static bool is_getting_warm(const struct init *init)
+{
+	return init->warm.state == WARM_BOOTING || init->warm.state == WARM_SETTLING;
+}
+
+/* Milliseconds until the deadline or the next sample, rounded up; -1 when there is none. */
 static int poll_timeout(const struct init *init)
 {
 	uint64_t now, next;
 
-	if (!init->step.running)
+	if (init->step.running) {
+		next = watch_next_us(init);
+		if (init->step.deadline_us < next)
+			next = init->step.deadline_us;
+	} else if (is_getting_warm(init)) {
+		next = init->warm.deadline_us;
+	} else {
 		return -1;
+	}
 	now = now_us();
-	next = watch_next_us(init);
-	if (init->step.deadline_us < next)
-		next = init->step.deadline_us;
 	return next <= now ? 0 : (int)((next - now + 999) / 1000);
 }
 
@@ -134,7 +146,7 @@ static void check_step(struct init *init)
 		step_finish(init, reason);
 }
 
-enum { POLL_SOCKET, POLL_SIGNAL, POLL_STDIN, POLL_STDOUT, POLL_STDERR, POLL_COUNT };
+enum { POLL_SOCKET, POLL_SIGNAL, POLL_STDIN, POLL_STDOUT, POLL_STDERR, POLL_DRIVER, POLL_COUNT };
 
 static void loop_once(struct init *init)
 {
@@ -146,6 +158,7 @@ static void loop_once(struct init *init)
 		[POLL_STDIN] = { step->running && step->input.len ? step->stdin_fd : -1, POLLOUT, 0 },
 		[POLL_STDOUT] = { step->running && room ? step->output_fd[0] : -1, POLLIN, 0 },
 		[POLL_STDERR] = { step->running && room ? step->output_fd[1] : -1, POLLIN, 0 },
+		[POLL_DRIVER] = { is_getting_warm(init) ? init->warm.process.control_fd : -1, POLLIN, 0 },
 	};
 
 	if (poll(p, POLL_COUNT, poll_timeout(init)) < 0 && errno != EINTR)
@@ -160,6 +173,10 @@ static void loop_once(struct init *init)
 		drain_signals(init->signal_fd);
 		step_reap(init);
 	}
+	if (p[POLL_DRIVER].revents && is_getting_warm(init))
+		warm_heard(init);
+	if (is_getting_warm(init) && now_us() >= init->warm.deadline_us)
+		warm_give_up(init);
 	check_step(init);
 	if (p[POLL_SOCKET].revents & (POLLIN | POLLHUP | POLLERR))
 		handle_socket(init);
@@ -201,6 +218,7 @@ int main(void)
 	init.signal_fd = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
 	init.uploads.fd = -1;
 	init.landlock_fd = LANDLOCK_UNKNOWN;
+	init.warm.process = LAUNCHED_NONE;
 	init.step.error_fd = init.step.stdin_fd = init.step.output_fd[0] = init.step.output_fd[1] = -1;
 	if (init.sandbox_fd < 0 || init.signal_fd < 0)
 		_exit(1);

@@ -16,13 +16,16 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ERROR_FD    3 /* where the error pipe stands while everything above is closed */
-#define LANDLOCK_FD 4
+/* Where they stand while everything else is closed. In init these numbers are taken, so that none is overwritten. */
+#define CONTROL_FD  3 /* a driver's, the only one that it keeps */
+#define ERROR_FD    4
+#define LANDLOCK_FD 5
 
 static _Noreturn void fail(int fd, enum wire_stage stage, int error)
 {
@@ -44,19 +47,22 @@ static int reset_signals(void)
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Standard streams to 0, 1, 2; error pipe and Landlock rules behind them; everything else closed. */
+/* Standard streams to 0, 1, 2; a driver's control, error pipe and Landlock rules behind them; everything else closed. */
 static int connect_stdio(const struct spawn *spawn)
 {
 	for (int i = 0; i < 3; i++) {
 		if (dup2(spawn->stdio[i], i) < 0)
 			return -errno;
 	}
-	if (dup3(spawn->error_fd, ERROR_FD, O_CLOEXEC) < 0 && errno != EINVAL)
+	if (spawn->control_fd >= 0 ? dup2(spawn->control_fd, CONTROL_FD) < 0
+				   : close_range(CONTROL_FD, CONTROL_FD, 0) < 0)
 		return -errno;
-	if (spawn->landlock_fd >= 0 && dup3(spawn->landlock_fd, LANDLOCK_FD, O_CLOEXEC) < 0 &&
-	    errno != EINVAL)
+	if (dup3(spawn->error_fd, ERROR_FD, O_CLOEXEC) < 0)
 		return -errno;
-	return close_range(spawn->landlock_fd >= 0 ? LANDLOCK_FD + 1 : ERROR_FD + 1, ~0u, 0) < 0 ? -errno : 0;
+	if (spawn->landlock_fd >= 0 ? dup3(spawn->landlock_fd, LANDLOCK_FD, O_CLOEXEC) < 0
+				    : close_range(LANDLOCK_FD, LANDLOCK_FD, 0) < 0)
+		return -errno;
+	return close_range(LANDLOCK_FD + 1, ~0u, 0) < 0 ? -errno : 0;
 }
 
 static int set_rlimit(int which, int64_t value)
@@ -71,11 +77,22 @@ static int set_rlimit(int which, int64_t value)
 	return setrlimit((__rlimit_resource_t)which, &want) < 0 ? -errno : 0;
 }
 
+int64_t spawn_cpu_seconds(const struct limits *limits)
+{
+	return (limits->value[LIMIT_CPU_MS] + 999) / 1000 + 2;
+}
+
+int64_t spawn_processes(const struct init_config *config, uint32_t flags, const struct limits *limits)
+{
+	/* Where a cgroup holds processes this is a back-stop; else init itself counts if it is the same uid. */
+	int64_t spare = flags & WIRE_START_NPROC ? getuid() == config->payload_uid : 8;
+
+	return limits->value[LIMIT_PROCESSES] + spare;
+}
+
 static int set_rlimits(const struct spawn *spawn)
 {
 	const int64_t *limit = spawn->limits->value;
-	/* Where a cgroup holds processes this is a back-stop; else init itself counts if it is the same uid. */
-	int64_t spare = spawn->flags & WIRE_START_NPROC ? getuid() == spawn->config->payload_uid : 8;
 	/*
 	 * CORE is 1 and not 0: with a pipe in core_pattern the kernel ignores 0 and starts the host's
 	 * handler; 1 makes it skip the dump (fs/coredump.c). AS and DATA stay unlimited: memory is the
@@ -89,8 +106,7 @@ static int set_rlimits(const struct spawn *spawn)
 		{ RLIMIT_FSIZE, limit[LIMIT_FILE_BYTES] },
 		{ RLIMIT_NOFILE, limit[LIMIT_OPEN_FILES] },
 		{ RLIMIT_STACK, limit[LIMIT_STACK_BYTES] },
-		{ RLIMIT_CPU, (limit[LIMIT_CPU_MS] + 999) / 1000 + 2 },
-		{ RLIMIT_NPROC, limit[LIMIT_PROCESSES] + spare },
+		{ RLIMIT_NPROC, spawn_processes(spawn->config, spawn->flags, spawn->limits) },
 		{ RLIMIT_MEMLOCK, 64 * 1024 },
 		{ RLIMIT_MSGQUEUE, 64 * 1024 },
 		{ RLIMIT_SIGPENDING, 256 },
@@ -104,7 +120,8 @@ static int set_rlimits(const struct spawn *spawn)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	/* What is started ahead gets its time when its step begins. */
+	return spawn->how == LAUNCH_STEP ? set_rlimit(RLIMIT_CPU, spawn_cpu_seconds(spawn->limits)) : 0;
 }
 
 /* Not even a capability that root could get back: the bounding set empty, securebits locked. Needs CAP_SETPCAP. */
@@ -203,6 +220,8 @@ _Noreturn void spawn_child(const struct spawn *spawn)
 	r = load_filters(spawn);
 	if (r < 0)
 		fail(ERROR_FD, WIRE_STAGE_SECCOMP, -r);
+	if (spawn->how == LAUNCH_HELD && ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+		fail(ERROR_FD, WIRE_STAGE_EXEC, errno);
 	r = execute(spawn);
 	fail(ERROR_FD, WIRE_STAGE_EXEC, -r);
 }

@@ -34,129 +34,6 @@ uint64_t now_us(void)
 	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static char **strings_to_vector(const struct wire_strings *strings)
-{
-	char **vector = calloc(strings->count + 1, sizeof(*vector));
-	const char *at = strings->first;
-
-	for (uint32_t i = 0; vector && i < strings->count; i++, at = wire_strings_next(at))
-		vector[i] = (char *)at;
-	return vector;
-}
-
-static const char *search_path(char *const *envp)
-{
-	for (; *envp; envp++) {
-		if (strncmp(*envp, "PATH=", 5) == 0)
-			return *envp + 5;
-	}
-	return DEFAULT_PATH;
-}
-
-/* The paths at which argv[0] may be, one allocation a path; NULL: out of memory. */
-static char **command_candidates(const char *command, const char *path)
-{
-	size_t parts = 2;
-	char **list;
-	size_t count = 0;
-
-	for (const char *at = path; *at; at++)
-		parts += *at == ':';
-	list = calloc(parts + 1, sizeof(*list));
-	if (!list)
-		return NULL;
-	if (strchr(command, '/')) {
-		list[0] = strdup(command);
-		return list;
-	}
-	for (;;) {
-		size_t len = strcspn(path, ":");
-
-		if (len && asprintf(&list[count], "%.*s/%s", (int)len, path, command) < 0) {
-			list[count] = NULL;
-			return list;
-		}
-		count += len != 0;
-		if (!path[len])
-			return list;
-		path += len + 1;
-	}
-}
-
-static void free_candidates(char **list)
-{
-	for (size_t i = 0; list && list[i]; i++)
-		free(list[i]);
-	free(list);
-}
-
-/*
- * Entering a cgroup asks for write permission on its cgroup.procs, which is init's: for the moment of the clone init's
- * file system id is its own, not the user's. The child's becomes the user's with its other ids.
- */
-static pid_t fork_into(int cgroup_fd, uid_t user)
-{
-	struct clone_args args = { .exit_signal = SIGCHLD };
-	pid_t pid;
-
-	if (cgroup_fd < 0)
-		return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	args.flags = CLONE_INTO_CGROUP;
-	args.cgroup = (uint64_t)cgroup_fd;
-	setfsuid(getuid());
-	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (pid != 0) {
-		int error = errno;
-
-		setfsuid(user);
-		errno = error;
-	}
-	return pid;
-}
-
-/* Pipe ends as the child and as init see them. */
-struct pipes {
-	int child[3], own[3];
-	int error[2];
-};
-
-static void pipes_close(struct pipes *p)
-{
-	for (int i = 0; i < 3; i++) {
-		close_fd(&p->child[i]);
-		close_fd(&p->own[i]);
-	}
-	close_fd(&p->error[0]);
-	close_fd(&p->error[1]);
-}
-
-/*
- * The pipes belong to the user, since init's file system ids are his: the program can reopen /dev/stdin and
- * /dev/stdout. Only init's own ends are non-blocking; each end is a file description of its own.
- */
-static int pipes_open(struct pipes *p)
-{
-	int ends[2];
-
-	*p = (struct pipes){ { -1, -1, -1 }, { -1, -1, -1 }, { -1, -1 } };
-	for (int i = 0; i < 3; i++) {
-		if (pipe2(ends, O_CLOEXEC) < 0)
-			return -errno;
-		p->child[i] = ends[i == 0 ? 0 : 1];
-		p->own[i] = ends[i == 0 ? 1 : 0];
-		if (fcntl(p->own[i], F_SETFL, O_NONBLOCK | (i == 0 ? O_WRONLY : O_RDONLY)) < 0)
-			return -errno;
-	}
-	return pipe2(p->error, O_CLOEXEC) < 0 ? -errno : 0;
-}
-
 static void report_not_started(struct init *init, enum wire_stage stage, int error)
 {
 	struct wire_exit end = { .stage = (uint8_t)stage, .error = (uint32_t)error };
@@ -164,14 +41,6 @@ static void report_not_started(struct init *init, enum wire_stage stage, int err
 	int64_t len = wire_exit_encode(&end, payload, sizeof(payload));
 
 	out_frame(init, WIRE_EXIT, 0, payload, (uint32_t)len);
-}
-
-static int open_run_cgroup(const struct init *init, const struct wire_start *start)
-{
-	char name[32];
-
-	snprintf(name, sizeof(name), "run%u", start->step);
-	return openat(init->cgroup_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 uint64_t children_cpu_us(void)
@@ -183,18 +52,27 @@ uint64_t children_cpu_us(void)
 	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-static void step_begin(struct init *init, const struct wire_start *start, struct pipes *p, pid_t pid)
+uint64_t step_cpu_us(const struct step *step, uint64_t living_us)
+{
+	uint64_t all_us = children_cpu_us() + living_us;
+
+	/* Two of the kernel's clocks, which need not agree to the microsecond. */
+	return all_us > step->reaped_cpu_us ? all_us - step->reaped_cpu_us : 0;
+}
+
+static void step_begin(struct init *init, const struct wire_start *start, struct launched *process)
 {
 	struct step *step = &init->step;
 	uint8_t credit[4];
 
-	step->main_pid = pid;
+	step->main_pid = process->pid;
 	step->running = true;
-	step->error_fd = p->error[0];
-	step->stdin_fd = p->own[0];
-	step->output_fd[0] = p->own[1];
-	step->output_fd[1] = p->own[2];
-	p->error[0] = p->own[0] = p->own[1] = p->own[2] = -1;
+	step->error_fd = process->error_fd;
+	step->stdin_fd = process->stdin_fd;
+	step->output_fd[0] = process->output_fd[0];
+	step->output_fd[1] = process->output_fd[1];
+	step->start_us = process->start_us;
+	*process = LAUNCHED_NONE;
 	step->sample_us = step->start_us;
 	step->deadline_us = step->start_us + (uint64_t)start->limits.value[LIMIT_WALL_MS] * 1000;
 	out_frame(init, WIRE_STARTED, 0, NULL, 0);
@@ -221,53 +99,25 @@ static void step_reset(struct step *step, const struct wire_start *start)
 void step_start(struct init *init, const struct wire_start *start)
 {
 	struct step *step = &init->step;
-	struct pipes pipes;
-	struct spawn spawn = { .config = init->config,
-			       .filter = init->filter,
-			       .limits = &start->limits,
-			       .flags = start->flags };
-	int cgroup_fd = -1;
-	pid_t pid = -1;
+	struct launched process = LAUNCHED_NONE;
+	enum wire_stage stage = WIRE_STAGE_NONE;
+	uint64_t used_us = 0;
+	bool hot;
+	int r = 0;
 
-	if (step->running)
+	if (step->running || start->flags & WIRE_START_DRIVER)
 		_exit(1);
+	hot = start->flags & WIRE_START_HOT && warm_take(init, start, &process, &used_us);
+	if (!hot)
+		warm_drop(init);
 	step_reset(step, start);
-	if (start->flags & WIRE_START_CGROUP) {
-		cgroup_fd = open_run_cgroup(init, start);
-		if (cgroup_fd < 0) {
-			report_not_started(init, WIRE_STAGE_CGROUP, errno);
-			return;
-		}
-	}
-	spawn.argv = strings_to_vector(&start->argv);
-	spawn.envp = strings_to_vector(&start->envp);
-	if (spawn.argv && spawn.envp)
-		spawn.candidates = command_candidates(spawn.argv[0], search_path(spawn.envp));
-	if (init->landlock_fd == LANDLOCK_UNKNOWN)
-		init->landlock_fd = landlock_prepare();
-	if (init->landlock_fd == LANDLOCK_UNKNOWN) {
-		pipes = (struct pipes){ { -1, -1, -1 }, { -1, -1, -1 }, { -1, -1 } };
-		report_not_started(init, WIRE_STAGE_LANDLOCK, errno);
-	} else if (pipes_open(&pipes) < 0 || !spawn.candidates) {
-		report_not_started(init, WIRE_STAGE_PIPE, errno);
-	} else {
-		memcpy(spawn.stdio, pipes.child, sizeof(spawn.stdio));
-		spawn.error_fd = pipes.error[1];
-		spawn.landlock_fd = init->landlock_fd;
-		step->start_us = now_us();
-		pid = fork_into(cgroup_fd, init->config->payload_uid);
-		if (pid == 0)
-			spawn_child(&spawn);
-		if (pid < 0)
-			report_not_started(init, WIRE_STAGE_FORK, errno);
-		else
-			step_begin(init, start, &pipes, pid);
-	}
-	pipes_close(&pipes);
-	close_fd(&cgroup_fd);
-	free_candidates(spawn.candidates);
-	free(spawn.argv);
-	free(spawn.envp);
+	step->reaped_cpu_us += used_us;
+	if (!hot)
+		r = launch(init, start, LAUNCH_STEP, &process, &stage);
+	if (r < 0)
+		report_not_started(init, stage, -r);
+	else
+		step_begin(init, start, &process);
 }
 
 void step_stdin(struct init *init, const uint8_t *data, size_t len)
@@ -359,6 +209,12 @@ void step_reap(struct init *init)
 	pid_t pid;
 
 	while ((pid = wait4(-1, &status, WNOHANG | __WALL, &usage)) > 0) {
+		if (WIFSTOPPED(status)) {
+			warm_stopped(init, pid, status);
+			continue;
+		}
+		if (warm_ended(init, pid))
+			continue;
 		/* Only the step's own process speaks for it: a CLONE_PARENT sibling is init's child too. */
 		if (!step->running || pid != step->main_pid || step->main_gone)
 			continue;
@@ -368,7 +224,7 @@ void step_reap(struct init *init)
 	}
 }
 
-static void kill_and_reap_all(struct init *init)
+void kill_and_reap_all(struct init *init)
 {
 	struct step *step = &init->step;
 	int status;
@@ -381,7 +237,8 @@ static void kill_and_reap_all(struct init *init)
 			continue;
 		if (pid < 0)
 			return;
-		if (pid == step->main_pid && !step->main_gone) {
+		/* A program that calls init its tracer is told of here when it stops, and dies as well. */
+		if (pid == step->main_pid && !step->main_gone && !WIFSTOPPED(status)) {
 			step->main_gone = true;
 			step->main_status = status;
 			step->end_us = now_us();
@@ -438,7 +295,7 @@ void step_finish(struct init *init, enum step_kill reason)
 		step->kill = STEP_KILL_NONE;
 	end.kill = (uint8_t)step->kill;
 	end.wall_us = step->end_us - step->start_us;
-	end.cpu_us = children_cpu_us() - step->reaped_cpu_us;
+	end.cpu_us = step_cpu_us(step, 0);
 	if (end.cpu_us < step->cpu_seen_us)
 		end.cpu_us = step->cpu_seen_us;
 	end.memory_peak_bytes = step->memory_peak_bytes;

@@ -155,6 +155,14 @@ static uint64_t own_cpu_us(pid_t pid)
 	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }
 
+uint64_t process_cpu_us(const struct init *init, pid_t pid)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", pid);
+	return own_cpu_us(pid) + waited_cpu_us(init->proc_fd, name);
+}
+
 struct sample {
 	uint64_t own, shared; /* bytes */
 	uint64_t cpu_us;
@@ -206,7 +214,7 @@ static void sample_processes(struct init *init, enum step_kill *ret_kill)
 	struct step *step = &init->step;
 	uint64_t limit = (uint64_t)step->limits.value[LIMIT_MEMORY_BYTES];
 	struct sample sample;
-	uint64_t memory, cpu = children_cpu_us() - step->reaped_cpu_us;
+	uint64_t memory, cpu;
 
 	if (!take_sample(init, false, &sample))
 		return;
@@ -214,7 +222,7 @@ static void sample_processes(struct init *init, enum step_kill *ret_kill)
 	/* Shared memory counted too often may be why it looks like too much, or like a new peak. */
 	if (sample.shared && memory > step->memory_peak_bytes && take_sample(init, true, &sample))
 		memory = memory_of(init, &sample);
-	cpu += sample.cpu_us;
+	cpu = step_cpu_us(step, sample.cpu_us);
 	/* Reaped already, but it was one of those that stood in the way of a fork. */
 	sample.processes += step->main_gone;
 	if (sample.processes > step->processes_peak)

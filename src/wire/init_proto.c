@@ -4,6 +4,7 @@
 #include "wire/step_kill.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #define WRITER(to, room) ((struct wire_writer){ .at = (to), .left = (room) })
 #define READER(frame)	 ((struct wire_reader){ .at = (frame)->payload, .left = (frame)->len })
@@ -137,6 +138,29 @@ int wire_start_decode(const struct wire_frame *frame, struct wire_start *ret)
 	if (ret->argv.count == 0 || ret->flags & ~(uint32_t)WIRE_START_ALL)
 		return -EPROTO;
 	return reader_end(&r);
+}
+
+static void put_driver_strings(struct wire_writer *w, const struct wire_strings *strings)
+{
+	char count[16];
+
+	snprintf(count, sizeof(count), "%u", strings->count);
+	wire_put_string(w, count);
+	wire_put_bytes(w, (const uint8_t *)strings->first, strings->size);
+}
+
+int64_t wire_driver_encode(const struct wire_start *start, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+	uint8_t *body;
+
+	wire_put_uint(&w, 0, 4);
+	body = w.at;
+	put_driver_strings(&w, &start->argv);
+	put_driver_strings(&w, &start->envp);
+	if (!w.bad)
+		wire_put_uint(&WRITER(to, 4), (uint64_t)(w.at - body), 4);
+	return writer_length(&w, to);
 }
 
 int64_t wire_synced_encode(const struct wire_synced *synced, uint8_t *to, size_t room)

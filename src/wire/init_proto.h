@@ -12,6 +12,20 @@
  *   I HELLO · H (FILE DATA*)* SYNC · I SYNCED · H START · I STARTED, STDOUT/STDERR*, STDIN_CREDIT* · I EXIT
  *   … further START … · H COLLECT · I (COLLECTED DATA*)* COLLECT_END · the host closes.
  * KILL may come at any time; one that meets no running step does nothing.
+ *
+ * A step may be started ahead: H WARM · I WARMED, once, before the first START, among uploads or before them; a START
+ * that does not wait for WARMED gets it before STARTED. A process
+ * is made as for START and boots, but nothing is told of it but that it is ready, or, with an errno, that it is gone and
+ * the sandbox as good as before. It looks at nothing below /sandbox. START with HOT makes it the step: its limits, clocks
+ * and output begin there. Where it does not fit (another command, environment, stack or step), where it printed
+ * something or has died, and at every other START, it is killed and reaped, and the step is forked as ever. Either way
+ * what follows START is the same.
+ *
+ * Without DRIVER the process is the very command of the step, stopped as it is about to make the first system call that
+ * names something below /sandbox (or a relative path); it fits a START with the same arguments and environment. With
+ * DRIVER it is another program, which finds a stream socket as descriptor 3. It writes one byte when it is ready, and
+ * reads one message: be32 length, then NUL-terminated strings: the number of arguments, the arguments, the number of
+ * variables, the variables ("NAME=value"). It closes the socket before any of the user's code is executed.
  */
 #ifndef KILN_WIRE_INIT_PROTO_H
 #define KILN_WIRE_INIT_PROTO_H
@@ -40,7 +54,7 @@ enum wire_type {
 	WIRE_STDIN_EOF = 6,
 	WIRE_KILL = 7,	  /* u8 enum step_kill */
 	WIRE_COLLECT = 8, /* struct wire_collect */
-	WIRE_WARM = 9,	  /* struct wire_start: boot this and let it wait for a START with WIRE_START_HOT */
+	WIRE_WARM = 9,	  /* struct wire_start */
 	/* init to host */
 	WIRE_HELLO = 64,  /* be32 WIRE_VERSION */
 	WIRE_SYNCED = 65, /* struct wire_synced */
@@ -50,7 +64,7 @@ enum wire_type {
 	WIRE_EXIT = 69,		/* struct wire_exit */
 	WIRE_COLLECTED = 70,	/* struct wire_collected; then DATA frames until `sent` */
 	WIRE_COLLECT_END = 71,	/* be32 errno, 0 when everything asked for was sent */
-	WIRE_WARMED = 72,	/* be32 errno, 0 when the runtime waits */
+	WIRE_WARMED = 72,	/* be32 errno, 0 when a process waits for START */
 };
 
 struct wire_frame {
@@ -81,9 +95,10 @@ enum wire_start_flag {
 	WIRE_START_CGROUP = 1u << 0,	   /* enter the cgroup run<step> below the sandbox's own */
 	WIRE_START_WATCH_MEMORY = 1u << 1, /* no cgroup holds memory: watch it */
 	WIRE_START_WATCH_CPU = 1u << 2,
-	WIRE_START_NPROC = 1u << 3, /* no cgroup holds processes: RLIMIT_NPROC */
-	WIRE_START_HOT = 1u << 4,   /* the process that WARM booted is the step */
-	WIRE_START_ALL = (1u << 5) - 1,
+	WIRE_START_NPROC = 1u << 3,  /* no cgroup holds processes: RLIMIT_NPROC */
+	WIRE_START_HOT = 1u << 4,    /* of START: the process that WARM made, if it fits */
+	WIRE_START_DRIVER = 1u << 5, /* of WARM: the command is a driver */
+	WIRE_START_ALL = (1u << 6) - 1,
 };
 
 #define WIRE_STRINGS_MAX 4096 /* arguments, environment entries, globs: each list */
@@ -192,6 +207,8 @@ int wire_file_decode(const struct wire_frame *frame, struct wire_file *ret);
 int64_t wire_start_encode(uint32_t step, uint32_t flags, const struct limits *limits, char *const *argv,
 			  char *const *envp, uint8_t *to, size_t room);
 int wire_start_decode(const struct wire_frame *frame, struct wire_start *ret);
+/* What a driver is told: the message of the comment above, the same strings as START's. */
+int64_t wire_driver_encode(const struct wire_start *start, uint8_t *to, size_t room);
 int64_t wire_synced_encode(const struct wire_synced *synced, uint8_t *to, size_t room);
 int wire_synced_decode(const struct wire_frame *frame, struct wire_synced *ret);
 int64_t wire_exit_encode(const struct wire_exit *end, uint8_t *to, size_t room);
@@ -200,7 +217,8 @@ int64_t wire_collect_encode(const struct wire_collect *collect, char *const *glo
 int wire_collect_decode(const struct wire_frame *frame, struct wire_collect *ret);
 int64_t wire_collected_encode(const struct wire_collected *file, uint8_t *to, size_t room);
 int wire_collected_decode(const struct wire_frame *frame, struct wire_collected *ret);
-int wire_u32_decode(const struct wire_frame *frame, uint32_t *ret); /* HELLO, STDIN_CREDIT, COLLECT_END */
+int wire_u32_decode(const struct wire_frame *frame,
+		    uint32_t *ret); /* HELLO, STDIN_CREDIT, COLLECT_END, WARMED */
 int64_t wire_u32_encode(uint32_t value, uint8_t *to, size_t room);
 
 #endif
