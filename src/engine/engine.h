@@ -28,6 +28,7 @@ struct engine_warm {
 	char *const *argv;
 	char *const *envp;
 	struct limits limits; /* while it boots */
+	bool driver; /* another program than the step's, which is told what to be: wire/init_proto.h */
 };
 
 struct engine_sandbox_spec {

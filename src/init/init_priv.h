@@ -102,7 +102,11 @@ struct warm {
 	struct wire_start start;
 	uint64_t deadline_us; /* for getting ready */
 	/* Not of drivers: what init traces. */
-	pid_t tasks[WARM_TASKS_MAX]; /* threads */
+	struct warm_task {
+		pid_t pid;  /* thread */
+		bool begun; /* the stop that it begins with has come */
+		bool free;  /* not traced any more */
+	} tasks[WARM_TASKS_MAX];
 	size_t tasks_count;
 	pid_t held; /* stopped as it was about to look at the sandbox's files; 0: none yet */
 };

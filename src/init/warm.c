@@ -226,54 +226,67 @@ void warm_heard(struct init *init)
 		warm_fail(init, ECHILD);
 }
 
-static void forget_task(struct init *init, pid_t pid)
+/* Ready when nothing but the held thread is traced. */
+static void check_settled(struct init *init)
 {
-	struct warm *warm = &init->warm;
+	const struct warm *warm = &init->warm;
 
 	for (size_t i = 0; i < warm->tasks_count; i++) {
-		if (warm->tasks[i] == pid)
-			warm->tasks[i] = warm->tasks[--warm->tasks_count];
+		if (!warm->tasks[i].free && warm->tasks[i].pid != warm->held)
+			return;
 	}
-	if (warm->state == WARM_SETTLING && warm->tasks_count == 1)
+	if (warm->state == WARM_SETTLING)
 		warm_ready(init);
+}
+
+static struct warm_task *find_task(struct warm *warm, pid_t pid)
+{
+	for (size_t i = 0; i < warm->tasks_count; i++) {
+		if (warm->tasks[i].pid == pid)
+			return &warm->tasks[i];
+	}
+	return NULL;
 }
 
 bool warm_ended(struct init *init, pid_t pid)
 {
 	struct warm *warm = &init->warm;
+	struct warm_task *task;
 
 	if (warm->state == WARM_NONE)
 		return false;
+	task = find_task(warm, pid);
+	if (task)
+		task->free = true;
 	if (pid == warm->process.pid || pid == warm->held)
 		warm_fail(init, ECHILD);
 	else
-		forget_task(init, pid);
+		check_settled(init);
 	return true;
 }
 
 /* ---- stops of what init traces ---- */
 
-static bool has_task(const struct warm *warm, pid_t pid)
+/* NULL: there are too many. */
+static struct warm_task *add_task(struct warm *warm, pid_t pid)
 {
-	for (size_t i = 0; i < warm->tasks_count; i++) {
-		if (warm->tasks[i] == pid)
-			return true;
-	}
-	return false;
+	if (warm->tasks_count == WARM_TASKS_MAX)
+		return NULL;
+	warm->tasks[warm->tasks_count] = (struct warm_task){ .pid = pid };
+	return &warm->tasks[warm->tasks_count++];
 }
 
-/* Everything but the held thread goes on untraced: each is stopped for that. */
+/* Everything but the held thread goes on untraced: each is stopped for that. One that is new stops by itself. */
 static void let_others_go(struct init *init)
 {
 	struct warm *warm = &init->warm;
 
 	warm->state = WARM_SETTLING;
 	for (size_t i = 0; i < warm->tasks_count; i++) {
-		if (warm->tasks[i] != warm->held)
-			syscall(SYS_tkill, warm->tasks[i], SIGSTOP);
+		if (warm->tasks[i].pid != warm->held && warm->tasks[i].begun && !warm->tasks[i].free)
+			syscall(SYS_tkill, warm->tasks[i].pid, SIGSTOP);
 	}
-	if (warm->tasks_count == 1)
-		warm_ready(init);
+	check_settled(init);
 }
 
 /* It is about to enter, or has left, a system call. */
@@ -293,51 +306,61 @@ static void stopped_at_call(struct init *init, pid_t pid)
 	}
 }
 
-/* A thread that is new begins with a stop: the first of all with that of exec, the others as they were made. */
-static void stopped_new(struct init *init, pid_t pid)
+/*
+ * SIGSTOP is what each new thread begins with, or was sent by let_others_go(); the first of all begins with the SIGTRAP
+ * of its exec.
+ */
+static void stopped_by_signal(struct init *init, struct warm_task *task, int number)
 {
-	struct warm *warm = &init->warm;
+	bool first = !task->begun;
 
-	if (warm->tasks_count == WARM_TASKS_MAX) {
-		warm_fail(init, E2BIG);
+	task->begun = true;
+	if (number == SIGSTOP && init->warm.state == WARM_SETTLING) {
+		ptrace(PTRACE_DETACH, task->pid, NULL, NULL);
+		task->free = true;
+		check_settled(init);
 		return;
 	}
-	if (warm->state == WARM_SETTLING) {
-		ptrace(PTRACE_DETACH, pid, NULL, NULL);
-		return;
-	}
-	warm->tasks[warm->tasks_count++] = pid;
-	ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)OPTIONS);
-	ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+	if (first)
+		ptrace(PTRACE_SETOPTIONS, task->pid, NULL, (void *)OPTIONS);
+	ptrace(PTRACE_SYSCALL, task->pid, NULL, (void *)(intptr_t)(first ? 0 : number));
 }
 
-static void stopped_by_signal(struct init *init, pid_t pid, int number)
+/* A thread has made another one, or has executed something. Which of the two is heard of first is chance. */
+static void stopped_by_event(struct init *init, pid_t pid, int event)
 {
-	if (number == SIGSTOP && init->warm.state == WARM_SETTLING) {
-		ptrace(PTRACE_DETACH, pid, NULL, NULL);
-		forget_task(init, pid);
-		return;
-	}
-	ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(intptr_t)number);
+	struct warm *warm = &init->warm;
+	unsigned long made = 0;
+
+	if (event != PTRACE_EVENT_EXEC && ptrace(PTRACE_GETEVENTMSG, pid, NULL, &made) == 0 &&
+	    !find_task(warm, (pid_t)made) && !add_task(warm, (pid_t)made))
+		warm_fail(init, E2BIG);
+	else
+		ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
 }
 
 void warm_stopped(struct init *init, pid_t pid, int status)
 {
+	struct warm *warm = &init->warm;
 	int number = WSTOPSIG(status);
+	struct warm_task *task;
 
-	if (init->warm.state == WARM_NONE || init->warm.state == WARM_READY) {
+	if (warm->state == WARM_NONE) {
 		/* A program of the user's has made init its tracer: nothing comes of it. */
 		ptrace(PTRACE_DETACH, pid, NULL, (void *)(intptr_t)(number == SIGTRAP ? 0 : number));
 		return;
 	}
-	if (!has_task(&init->warm, pid))
-		stopped_new(init, pid);
+	task = find_task(warm, pid);
+	if (!task)
+		task = add_task(warm, pid);
+	if (!task)
+		warm_fail(init, E2BIG);
 	else if (number == SYSCALL_STOP)
 		stopped_at_call(init, pid);
 	else if (status >> 16)
-		ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+		stopped_by_event(init, pid, status >> 16);
 	else
-		stopped_by_signal(init, pid, number);
+		stopped_by_signal(init, task, number);
 }
 
 /* ---- becoming the step ---- */

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "engine/engine.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,6 +40,23 @@ struct language_files {
 	char **texts;
 };
 
+/*
+ * How the first step of a run is started ahead (`warm`), so that its runtime has booted when the run comes.
+ *
+ * With `until: files` it is the step's own command, for the one file `source_file`; it waits as it is about to look for
+ * its files, and serves runs with the very same arguments and environment. With `command` it is a driver, which serves
+ * any: see wire/init_proto.h for what it has to do. A run that cannot be served is started as if there were none.
+ */
+struct language_warm {
+	char *until;
+	char **command;	 /* a driver; NULL: the step's own */
+	char **cold_env; /* globs of variables that a driver cannot take on when it has booted */
+	/* Worked out from those: */
+	char *id; /* "python", or with a version that the file says "java@17" */
+	char **argv, **envp;
+	struct engine_warm engine;
+};
+
 struct language {
 	char *id;
 	char *name; /* for people */
@@ -54,6 +72,7 @@ struct language {
 	bool needs_registry; /* no recipe makes `image`: it is an OCI image of a registry, pulled or imported */
 	struct language_step compile;
 	struct language_step run;
+	struct language_warm *warm; /* or NULL; stays where it is as long as the registry */
 	struct language_files start;
 	/*
 	 * Programs by which `kiln language test` proves that the language works, each may be NULL. With start files it

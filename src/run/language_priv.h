@@ -28,6 +28,20 @@ void language_list_finish(struct language_list *list);
 
 void language_finish(struct language *language);
 
+/* language_warm.c: the step that a run of the language begins with. */
+const struct language_step *language_first_step(const struct language *language);
+
+/* Works out what is started ahead, when all else has been read. 0 or -ENOMEM. */
+[[nodiscard]] int language_warm_prepare(struct language *language, struct language_warm *warm);
+
+/*
+ * Whether it can serve a first step: argv, envp and limits of the step, and what of the environment the request said.
+ */
+bool language_warm_fits(const struct language_warm *warm, char *const *argv, char *const *envp,
+			char *const *request_env, const struct limits *limits);
+
+void language_warm_destroy(struct language_warm *warm);
+
 /* Orders versions by their numbers: "3.9" < "3.11"; "" is lowest. */
 int language_version_compare(const char *a, const char *b);
 

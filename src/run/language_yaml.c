@@ -314,6 +314,45 @@ static int read_id(const struct place *place, void *member, struct err *err)
 	return yaml_tree_refuse(place->tree, place->node, err, place->path, "is the same for all versions");
 }
 
+static bool is_until(const char *text)
+{
+	return strcmp(text, "files") == 0;
+}
+
+static bool is_env_glob(const char *text)
+{
+	return is_line(text) && !strpbrk(text, "=/");
+}
+
+#define WARM_AT(member) offsetof(struct language_warm, member)
+
+static const struct language_key warm_keys[] = {
+	{ "until", false, read_text, WARM_AT(until), is_until, "'files'" },
+	{ "command", false, read_texts, WARM_AT(command), NULL, NULL },
+	{ "cold_env", false, read_texts, WARM_AT(cold_env), is_env_glob, "a pattern of names of variables" },
+};
+
+static int read_warm(const struct place *place, void *member, struct err *err)
+{
+	struct language_warm *warm = calloc(1, sizeof(*warm));
+	int r;
+
+	if (!warm)
+		return err_set(err, -ENOMEM, "%s", place->tree->name);
+	language_warm_destroy(*(struct language_warm **)member);
+	*(struct language_warm **)member = warm;
+	r = read_keys(place, warm_keys, ARRAY_LEN(warm_keys), warm, err);
+	if (r < 0)
+		return r;
+	if (!warm->until == !(warm->command && warm->command[0]))
+		return yaml_tree_refuse(place->tree, place->node, err, place->path,
+					"needs one of `until` and `command`");
+	if (warm->cold_env && !warm->command)
+		return yaml_tree_refuse(place->tree, place->node, err, place->path,
+					"`cold_env` is about a `command`");
+	return 0;
+}
+
 /* A language with the environment that its steps share, which struct language has in each of them. */
 struct draft {
 	struct language language;
@@ -345,6 +384,7 @@ static const struct language_key language_keys[] = {
 	{ "env", false, read_env, AT(env), NULL, NULL },
 	{ "compile", false, read_step, AT(language.compile), NULL, NULL },
 	{ "run", true, read_step, AT(language.run), NULL, NULL },
+	{ "warm", false, read_warm, AT(language.warm), NULL, NULL },
 	{ "start", false, read_start, AT(language.start), NULL, NULL },
 	{ "hello", false, read_text, AT(language.hello), NULL, NULL },
 	{ "echo", false, read_text, AT(language.echo), NULL, NULL },
@@ -465,6 +505,8 @@ static int complete(const struct place *place, struct draft *draft, struct err *
 		language->version = strdup("");
 	if (!language->version || share_env(draft->env, &language->compile) < 0 ||
 	    share_env(draft->env, &language->run) < 0)
+		return err_set(err, -ENOMEM, "%s", place->tree->name);
+	if (language->warm && language_warm_prepare(language, language->warm) < 0)
 		return err_set(err, -ENOMEM, "%s", place->tree->name);
 	return 0;
 }
@@ -602,6 +644,7 @@ void language_finish(struct language *language)
 	strv_free(language->version_command);
 	strv_free(language->start.names);
 	strv_free(language->start.texts);
+	language_warm_destroy(language->warm);
 	free(language->hello);
 	free(language->echo);
 	free(language->compile_error);

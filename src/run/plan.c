@@ -5,6 +5,7 @@
  */
 #include "run/plan.h"
 
+#include "run/language_priv.h"
 #include "run/plan_priv.h"
 #include "run/source_class.h"
 
@@ -292,6 +293,21 @@ static int write_language_step(struct draft *draft, const char *name, const stru
 	return r;
 }
 
+/* Once all is known of the first step: whether it can be the one that its language starts ahead. */
+static void choose_warm(struct draft *draft)
+{
+	const struct language_warm *warm = draft->language ? draft->language->warm : NULL;
+	struct plan_step *step = &draft->plan->steps[0];
+	bool is_run = draft->plan->steps_count == 1;
+
+	if (!warm || draft->req->steps_count > 0)
+		return;
+	step->hot = language_warm_fits(warm, step->argv, step->envp, is_run ? draft->req->env : NULL,
+				       &step->limits);
+	if (step->hot)
+		draft->plan->warm = &warm->engine;
+}
+
 static int write_language_steps(struct draft *draft, struct err *err)
 {
 	const struct language *language = draft->language;
@@ -464,6 +480,7 @@ static int write_plan(struct draft *draft, struct err *err)
 	if (r < 0)
 		return r;
 	plan_limits_share_disk(draft->plan->steps, draft->plan->steps_count);
+	choose_warm(draft);
 	return check_files(draft, err);
 }
 

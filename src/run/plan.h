@@ -19,10 +19,12 @@ struct plan_step {
 	struct run_bytes stdin_bytes;
 	char **keep;
 	bool fresh; /* a new sandbox that holds only what the step before kept */
+	bool hot;   /* the first step, and what its language starts ahead can become it */
 };
 
 struct run_plan {
-	char *language; /* id, or NULL for an image run */
+	char *language;			/* id, or NULL for an image run */
+	const struct engine_warm *warm; /* of the first sandbox; NULL: none; the registry's */
 	struct run_file *files;
 	size_t files_count;
 	struct plan_step *steps;

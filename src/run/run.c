@@ -201,6 +201,7 @@ int run_sandbox_acquire(struct run *run, struct err *err)
 		.image = step->image,
 		.limits = step->limits,
 		.loopback = run->plan->network_loopback,
+		.warm = run->step == 0 ? run->plan->warm : NULL,
 	};
 
 	run->state = RUN_STATE_ACQUIRE;

@@ -27,7 +27,9 @@ static void stdin_close(struct run *run)
 void run_step_begin(struct run *run)
 {
 	const struct plan_step *plan = step_plan(run);
-	const struct engine_step step = { .argv = plan->argv, .envp = plan->envp, .limits = plan->limits };
+	const struct engine_step step = {
+		.argv = plan->argv, .envp = plan->envp, .limits = plan->limits, .hot = plan->hot
+	};
 	struct err err = ERR_INIT;
 
 	run->result->steps_count = run->step + 1;
