@@ -179,6 +179,7 @@ static int request_to_plan(struct api *api, const struct http_request *request, 
 {
 	const struct plan_context context = {
 		.languages = api->options.languages,
+		.hot = api->options.pool && api->options.config->hot,
 		.ceilings = api->options.config->ceilings,
 		.image_find = image_find,
 		.user = api->options.engine,

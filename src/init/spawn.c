@@ -47,7 +47,7 @@ static int reset_signals(void)
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Standard streams to 0, 1, 2; a driver's control, error pipe and Landlock rules behind them; everything else closed. */
+/* Standard streams to 0, 1, 2; a driver's control, error pipe and Landlock rules behind them; all else closed. */
 static int connect_stdio(const struct spawn *spawn)
 {
 	for (int i = 0; i < 3; i++) {
@@ -220,7 +220,7 @@ _Noreturn void spawn_child(const struct spawn *spawn)
 	r = load_filters(spawn);
 	if (r < 0)
 		fail(ERROR_FD, WIRE_STAGE_SECCOMP, -r);
-	if (spawn->how == LAUNCH_HELD && ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+	if (spawn->how == LAUNCH_HELD && syscall(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0) < 0)
 		fail(ERROR_FD, WIRE_STAGE_EXEC, errno);
 	r = execute(spawn);
 	fail(ERROR_FD, WIRE_STAGE_EXEC, -r);

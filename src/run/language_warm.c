@@ -101,7 +101,7 @@ static bool matches_any(char *const *globs, const char *name)
 	return false;
 }
 
-/* Whether a driver can take these variables on after it has booted: not those that the loader and the C library read. */
+/* Whether a driver can take these on after it has booted: not what the loader and the C library read. */
 static bool env_can_come_late(const struct language_warm *warm, char *const *env)
 {
 	static char *const library[] = { (char *)"LD_*", (char *)"MALLOC_*", (char *)"GLIBC_*", NULL };

@@ -300,7 +300,7 @@ static void choose_warm(struct draft *draft)
 	struct plan_step *step = &draft->plan->steps[0];
 	bool is_run = draft->plan->steps_count == 1;
 
-	if (!warm || draft->req->steps_count > 0)
+	if (!draft->context->hot || !warm || draft->req->steps_count > 0)
 		return;
 	step->hot = language_warm_fits(warm, step->argv, step->envp, is_run ? draft->req->env : NULL,
 				       &step->limits);

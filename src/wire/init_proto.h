@@ -13,19 +13,18 @@
  *   … further START … · H COLLECT · I (COLLECTED DATA*)* COLLECT_END · the host closes.
  * KILL may come at any time; one that meets no running step does nothing.
  *
- * A step may be started ahead: H WARM · I WARMED, once, before the first START, among uploads or before them; a START
- * that does not wait for WARMED gets it before STARTED. A process
- * is made as for START and boots, but nothing is told of it but that it is ready, or, with an errno, that it is gone and
- * the sandbox as good as before. It looks at nothing below /sandbox. START with HOT makes it the step: its limits, clocks
- * and output begin there. Where it does not fit (another command, environment, stack or step), where it printed
- * something or has died, and at every other START, it is killed and reaped, and the step is forked as ever. Either way
- * what follows START is the same.
+ * A step may be started ahead: H WARM · I WARMED, once, before the first START, among uploads or before them; a
+ * START that does not wait for WARMED gets it before STARTED. A process is made as for START and boots, but nothing is
+ * told of it but that it is ready, or, with an errno, that it is gone and the sandbox as good as before. It looks at
+ * nothing below /sandbox. START with HOT makes it the step: its limits, clocks and output begin there. Where it does
+ * not fit (another command, environment, stack or step), where it printed something or has died, and at every other
+ * START, it is killed and reaped, and the step is forked as ever. Either way what follows START is the same.
  *
- * Without DRIVER the process is the very command of the step, stopped as it is about to make the first system call that
- * names something below /sandbox (or a relative path); it fits a START with the same arguments and environment. With
- * DRIVER it is another program, which finds a stream socket as descriptor 3. It writes one byte when it is ready, and
- * reads one message: be32 length, then NUL-terminated strings: the number of arguments, the arguments, the number of
- * variables, the variables ("NAME=value"). It closes the socket before any of the user's code is executed.
+ * Without DRIVER the process is the very command of the step, stopped as it is about to make the first system call
+ * that names something below /sandbox (or a relative path); it fits a START with the same arguments and environment.
+ * With DRIVER it is another program, which finds a stream socket as descriptor 3. It writes one byte when it is ready,
+ * and reads one message: be32 length, then NUL-terminated strings: the number of arguments, the arguments, the number
+ * of variables, the variables ("NAME=value"). It closes the socket before any of the user's code is executed.
  */
 #ifndef KILN_WIRE_INIT_PROTO_H
 #define KILN_WIRE_INIT_PROTO_H

@@ -2,6 +2,7 @@
 #include "wire/init_proto.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,9 @@ static void try_file(const struct wire_frame *frame, uint8_t *room)
 static void try_start(const struct wire_frame *frame, uint8_t *room)
 {
 	AUTO_FREE char **argv = NULL, **envp = NULL;
+	AUTO_FREE uint8_t *message = NULL;
 	struct wire_start start;
+	int64_t len;
 
 	if (wire_start_decode(frame, &start) < 0)
 		return;
@@ -56,6 +59,12 @@ static void try_start(const struct wire_frame *frame, uint8_t *room)
 	assert(argv && envp);
 	same(frame, room,
 	     wire_start_encode(start.step, start.flags, &start.limits, argv, envp, room, frame->len));
+	/* What a driver is told of it: two numbers in front of the lists. */
+	message = malloc(frame->len + 32);
+	assert(message);
+	len = wire_driver_encode(&start, message, frame->len + 32);
+	assert(len > 4 && (size_t)len > start.argv.size + start.envp.size);
+	assert(wire_driver_encode(&start, message, (size_t)len - 1) == -EMSGSIZE);
 }
 
 static void try_collect(const struct wire_frame *frame, uint8_t *room)

@@ -176,6 +176,67 @@ static void a_mistake_is_named_with_file_line_and_key(void **state)
 		       "last part");
 }
 
+static void assert_warm_argv(const struct language *language, const char *first, const char *second)
+{
+	char *const *argv = language->warm->engine.argv;
+
+	assert_string_equal(argv[0], first);
+	assert_string_equal(argv[1], second);
+	assert_null(argv[2]);
+}
+
+static void what_is_started_ahead_is_the_first_step_for_the_usual_file(void **state)
+{
+	struct language language;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse(MINIMAL "env: {A: \"1\"}\nwarm: {until: files}\n", &language, &err), 0);
+	assert_warm_argv(&language, "toy", "main.toy");
+	assert_string_equal(language.warm->engine.id, "toy");
+	assert_false(language.warm->engine.driver);
+	assert_string_equal(language.warm->engine.envp[6], "A=1");
+	assert_int_equal(language.warm->engine.limits.value[LIMIT_OPEN_FILES],
+			 limit_table[LIMIT_OPEN_FILES].default_ceiling);
+	assert_int_equal(language.warm->engine.limits.value[LIMIT_STACK_BYTES],
+			 limit_table[LIMIT_STACK_BYTES].default_value);
+	language_finish(&language);
+
+	assert_int_equal(parse(MINIMAL "extensions: [toy]\ncompile: {command: [toyc, \"{files}\"]}\n"
+				       "warm: {until: files}\n",
+			       &language, &err),
+			 0);
+	assert_warm_argv(&language, "toyc", "main.toy");
+	language_finish(&language);
+}
+
+static void a_driver_is_started_as_its_command_says(void **state)
+{
+	struct language language;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(
+		parse(MINIMAL "warm: {command: [toy, \"{entry}\"], cold_env: [TOY*]}\n", &language, &err), 0);
+	assert_warm_argv(&language, "toy", "{entry}");
+	assert_true(language.warm->engine.driver);
+	assert_string_equal(language.warm->cold_env[0], "TOY*");
+	language_finish(&language);
+}
+
+static void what_is_started_ahead_must_be_said_in_one_way(void **state)
+{
+	static const char both_or_none[] = "toy.yaml:8: warm: needs one of `until` and `command`";
+
+	assert_refused(MINIMAL "warm: {}\n", both_or_none);
+	assert_refused(MINIMAL "warm: {command: []}\n", both_or_none);
+	assert_refused(MINIMAL "warm: {until: files, command: [a]}\n", both_or_none);
+	assert_refused(MINIMAL "warm: {until: noon}\n", "toy.yaml:8: warm.until: 'noon' is not 'files'");
+	assert_refused(MINIMAL "warm: {until: files, cold_env: [A]}\n",
+		       "toy.yaml:8: warm: `cold_env` is about a `command`");
+	assert_refused(MINIMAL "warm: {command: [a], cold_env: [A=b]}\n",
+		       "toy.yaml:8: warm.cold_env: 'A=b' is not a pattern of names of variables");
+	assert_refused(MINIMAL "warm: [a]\n", "toy.yaml:8: warm: must be a mapping of keys");
+}
+
 static void braces_that_are_no_placeholder_are_left_alone(void **state)
 {
 	struct language language;
@@ -450,6 +511,9 @@ int main(void)
 		cmocka_unit_test(a_minimal_file_is_read),
 		cmocka_unit_test(every_key_is_read),
 		cmocka_unit_test(a_mistake_is_named_with_file_line_and_key),
+		cmocka_unit_test(what_is_started_ahead_is_the_first_step_for_the_usual_file),
+		cmocka_unit_test(a_driver_is_started_as_its_command_says),
+		cmocka_unit_test(what_is_started_ahead_must_be_said_in_one_way),
 		cmocka_unit_test(braces_that_are_no_placeholder_are_left_alone),
 		cmocka_unit_test(two_languages_of_one_name_and_version_are_refused),
 		cmocka_unit_test(ranges_fit_the_versions_they_should),

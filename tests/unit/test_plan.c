@@ -37,6 +37,12 @@ static const char *const language_files[] = {
 	"id: gone\nname: Gone\nimage: host\nsource_file: m\nrequires: [/nowhere]\nrun: {command: "
 	"[gone]}\nhello: h\n",
 
+	"id: eager\nname: Eager\nversion: 1\nimage: host\nsource_file: main.e\nenv: {E: \"1\"}\n"
+	"warm: {until: files}\nrun: {command: [eager, \"{entry}\"]}\nhello: h\n",
+
+	"id: driven\nname: Driven\nversion: 1\nimage: host\nsource_file: main.d\nextensions: [d]\n"
+	"warm: {command: [driver], cold_env: [DRIVEN_*]}\nrun: {command: [driven, \"{files}\"]}\nhello: h\n",
+
 	"id: far\nname: Far\nimage: moon\nsource_file: m\nrun: {command: [far]}\nhello: h\n",
 };
 
@@ -583,6 +589,111 @@ static void a_refused_request_is_still_whole(void **state)
 	assert_int_equal(f->req.stdin_bytes.len, 5);
 }
 
+/* Whether the plan of what stands in the request asks for what its language starts ahead; empties the request. */
+static bool is_hot(struct fixture *f)
+{
+	bool hot;
+
+	if (plan_make(&f->req, &f->context, &f->plan, &f->err) < 0)
+		fail_msg("%s", f->err.text);
+	hot = f->plan->steps[0].hot;
+	assert_true(hot == (f->plan->warm != NULL));
+	for (size_t i = 1; i < f->plan->steps_count; i++)
+		assert_false(f->plan->steps[i].hot);
+	plan_destroy(f->plan);
+	f->plan = NULL;
+	request_clear(&f->req);
+	f->req.language = strdup("eager");
+	add_file(&f->req, "main.e", "");
+	return hot;
+}
+
+static void a_step_is_hot_when_it_is_just_what_its_language_starts_ahead(void **state)
+{
+	struct fixture *f = *state;
+
+	f->context.hot = true;
+	f->req.language = strdup("toy");
+	add_file(&f->req, "main.toy", "");
+	assert_false(is_hot(f));
+	assert_true(is_hot(f));
+	f->req.stdin_bytes = bytes("input");
+	add_file(&f->req, "other.e", "");
+	assert_true(is_hot(f));
+	add(&f->req.env, "E=1");
+	assert_true(is_hot(f));
+	add(&f->req.env, "E=2");
+	assert_false(is_hot(f));
+	add(&f->req.env, "F=1");
+	assert_false(is_hot(f));
+	add(&f->req.args, "word");
+	assert_false(is_hot(f));
+	add_file(&f->req, "other.e", "");
+	f->req.entry = strdup("other.e");
+	assert_false(is_hot(f));
+	add_step(&f->req, "run", "eager");
+	add(&f->req.steps[0].command, "main.e");
+	assert_false(is_hot(f));
+	f->context.hot = false;
+	assert_false(is_hot(f));
+}
+
+static void a_step_is_hot_with_limits_that_can_be_set_when_it_has_booted(void **state)
+{
+	static const struct {
+		enum limit_id limit;
+		int64_t value;
+		bool hot;
+	} cases[] = {
+		{ LIMIT_WALL_MS, 1000, true },		{ LIMIT_CPU_MS, 1000, true },
+		{ LIMIT_MEMORY_BYTES, 64 << 20, true }, { LIMIT_PROCESSES, 1, true },
+		{ LIMIT_FILE_BYTES, 1 << 20, true },	{ LIMIT_OPEN_FILES, 64, true },
+		{ LIMIT_STACK_BYTES, 8 << 20, false },
+	};
+	struct fixture *f = *state;
+
+	f->context.hot = true;
+	f->req.language = strdup("eager");
+	add_file(&f->req, "main.e", "");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		f->req.limits.value[cases[i].limit] = cases[i].value;
+		if (is_hot(f) != cases[i].hot)
+			fail_msg("%s", limit_table[cases[i].limit].name);
+		f->req.limits = (struct limits){ 0 };
+	}
+	/* More than it booted with cannot be had later. */
+	f->context.ceilings.value[LIMIT_OPEN_FILES] = INT64_MAX;
+	f->req.limits.value[LIMIT_OPEN_FILES] = limit_table[LIMIT_OPEN_FILES].default_ceiling + 1;
+	assert_false(is_hot(f));
+}
+
+static void a_driver_takes_what_it_need_not_know_as_it_boots(void **state)
+{
+	static const struct {
+		const char *env;
+		bool hot;
+	} cases[] = {
+		{ "A=b", true },
+		{ "DRIVEN_PATH=/x", false },
+		{ "LD_PRELOAD=x", false },
+		{ "MALLOC_CHECK_=3", false },
+		{ "GLIBC_TUNABLES=x", false },
+		{ "DRIVE=x", true },
+	};
+	struct fixture *f = *state;
+
+	f->context.hot = true;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		request_clear(&f->req);
+		f->req.language = strdup("driven");
+		add_file(&f->req, "any.d", "");
+		add(&f->req.args, "word");
+		add(&f->req.env, cases[i].env);
+		if (is_hot(f) != cases[i].hot)
+			fail_msg("%s", cases[i].env);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -607,6 +718,9 @@ int main(void)
 		T(files_must_fit_the_disk_in_whole_pages),
 		T(more_than_64_steps_are_refused),
 		T(a_refused_request_is_still_whole),
+		T(a_step_is_hot_when_it_is_just_what_its_language_starts_ahead),
+		T(a_step_is_hot_with_limits_that_can_be_set_when_it_has_booted),
+		T(a_driver_takes_what_it_need_not_know_as_it_boots),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,6 +232,25 @@ static void a_start_comes_back_as_it_was(void **state)
 	assert_string_equal(back.envp.first, "A=b");
 }
 
+static void a_driver_is_told_counts_and_strings_behind_their_length(void **state)
+{
+	static const char told[] = "\0\0\0\x0f"
+				   "3\0cc\0\0-o\0"
+				   "1\0A=b\0";
+	uint8_t payload[ROOM], message[ROOM];
+	struct wire_frame frame = example(&codecs[1], payload);
+	struct wire_start start;
+
+	assert_int_equal(wire_start_decode(&frame, &start), 0);
+	assert_int_equal(wire_driver_encode(&start, message, sizeof(message)), sizeof(told) - 1);
+	assert_memory_equal(message, told, sizeof(told) - 1);
+	for (size_t room = 0; room < sizeof(told) - 1; room++) {
+		AUTO_FREE uint8_t *exact = malloc(room ? room : 1);
+
+		assert_int_equal(wire_driver_encode(&start, exact, room), -EMSGSIZE);
+	}
+}
+
 static void a_list_that_is_not_there_is_an_empty_one(void **state)
 {
 	uint8_t payload[ROOM];
@@ -483,6 +502,7 @@ int main(void)
 		cmocka_unit_test(every_encoder_refuses_too_little_room_and_stays_within_it),
 		cmocka_unit_test(a_file_comes_back_as_it_was),
 		cmocka_unit_test(a_start_comes_back_as_it_was),
+		cmocka_unit_test(a_driver_is_told_counts_and_strings_behind_their_length),
 		cmocka_unit_test(a_list_that_is_not_there_is_an_empty_one),
 		cmocka_unit_test(a_sync_answer_comes_back_as_it_was),
 		cmocka_unit_test(an_exit_comes_back_as_it_was),
