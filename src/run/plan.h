@@ -39,7 +39,7 @@ struct plan_context {
 	const struct language_registry *languages;
 	const struct language
 		*language; /* this one, whatever the request calls it; NULL: by name and range */
-	bool hot; /* the engine has a stock of what languages start ahead: ask for it */
+	bool hot;	   /* the engine has a stock of what languages start ahead: ask for it */
 	struct limits ceilings;
 	/* The canonical name of an image ("host"), or NULL when this node has no such image. */
 	const char *(*image_find)(void *user, const char *name);

@@ -77,8 +77,8 @@ static int setup(void **state)
 
 	f->languages = language_registry_create();
 	for (size_t i = 0; i < ARRAY_LEN(language_files); i++) {
-		if (language_parse("test", (const uint8_t *)language_files[i], strlen(language_files[i]), &list,
-				   &f->err) < 0 ||
+		if (language_parse("test", (const uint8_t *)language_files[i], strlen(language_files[i]),
+				   &list, &f->err) < 0 ||
 		    language_registry_add(f->languages, &list.items[0], &f->err) < 0)
 			fail_msg("%s", f->err.text);
 		language_list_finish(&list);
