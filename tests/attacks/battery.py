@@ -143,6 +143,11 @@ class Seen:
             name: file_bytes(entry) for kind in ("created", "changed") for name, entry in changes.get(kind, {}).items()
         }
 
+    def __str__(self):
+        limit = (self.last["limit"] or {}).get("name")
+        stderr = output(self.result, "stderr")[-300:]
+        return f"step {self.last['name']} {self.last['outcome']} {limit}; stdout {self.stdout[-600:]!r}; stderr {stderr!r}"
+
     def everything(self):
         return b"\n".join([self.stdout, output(self.result, "stderr"), *self.files.values()])
 

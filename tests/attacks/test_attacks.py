@@ -77,7 +77,7 @@ def attack(server, expect, words):
     begun = time.monotonic()
     assert server.run(command("echo", "right"))["steps"][0]["stdout"] == "right\n"
     after = battery.Aftermath(runs, watch, (time.monotonic() - begun) * 1000, words)
-    wrong = [f"{condition}; stdout: {runs[-1].stdout[-600:]!r}" for condition in battery.broken_conditions(expect, after)]
+    wrong = [f"{condition}; {runs[-1]}" for condition in battery.broken_conditions(expect, after)]
     wrong += [f"answered after {run.wall_ms} ms" for run in runs if battery.answered_late(expect, run)]
     wrong += ["the secret came out" for run in runs if CANARY.encode() in run.everything()]
     left = host.processes_with(words.nonce)
