@@ -50,7 +50,8 @@ struct engine_step {
 	char *const *argv;
 	char *const *envp;
 	struct limits limits;
-	bool hot; /* in the sandbox's warm runtime, if it has one: else as any other command */
+	bool no_stdin; /* it ends at once: as stdin_eof() before anything is written */
+	bool hot;      /* in the sandbox's warm runtime, if it has one: else as any other command */
 };
 
 /* What is known of a sandbox that waits. */

@@ -27,9 +27,12 @@ static void stdin_close(struct run *run)
 void run_step_begin(struct run *run)
 {
 	const struct plan_step *plan = step_plan(run);
-	const struct engine_step step = {
-		.argv = plan->argv, .envp = plan->envp, .limits = plan->limits, .hot = plan->hot
-	};
+	const bool no_stdin = step_is_live(run) ? run->live_eof : plan->stdin_bytes.len == 0;
+	const struct engine_step step = { .argv = plan->argv,
+					  .envp = plan->envp,
+					  .limits = plan->limits,
+					  .no_stdin = no_stdin,
+					  .hot = plan->hot };
 	struct err err = ERR_INIT;
 
 	run->result->steps_count = run->step + 1;
@@ -37,14 +40,10 @@ void run_step_begin(struct run *run)
 	run->sandbox_used = true;
 	run->stdin_at = 0;
 	run->live_credit = 0;
-	run->stdin_closed = false;
+	run->stdin_closed = no_stdin;
 	run_kept_free(run);
-	if (run->engine->v->step_start(run->sb, &step, &err) < 0) {
+	if (run->engine->v->step_start(run->sb, &step, &err) < 0)
 		run_lose(run, &err);
-		return;
-	}
-	if (step_is_live(run) ? run->live_eof : plan->stdin_bytes.len == 0)
-		stdin_close(run);
 }
 
 void run_on_stdin_wanted(void *user, size_t len)

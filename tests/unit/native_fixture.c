@@ -298,12 +298,21 @@ void guest_uploading(struct fixture *fx, struct guest *g)
 	settle(fx);
 }
 
-void step_begin(struct guest *g)
+void step_begin_with(struct guest *g, const struct limits *limits)
 {
 	static char *const argv[] = { (char *)"true", NULL };
-	const struct engine_step step = { .argv = argv, .limits = some_limits() };
+	const struct engine_step step = { .argv = argv, .limits = *limits };
 
 	assert_int_equal(g->fx->engine->v->step_start(g->sb, &step, NULL), 0);
+}
+
+/* With another limit than the sandbox has, so that the keeper's answer is waited for. */
+void step_begin(struct guest *g)
+{
+	struct limits limits = some_limits();
+
+	limits.value[LIMIT_PROCESSES]++;
+	step_begin_with(g, &limits);
 }
 
 void guest_preparing(struct fixture *fx, struct guest *g)

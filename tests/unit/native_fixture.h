@@ -74,6 +74,7 @@ void guest_greeting(struct fixture *fx, struct guest *g);
 void guest_idle(struct fixture *fx, struct guest *g);
 void guest_uploading(struct fixture *fx, struct guest *g);
 void step_begin(struct guest *g);
+void step_begin_with(struct guest *g, const struct limits *limits);
 void guest_preparing(struct fixture *fx, struct guest *g);
 void guest_running(struct fixture *fx, struct guest *g);
 void exit_say(struct guest *g, const struct wire_exit *end);

@@ -397,6 +397,123 @@ static void an_engine_ends_with_sandboxes_in_every_state(void **state)
 		close(g[i].init_fd);
 }
 
+static void a_step_with_the_sandboxs_own_limits_starts_before_the_keeper_answers(void **state)
+{
+	const struct limits limits = some_limits();
+	struct guest g;
+
+	guest_idle(*state, &g);
+	step_begin_with(&g, &limits);
+	settle(*state);
+	assert_true(init_hears(&g, WIRE_START));
+	init_say(&g, WIRE_STARTED, 0, NULL, 0);
+	exit_say(&g, &(struct wire_exit){ .status = 3 });
+	keeper_answer(&g, KEEPER_STEP, 0);
+	keeper_answer(&g, KEEPER_STEP_END, 0);
+	assert_int_equal(g.told[TOLD_STEP], 1);
+	assert_int_equal(g.facts.exit_code, 3);
+	guest_finish(&g);
+}
+
+static void a_step_that_started_early_and_is_then_refused_has_failed(void **state)
+{
+	const struct limits limits = some_limits();
+	struct guest g;
+
+	guest_idle(*state, &g);
+	step_begin_with(&g, &limits);
+	settle(*state);
+	keeper_answer(&g, KEEPER_STEP, -ENOSPC);
+	assert_failed_once(&g);
+	guest_finish(&g);
+}
+
+static void a_second_step_waits_for_the_keeper_whatever_its_limits(void **state)
+{
+	const struct limits limits = some_limits();
+	struct guest g;
+
+	guest_idle(*state, &g);
+	step_begin_with(&g, &limits);
+	settle(*state);
+	keeper_answer(&g, KEEPER_STEP, 0);
+	init_say(&g, WIRE_STARTED, 0, NULL, 0);
+	exit_say(&g, &(struct wire_exit){ .status = 0 });
+	keeper_answer(&g, KEEPER_STEP_END, 0);
+	assert_true(init_hears(&g, WIRE_START));
+	step_begin_with(&g, &limits);
+	settle(*state);
+	assert_false(init_hears(&g, WIRE_START));
+	keeper_answer(&g, KEEPER_STEP, 0);
+	assert_true(init_hears(&g, WIRE_START));
+	guest_finish(&g);
+}
+
+static void adopt(struct guest *g, const struct limits *limits)
+{
+	const struct engine_sandbox_spec spec = { .image = "host", .limits = *limits };
+
+	g->told[TOLD_READY] = 0;
+	g->fx->engine->v->sandbox_adopt(g->sb, &spec, &guest_events, g);
+	assert_int_equal(g->told[TOLD_READY], 0);
+	settle(g->fx);
+}
+
+static void an_adopted_sandbox_is_ready_for_its_new_owner(void **state)
+{
+	const struct limits limits = some_limits();
+	struct guest g;
+
+	guest_idle(*state, &g);
+	adopt(&g, &limits);
+	assert_int_equal(g.told[TOLD_READY], 1);
+	guest_finish(&g);
+}
+
+static void an_adopted_sandbox_gets_its_new_size_before_it_is_ready(void **state)
+{
+	struct limits limits = some_limits();
+	struct guest g;
+
+	limits.value[LIMIT_DISK_BYTES] *= 2;
+	guest_idle(*state, &g);
+	adopt(&g, &limits);
+	assert_int_equal(g.told[TOLD_READY], 0);
+	keeper_answer(&g, KEEPER_ADOPT, 0);
+	assert_int_equal(g.told[TOLD_READY], 1);
+	guest_finish(&g);
+}
+
+static void an_adoption_that_the_keeper_refuses_fails_the_sandbox(void **state)
+{
+	struct limits limits = some_limits();
+	struct guest g;
+
+	limits.value[LIMIT_DISK_BYTES] *= 2;
+	guest_idle(*state, &g);
+	adopt(&g, &limits);
+	keeper_answer(&g, KEEPER_ADOPT, -EINVAL);
+	assert_failed_once(&g);
+	assert_int_equal(g.told[TOLD_READY], 0);
+	guest_finish(&g);
+}
+
+static void a_sandbox_that_dies_while_it_is_adopted_fails_once(void **state)
+{
+	const struct limits limits = some_limits();
+	const struct engine_sandbox_spec spec = { .image = "host", .limits = limits };
+	struct guest g;
+
+	guest_idle(*state, &g);
+	g.told[TOLD_READY] = 0;
+	g.fx->engine->v->sandbox_adopt(g.sb, &spec, &guest_events, &g);
+	keeper_tell(&g, KEEPER_EVENT_DIED, 0);
+	settle(*state);
+	assert_failed_once(&g);
+	assert_true(g.told[TOLD_READY] <= 1);
+	guest_finish(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +535,13 @@ int main(void)
 		cmocka_unit_test(a_greeting_passes_over_what_was_meant_for_another_front),
 		cmocka_unit_test(a_keeper_of_another_version_is_refused),
 		cmocka_unit_test(an_engine_ends_with_sandboxes_in_every_state),
+		with_engine(a_step_with_the_sandboxs_own_limits_starts_before_the_keeper_answers),
+		with_engine(a_step_that_started_early_and_is_then_refused_has_failed),
+		with_engine(a_second_step_waits_for_the_keeper_whatever_its_limits),
+		with_engine(an_adopted_sandbox_is_ready_for_its_new_owner),
+		with_engine(an_adopted_sandbox_gets_its_new_size_before_it_is_ready),
+		with_engine(an_adoption_that_the_keeper_refuses_fails_the_sandbox),
+		with_engine(a_sandbox_that_dies_while_it_is_adopted_fails_once),
 	};
 
 	return cmocka_run_group_tests_name("native", tests, NULL, NULL);

@@ -148,6 +148,15 @@ static const struct fake_program *program_find(const struct fake_engine *engine,
 	return NULL;
 }
 
+static void fake_stdin_eof(struct engine_sandbox *sb)
+{
+	if (!sb->process)
+		return;
+	assert(!sb->process->stdin_closed);
+	sb->process->stdin_closed = true;
+	fake_post(sb, FAKE_EVENT_INPUT);
+}
+
 static int fake_step_start(struct engine_sandbox *sb, const struct engine_step *step, struct err *err)
 {
 	struct fake_process *process;
@@ -174,6 +183,8 @@ static int fake_step_start(struct engine_sandbox *sb, const struct engine_step *
 	}
 	process->lost = fake_fault_due(sb->engine, FAKE_STEP_LOST, &process->lost_code);
 	fake_post(sb, FAKE_EVENT_START)->err = fault_err(process->lost_code, "step");
+	if (step->no_stdin)
+		fake_stdin_eof(sb);
 	return 0;
 }
 
@@ -188,15 +199,6 @@ static void fake_stdin_write(struct engine_sandbox *sb, const uint8_t *data, siz
 	event = fake_post(sb, FAKE_EVENT_INPUT);
 	event->data = fake_copy(data, len);
 	event->len = len;
-}
-
-static void fake_stdin_eof(struct engine_sandbox *sb)
-{
-	if (!sb->process)
-		return;
-	assert(!sb->process->stdin_closed);
-	sb->process->stdin_closed = true;
-	fake_post(sb, FAKE_EVENT_INPUT);
 }
 
 static void fake_step_kill(struct engine_sandbox *sb, enum step_kill reason)

@@ -226,33 +226,52 @@ void sandbox_upload(struct engine_sandbox *handle, const struct engine_file *fil
 
 /* ---- steps ---- */
 
-static void on_step_prepared(struct sandbox *sb, const struct keeper_message *reply, int fd)
+/* Everything that waited for the step to be prepared. */
+static int send_start(struct sandbox *sb)
 {
-	struct err err = ERR_INIT;
 	uint8_t reason = (uint8_t)sb->kill;
-	int r;
+	int r = outgoing_frame(&sb->out, WIRE_START, sb->start_payload, sb->start_len);
 
-	if (sb->state != SANDBOX_PREPARING)
-		return;
-	if (reply->error) {
-		sandbox_fail_with(sb, reply->error, reply->stage);
-		return;
-	}
-	sb->state = SANDBOX_RUNNING;
-	sb->started_us = uv_hrtime() / 1000;
-	r = outgoing_frame(&sb->out, WIRE_START, sb->start_payload, sb->start_len);
 	if (r == 0 && sb->stdin_eof)
 		r = outgoing_frame(&sb->out, WIRE_STDIN_EOF, NULL, 0);
 	if (r == 0 && sb->kill != STEP_KILL_NONE)
 		r = outgoing_frame(&sb->out, WIRE_KILL, &reason, 1);
 	free(sb->start_payload);
 	sb->start_payload = NULL;
-	if (r < 0) {
-		err_set(&err, r, "start a step");
-		sandbox_fail(sb, &err);
+	sb->state = SANDBOX_RUNNING;
+	sb->started_us = uv_hrtime() / 1000;
+	if (r == 0)
+		sandbox_write(sb);
+	return r;
+}
+
+static void on_step_prepared(struct sandbox *sb, const struct keeper_message *reply, int fd)
+{
+	bool waits = sb->state == SANDBOX_PREPARING;
+	int r = reply->error;
+
+	/* One that was started ahead may have ended; then STEP_END is refused too, and says so. */
+	if (!waits && sb->state != SANDBOX_RUNNING)
 		return;
+	if (r == 0 && waits)
+		r = send_start(sb);
+	if (r < 0)
+		sandbox_fail_with(sb, r, reply->error ? reply->stage : "start a step");
+}
+
+/*
+ * Whether the step may start before the keeper has answered: its group is there, with these limits, since the sandbox
+ * was made. The request is in the keeper's queue by then, so the deadline is as certain as ever.
+ */
+static bool is_prepared(const struct sandbox *sb, const struct limits *limits)
+{
+	static const enum limit_id held[] = { LIMIT_MEMORY_BYTES, LIMIT_PROCESSES, LIMIT_CPU_PERCENT };
+
+	for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
+		if (sb->made_with.value[held[i]] != limits->value[held[i]])
+			return false;
 	}
-	sandbox_write(sb);
+	return sb->step == 1;
 }
 
 uint32_t sandbox_start_flags(const struct native_host *host)
@@ -268,20 +287,18 @@ uint32_t sandbox_start_flags(const struct native_host *host)
 static int encode_start(struct sandbox *sb, const struct engine_step *step, struct err *err)
 {
 	uint32_t flags = sandbox_start_flags(&sb->native->host);
-	uint8_t *payload = malloc(WIRE_TO_INIT_MAX), *fitting;
+	uint8_t *payload = sb->native->encode;
 	int64_t len;
 
-	if (!payload)
-		return err_set(err, -ENOMEM, "start a step");
 	flags |= step->hot && sb->hot ? WIRE_START_HOT : 0;
 	len = wire_start_encode(sb->step, flags, &step->limits, step->argv, step->envp, payload,
 				WIRE_TO_INIT_MAX);
-	if (len < 0) {
-		free(payload);
+	if (len < 0)
 		return err_set(err, -E2BIG, "the command's arguments and environment together");
-	}
-	fitting = realloc(payload, (size_t)len);
-	sb->start_payload = fitting ? fitting : payload;
+	sb->start_payload = malloc((size_t)len);
+	if (!sb->start_payload)
+		return err_set(err, -ENOMEM, "start a step");
+	memcpy(sb->start_payload, payload, (size_t)len);
 	sb->start_len = (size_t)len;
 	return 0;
 }
@@ -310,14 +327,17 @@ int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *
 	sb->limits = step->limits;
 	sb->hot = false;
 	sb->kill = STEP_KILL_NONE;
-	sb->stdin_eof = false;
+	sb->stdin_eof = step->no_stdin;
 	sb->seen[0] = sb->seen[1] = 0;
 	sb->started = false;
 	sb->stdin_credit = 0;
 	memset(&sb->exit, 0, sizeof(sb->exit));
 	sb->state = SANDBOX_PREPARING;
 	patience_progress(sb);
-	return 0;
+	if (!is_prepared(sb, &step->limits))
+		return 0;
+	r = send_start(sb);
+	return r < 0 ? err_set(err, r, "start a step") : 0;
 }
 
 void sandbox_stdin_write(struct engine_sandbox *handle, const uint8_t *data, size_t len)
@@ -449,17 +469,15 @@ void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_
 		.total_bytes = spec->total_bytes,
 		.files = spec->files,
 	};
-	uint8_t *payload;
-	int64_t len = -1;
+	uint8_t *payload = sb->native->encode;
+	int64_t len;
 
 	if (sb->state == SANDBOX_DEAD) {
 		sb->collect_pending = true;
 		sandbox_tell_pending(sb);
 		return;
 	}
-	payload = malloc(WIRE_TO_INIT_MAX);
-	if (payload)
-		len = wire_collect_encode(&what, spec->globs, payload, WIRE_TO_INIT_MAX);
+	len = wire_collect_encode(&what, spec->globs, payload, WIRE_TO_INIT_MAX);
 	if (len < 0 || outgoing_frame(&sb->out, WIRE_COLLECT, payload, (size_t)len) < 0) {
 		sb->state = SANDBOX_DEAD;
 		sb->files_lost = true;
@@ -473,7 +491,6 @@ void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_
 		sb->file_left = 0;
 		sandbox_write(sb);
 	}
-	free(payload);
 }
 
 /* ---- what the keeper tells ---- */

@@ -112,16 +112,11 @@ static int send_warm(struct sandbox *sb)
 {
 	const struct engine_warm *warm = sb->warm;
 	uint32_t flags = sandbox_start_flags(&sb->native->host) | (warm->driver ? WIRE_START_DRIVER : 0);
-	uint8_t *payload = malloc(WIRE_TO_INIT_MAX);
+	uint8_t *payload = sb->native->encode;
 	int64_t len;
-	int r;
 
-	if (!payload)
-		return -ENOMEM;
 	len = wire_start_encode(1, flags, &warm->limits, warm->argv, warm->envp, payload, WIRE_TO_INIT_MAX);
-	r = len < 0 ? (int)len : outgoing_frame(&sb->out, WIRE_WARM, payload, (size_t)len);
-	free(payload);
-	return r;
+	return len < 0 ? (int)len : outgoing_frame(&sb->out, WIRE_WARM, payload, (size_t)len);
 }
 
 void sandbox_greeted(struct sandbox *sb)
