@@ -30,6 +30,7 @@ struct slot {
 	uint32_t tag;	/* of the CREATE to answer */
 	pid_t pid;
 	int pid_fd, sync_fd;
+	int net_fd;   /* its network namespace, when that can be used again; else -1 */
 	int disk_fd;  /* context of its scratch, to give it another size */
 	int front_fd; /* the host's end of init's socket, until it is handed over */
 	struct cgroup_box box;
@@ -49,6 +50,14 @@ struct idmap {
 	uint64_t uid_base, uid_count, gid_base;
 };
 
+#define NETNS_STOCK_MAX 256
+
+struct netns_stock {
+	int fd[NETNS_STOCK_MAX];
+	unsigned count;
+	int own_fd; /* the keeper's own; -1: none is used again */
+};
+
 struct keeper {
 	struct keeper_settings settings;
 	bool privileged;
@@ -58,6 +67,7 @@ struct keeper {
 	bool overlay; /* can be mounted here; else images are bound */
 	int epoll_fd, signal_fd, socket_fd;
 	int init_fd, config_fd; /* sealed memfds: init's program and its configuration */
+	struct netns_stock netns;
 	struct slot *slots;
 	uint32_t slots_count, next_slot;
 	struct slot *active;
@@ -113,6 +123,15 @@ void idmap_find(struct idmap *map);
 /* Writes the maps of a child that is in a new user namespace. */
 [[nodiscard]] int idmap_write_root(pid_t pid, uint64_t supervisor, uint64_t user, struct err *err);
 [[nodiscard]] int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, struct err *err);
+
+/* netns.c: network namespaces that had a sandbox, for the next ones. */
+void netns_open(struct netns_stock *stock, bool privileged);
+/* One that is empty, the caller's; -1: none is there. */
+int netns_take(struct netns_stock *stock);
+/* That of a process, to be kept over its end; -1: cannot be. */
+int netns_of(const struct netns_stock *stock, pid_t pid);
+/* Of a sandbox whose processes are all dead. Takes the descriptor, which may be -1. */
+void netns_give_back(struct netns_stock *stock, int fd);
 
 /* prepare.c: what all sandboxes share, made once. */
 [[nodiscard]] int prepare_shared(struct keeper *k, struct err *err);

@@ -230,7 +230,7 @@ static int allocate_slots(struct keeper *k, struct err *err)
 		return err_set(err, -ENOMEM, "slots");
 	for (uint32_t i = 0; i < k->slots_count; i++) {
 		k->slots[i].pid_fd = k->slots[i].sync_fd = -1;
-		k->slots[i].front_fd = k->slots[i].disk_fd = -1;
+		k->slots[i].front_fd = k->slots[i].disk_fd = k->slots[i].net_fd = -1;
 		k->slots[i].box = CGROUP_BOX_NONE;
 	}
 	return 0;
@@ -288,6 +288,7 @@ static int start(struct keeper *k, char **argv, struct err *err)
 		r = allocate_slots(k, err);
 	if (r == 0)
 		r = open_loop(k, err);
+	netns_open(&k->netns, k->privileged);
 	if (r == 0 && k->privileged)
 		r = keeper_confine(err);
 	if (r < 0)

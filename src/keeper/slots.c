@@ -129,6 +129,7 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 		.supervisor = (uid_t)supervisor,
 		.init_fd = k->init_fd,
 		.config_fd = k->config_fd,
+		.net_fd = slot->net_fd,
 		.cgroup_fd = k->cgroups.version == 2 ? slot->box.fd[0] : -1,
 	};
 }
@@ -136,8 +137,8 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 static pid_t clone_setup(struct keeper *k, struct slot *slot, const struct setup *setup)
 {
 	struct clone_args args = {
-		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-			 CLONE_PIDFD | (k->privileged ? 0 : CLONE_NEWUSER),
+		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
+			 (setup->net_fd < 0 ? CLONE_NEWNET : 0) | (k->privileged ? 0 : CLONE_NEWUSER),
 		.pidfd = (uint64_t)(uintptr_t)&slot->pid_fd,
 		.exit_signal = SIGCHLD,
 	};
@@ -180,6 +181,9 @@ static int start_child(struct keeper *k, struct slot *slot, const struct keeper_
 		return err_set(err, -errno, "make the sync socket");
 	}
 	slot->sync_fd = sync[0];
+	/* A loopback that was up has state, in counters and caches: such a namespace is nobody's second one. */
+	if (!(request->flags & KEEPER_FLAG_LOOPBACK))
+		slot->net_fd = netns_take(&k->netns);
 	fill_setup(k, slot, request, &setup);
 	setup.sync_fd = sync[1];
 	setup.socket_fd = wire[1];
@@ -189,6 +193,8 @@ static int start_child(struct keeper *k, struct slot *slot, const struct keeper_
 	if (r < 0)
 		return err_set(err, r, "clone a sandbox");
 	slot->pid = r;
+	if (slot->net_fd < 0 && !(request->flags & KEEPER_FLAG_LOOPBACK))
+		slot->net_fd = netns_of(&k->netns, slot->pid);
 	r = keeper_watch(k, slot->pid_fd, WATCH_PID, slot_number(k, slot));
 	if (r == 0)
 		r = keeper_watch(k, slot->sync_fd, WATCH_SYNC, slot_number(k, slot));
@@ -207,7 +213,8 @@ static void release(struct keeper *k, struct slot *slot)
 		close(slot->front_fd);
 	if (slot->disk_fd >= 0)
 		close(slot->disk_fd);
-	slot->front_fd = slot->disk_fd = -1;
+	netns_give_back(&k->netns, slot->net_fd);
+	slot->front_fd = slot->disk_fd = slot->net_fd = -1;
 	set_active(k, slot, false);
 	slot->state = SLOT_FREE;
 	slot->pid = 0;
@@ -240,7 +247,7 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct e
 	slot->epoch = k->epoch;
 	slot->tag = request->tag;
 	slot->pid = 0;
-	slot->pid_fd = slot->sync_fd = slot->front_fd = slot->disk_fd = -1;
+	slot->pid_fd = slot->sync_fd = slot->front_fd = slot->disk_fd = slot->net_fd = -1;
 	slot->limits = request->limits;
 	slot->expected = slot->reaped = slot->cpu_told = slot->oom_told = false;
 	slot->deadline_us = keeper_now_us() + SETUP_PATIENCE_US;

@@ -30,6 +30,7 @@ const char *setup_stage_name(unsigned stage)
 		[SETUP_START] = "start",
 		[SETUP_DEATH_SIGNAL] = "tie its life to the keeper's",
 		[SETUP_SESSION] = "make a session",
+		[SETUP_NETWORK] = "enter its network namespace",
 		[SETUP_HOST_PROC] = "open /proc",
 		[SETUP_MOUNT] = "mount",
 		[SETUP_DISK] = "hand over the scratch",
@@ -275,6 +276,8 @@ _Noreturn void setup_child(const struct setup *setup)
 
 	prepare_process(setup);
 	wait_for_keeper(setup);
+	if (setup->net_fd >= 0 && setns(setup->net_fd, CLONE_NEWNET) < 0)
+		fail(setup, SETUP_NETWORK, errno, NULL);
 	proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc_fd < 0)
 		fail(setup, SETUP_HOST_PROC, errno, NULL);

@@ -18,6 +18,7 @@ enum setup_stage {
 	SETUP_START,
 	SETUP_DEATH_SIGNAL,
 	SETUP_SESSION,
+	SETUP_NETWORK,
 	SETUP_HOST_PROC,
 	SETUP_MOUNT, /* `what` tells the operation */
 	SETUP_DISK,
@@ -56,6 +57,7 @@ struct setup {
 	bool single_uid; /* rootless without a uid range: init keeps its capabilities by the ambient set */
 	bool loopback;
 	uid_t supervisor;
+	int net_fd; /* network namespace to enter; -1: it was cloned into a new one */
 	int sync_fd, init_fd, config_fd, socket_fd, cgroup_fd; /* cgroup_fd -1: none */
 };
 

@@ -24,6 +24,7 @@ static void arrange(struct keeper *k, struct slot *slots)
 					  .sync_fd = -1,
 					  .front_fd = -1,
 					  .disk_fd = -1,
+					  .net_fd = -1,
 					  .box = CGROUP_BOX_NONE };
 	*k = (struct keeper){ .slots = slots,
 			      .slots_count = SLOTS,

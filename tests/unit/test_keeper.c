@@ -70,6 +70,8 @@ static void arrange(struct fixture *fx, enum slot_state state)
 					      .pid_fd = -1,
 					      .sync_fd = -1,
 					      .front_fd = -1,
+					      .disk_fd = -1,
+					      .net_fd = -1,
 					      .box = CGROUP_BOX_NONE };
 		fx->k.live += fx->slots[i].state != SLOT_FREE;
 	}
