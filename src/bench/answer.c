@@ -118,7 +118,7 @@ static int head_read(const char *data, const char *end, struct head *ret)
 
 int answer_find(const char *data, size_t len, struct answer *ret)
 {
-	const char *blank = memmem(data, len, "\r\n\r\n", 4), *body, *end;
+	const char *blank = len > 0 ? memmem(data, len, "\r\n\r\n", 4) : NULL, *body, *end;
 	struct answer answer;
 	struct head head;
 	int r;

@@ -20,6 +20,8 @@ struct post_subject {
 	post_check_fn check;
 	void *user;
 	struct buf received;
+	char *mark; /* in the request, where its number goes; or NULL */
+	uint64_t number;
 	int fd;
 };
 
@@ -133,6 +135,18 @@ static int request_send(struct post_subject *p, struct err *err)
 	return 0;
 }
 
+/* Digits instead of the mark. */
+static void request_number(struct post_subject *p)
+{
+	char digits[sizeof(POST_MARK)];
+
+	if (!p->mark)
+		return;
+	snprintf(digits, sizeof(digits), "%0*llu", (int)sizeof(POST_MARK) - 1,
+		 (unsigned long long)p->number++);
+	memcpy(p->mark, digits, sizeof(POST_MARK) - 1);
+}
+
 static int answer_receive(struct post_subject *p, struct answer *ret, struct err *err)
 {
 	int r;
@@ -181,6 +195,7 @@ static int post_once(struct subject *subject, uint64_t *ret_ns, struct err *err)
 			return err_wrap(err, r, "%s", subject->name);
 		p->fd = r;
 	}
+	request_number(p);
 	begin = clock_ns();
 	r = request_send(p, err);
 	if (r >= 0)
@@ -211,6 +226,7 @@ static const struct subject_vtable post_vtable = { .once = post_once, .destroy =
 int post_create(const char *name, const struct post_options *options, struct subject **ret, struct err *err)
 {
 	struct post_subject *p = calloc(1, sizeof(*p));
+	struct timespec now;
 	int r;
 
 	if (!p)
@@ -228,6 +244,10 @@ int post_create(const char *name, const struct post_options *options, struct sub
 		post_destroy(&p->subject);
 		return r;
 	}
+	/* Since 1970: another process's numbers are others, too. */
+	clock_gettime(CLOCK_REALTIME, &now);
+	p->number = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+	p->mark = memmem(p->target.request, p->target.request_len, POST_MARK, sizeof(POST_MARK) - 1);
 	*ret = &p->subject;
 	return 0;
 }

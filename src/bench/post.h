@@ -12,6 +12,12 @@
 /* The time of one answer starts with its request's first byte and ends with its own last one. */
 typedef int (*post_check_fn)(void *user, const char *body, size_t len, struct err *err);
 
+/*
+ * Where this stands in a body, each request has a number of the same length that no other had: a program with it in a
+ * comment is never one that was compiled before. Only its first place is looked for.
+ */
+#define POST_MARK "KILN-BENCH-RUN-NUMBER"
+
 struct post_options {
 	const char *url; /* "http://host[:port]/path" */
 	const char *body;

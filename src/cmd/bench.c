@@ -78,6 +78,10 @@ static const char bench_text[] =
 	"executed by "
 	"one.\n"
 	"\n"
+	"In a FILE for --request or --post, the first KILN-BENCH-RUN-NUMBER becomes another number in each "
+	"single run, "
+	"so that no\ncache knows it.\n"
+	"\n"
 	"Exit status: 0, 2 for bad usage, 1 when the job failed or it was interrupted.\n";
 
 struct bench_args {

@@ -79,6 +79,13 @@ def test_peers_are_measured_beside_it_and_one_that_fails_is_named(cli):
     assert "exit code 3" in subject(document, "broken")["failed"]
 
 
+def test_a_marked_request_is_another_one_each_time(cli):
+    program = "import sys\nnumber = 'KILN-BENCH-RUN-NUMBER'\nsys.exit(not number.isdigit())\n"
+    request = cli.write("marked.json", json.dumps({"language": "python", "files": {"main.py": program}}))
+    document = report(cli, *FEW, *NO_RATES, "--no-bare", "--request", request)
+    assert_percentiles(subject(document, "kiln"), 12)
+
+
 def test_its_own_server_has_the_settings_given_and_is_asked_with_its_token(cli):
     document = report(cli, *FEW, *NO_RATES, "--tokens", "me=a-long-enough-secret")
     assert_percentiles(subject(document, "kiln"), 12)
