@@ -1,0 +1,90 @@
+"""What /proc and the cgroups say of a server: processes, memory, descriptors, mounts."""
+
+import os
+from pathlib import Path
+
+
+def read(path):
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def children():
+    """Pid → its children's pids, of all processes."""
+    table = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        fields = read(f"/proc/{name}/stat").rpartition(")")[2].split()
+        if fields:
+            table.setdefault(int(fields[1]), []).append(int(name))
+    return table
+
+
+def descendants(pid):
+    table, found, todo = children(), [], [pid]
+    while todo:
+        below = table.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def status_number(pid, field):
+    """A number of /proc/PID/status; kB become bytes; 0 when it is gone."""
+    for line in read(f"/proc/{pid}/status").splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            words = value.split()
+            return int(words[0]) * (1024 if words[1:] == ["kB"] else 1)
+    return 0
+
+
+def pss_bytes(pid):
+    """Its share of memory: what it shares with n others counts one nth."""
+    for line in read(f"/proc/{pid}/smaps_rollup").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def is_init(pid):
+    """PID 1 of a pid namespace below this one."""
+    for line in read(f"/proc/{pid}/status").splitlines():
+        if line.startswith("NSpid:"):
+            numbers = line.split()[1:]
+            return len(numbers) > 1 and numbers[-1] == "1"
+    return False
+
+
+def descriptors(pid):
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0
+
+
+def mounts():
+    return len(read("/proc/self/mountinfo").splitlines())
+
+
+def cgroups(pid):
+    """Those that the server with this main process made, by the name that it gives them."""
+    return sum(f"kiln-{pid}-" in path for path, _, _ in os.walk("/sys/fs/cgroup"))
+
+
+def memory():
+    """/proc/meminfo in bytes."""
+    table = {}
+    for line in read("/proc/meminfo").splitlines():
+        name, _, value = line.partition(":")
+        table[name] = int(value.split()[0]) * 1024
+    return table
+
+
+def kernel_bytes():
+    """What the kernel itself holds for processes, mounts and cgroups."""
+    table = memory()
+    return sum(table.get(name, 0) for name in ("Slab", "KernelStack", "PageTables", "Percpu"))
