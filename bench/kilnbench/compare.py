@@ -56,7 +56,10 @@ def job_measure(job, ready, options):
     words, left_out = [], {}
     for peer in ready:
         try:
-            words += peers_of.as_option(peer.name, peer.command(job))
+            how = peer.command(job)
+            if isinstance(how, list):
+                peers_of.quiet(*how)
+            words += peers_of.as_option(peer.name, how)
         except (Unmeasured, OSError) as why:
             left_out[peer.name] = str(why)
     with request_file(kiln_request(job)) as path:

@@ -302,9 +302,7 @@ def wait_for(url, server, log):
 
 
 def all_peers(go_judge=None, piston=None):
-    # crun does not know version 1 and 2 of cgroups beside each other.
-    hybrid = ["--cgroup-manager=disabled"] if os.path.exists("/sys/fs/cgroup/unified") else []
-    return [Bubblewrap(), Nsjail(), Isolate(), Oci("crun", *hybrid), Oci("runc"), Oci("runsc", *RUNSC), GoJudge(go_judge), Piston(piston),
+    return [Bubblewrap(), Nsjail(), Isolate(), Oci("crun"), Oci("runc"), Oci("runsc", *RUNSC), GoJudge(go_judge), Piston(piston),
             Docker("docker exec", warm=True), Docker("docker run"), Docker("docker gVisor", runtime="runsc")]
 
 
