@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#define CACHE_ENTRIES 8192
+
 static const struct http_route routes[] = {
 	{ "POST", "/v1/runs", HTTP_AUTH_BEARER, api_handle_runs },
 	{ "GET", "/v1/languages", HTTP_AUTH_BEARER, api_handle_languages },
@@ -39,6 +41,8 @@ int api_create(const struct api_options *options, struct api **ret, struct err *
 	api->began_us = api_now_us();
 	r = queue_create((unsigned)options->config->parallel, (unsigned)options->config->queue, &api->queue,
 			 err);
+	if (r == 0 && options->config->cache_bytes > 0)
+		r = cache_create((size_t)options->config->cache_bytes, CACHE_ENTRIES, &api->cache, err);
 	if (r == 0)
 		r = api_metrics_init(&api->metrics, err);
 	if (r < 0) {
@@ -47,6 +51,15 @@ int api_create(const struct api_options *options, struct api **ret, struct err *
 	}
 	*ret = api;
 	return 0;
+}
+
+struct run_options api_run_options(const struct api *api, const char *tenant, uint64_t queue_us)
+{
+	return (struct run_options){
+		.queue_us = queue_us,
+		.cache = api->cache,
+		.cache_scope = api->options.config->cache_shared ? NULL : tenant,
+	};
 }
 
 void api_set_server(struct api *api, const struct http_server *server)
@@ -73,6 +86,7 @@ void api_destroy(struct api *api)
 	api->queue = NULL;
 	while (api->runs)
 		api_run_destroy(api->runs);
+	cache_destroy(api->cache);
 	api_metrics_finish(&api->metrics);
 	free(api);
 }

@@ -5,10 +5,12 @@
 #define KILN_API_API_PRIV_H
 
 #include "api/api.h"
+#include "cache/cache.h"
 #include "obs/metrics.h"
 #include "run/plan.h"
 #include "run/queue.h"
 #include "run/result.h"
+#include "run/run.h"
 
 struct api_run;
 
@@ -26,12 +28,14 @@ struct api_metrics {
 	struct metric *running, *waiting, *sandboxes, *pool_waiting, *pool_making, *pool_memory, *pool_taken,
 		*pool_missed, *healthy;
 	struct metric *answers[6];
+	struct metric *cache_hits, *cache_misses, *cache_evictions, *cache_bytes, *cache_entries;
 	struct metric *connections, *connections_accepted, *connections_refused, *timeouts, *body_bytes;
 };
 
 struct api {
 	struct api_options options;
 	struct queue *queue;
+	struct cache *cache; /* of compile steps; NULL: switched off */
 	struct api_metrics metrics;
 	const struct http_server *server;
 	struct api_run *runs; /* doubly linked */
@@ -51,6 +55,9 @@ void api_run_destroy(struct api_run *run);
  */
 [[nodiscard]] int api_request_read(const struct http_request *request, struct run_request *ret,
 				   struct err *err);
+
+/* What a run of this tenant needs beside its plan. The tenant's name is borrowed. */
+struct run_options api_run_options(const struct api *api, const char *tenant, uint64_t queue_us);
 
 int api_metrics_init(struct api_metrics *metrics, struct err *err);
 void api_metrics_finish(struct api_metrics *metrics);

@@ -51,6 +51,22 @@ static void init_runs(struct api_metrics *m)
 	m->healthy = metrics_gauge(r, "kiln_engine_healthy", "1 while sandboxes can be made.", NULL);
 }
 
+static void init_cache(struct api_metrics *m)
+{
+	struct metrics *r = m->registry;
+
+	m->cache_hits =
+		metrics_counter(r, "kiln_cache_hits_total", "Compile steps that need not be run.", NULL);
+	m->cache_misses = metrics_counter(r, "kiln_cache_misses_total",
+					  "Compile steps that the cache did not have.", NULL);
+	m->cache_evictions =
+		metrics_counter(r, "kiln_cache_evictions_total", "Results that made room for others.", NULL);
+	m->cache_bytes =
+		metrics_gauge(r, "kiln_cache_bytes", "Memory that results of compile steps take.", NULL);
+	m->cache_entries =
+		metrics_gauge(r, "kiln_cache_entries", "Results of compile steps in the cache.", NULL);
+}
+
 static void init_http(struct api_metrics *m)
 {
 	static const char *const classes[6] = { NULL, "1xx", "2xx", "3xx", "4xx", "5xx" };
@@ -78,6 +94,7 @@ int api_metrics_init(struct api_metrics *metrics, struct err *err)
 	if (!metrics->registry)
 		return err_set(err, -ENOMEM, "create the metrics");
 	init_runs(metrics);
+	init_cache(metrics);
 	init_http(metrics);
 	return 0;
 }
@@ -111,6 +128,21 @@ static void fetch_pool(struct api *api)
 	metric_set(m->pool_missed, (double)totals.missed);
 }
 
+static void fetch_cache(const struct api *api)
+{
+	const struct api_metrics *m = &api->metrics;
+	struct cache_stats stats;
+
+	if (!api->cache)
+		return;
+	stats = cache_stats(api->cache);
+	metric_set(m->cache_hits, (double)stats.hits);
+	metric_set(m->cache_misses, (double)stats.misses);
+	metric_set(m->cache_evictions, (double)stats.evictions);
+	metric_set(m->cache_bytes, (double)stats.bytes);
+	metric_set(m->cache_entries, (double)stats.entries);
+}
+
 static void fetch(struct api *api)
 {
 	struct api_metrics *m = &api->metrics;
@@ -124,6 +156,7 @@ static void fetch(struct api *api)
 	metric_set(m->sandboxes, (double)engine->v->sandbox_count(engine));
 	metric_set(m->healthy, engine->v->healthy(engine, why, sizeof(why)));
 	fetch_pool(api);
+	fetch_cache(api);
 	if (!api->server)
 		return;
 	http_server_stats(api->server, &http);

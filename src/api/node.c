@@ -64,6 +64,19 @@ static json_t *queue_to_json(const struct api *api)
 			 (json_int_t)api->options.config->queue);
 }
 
+static json_t *cache_to_json(const struct api *api)
+{
+	struct cache_stats stats = { 0 };
+
+	if (api->cache)
+		stats = cache_stats(api->cache);
+	return json_pack("{s:I, s:b, s:I, s:I, s:I, s:I, s:I}", "max_bytes",
+			 (json_int_t)api->options.config->cache_bytes, "shared",
+			 api->options.config->cache_shared, "bytes", (json_int_t)stats.bytes, "entries",
+			 (json_int_t)stats.entries, "hits", (json_int_t)stats.hits, "misses",
+			 (json_int_t)stats.misses, "evictions", (json_int_t)stats.evictions);
+}
+
 static json_t *host_to_json(const struct api *api)
 {
 	struct api_node_facts facts = { 0 };
@@ -107,11 +120,11 @@ void api_handle_node(struct http_request *request, void *user)
 	json_int_t uptime_ms = (json_int_t)((api_now_us() - api->began_us) / 1000);
 
 	http_respond_json(request, 200,
-			  json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}", "version",
+			  json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}", "version",
 				    KILN_VERSION, "engine", engine_to_json(engine), "host", host_to_json(api),
 				    "enforced", limit_names(unenforced, true), "unenforced",
 				    limit_names(unenforced, false), "ceilings",
 				    ceilings(&api->options.config->ceilings), "pools", pools_to_json(api),
-				    "queue", queue_to_json(api), "draining", queue_is_draining(api->queue),
+				    "queue", queue_to_json(api), "cache", cache_to_json(api), "draining", queue_is_draining(api->queue),
 				    "uptime_ms", uptime_ms));
 }

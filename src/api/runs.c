@@ -141,7 +141,8 @@ static void say_not_started(struct api_run *run, struct err *err)
 static void run_begin(struct api_run *run)
 {
 	static const struct run_events events = { .done = on_done };
-	const struct run_options options = { .queue_us = api_now_us() - run->entered_us };
+	const struct run_options options =
+		api_run_options(run->api, run->tenant, api_now_us() - run->entered_us);
 	struct err err = ERR_INIT;
 
 	if (run_start(run->api->options.engine, TAKE_PTR(run->plan), &options, &events, run, &run->run,

@@ -44,6 +44,8 @@ struct config {
 	int64_t idle_ms;	   /* a connection without traffic is closed; default 60 s */
 	int64_t header_ms;	   /* request line and headers must be complete by then; default 20 s */
 	int64_t drain_ms;	   /* after SIGTERM running runs get this long; default 150 s */
+	int64_t cache_bytes;	   /* memory for what compile steps made; 0: none; default 128 MiB */
+	bool cache_shared;	   /* what one tenant compiled serves others; default no */
 	struct limits ceilings;
 };
 

@@ -169,6 +169,23 @@ const struct setting config_settings[] = {
 	  .max = 24 * HOUR_MS,
 	  .fallback = "150s",
 	  .help = "After SIGTERM the runs under way get this long to end" },
+	{ .name = "cache_bytes",
+	  .type = SETTING_NUMBER,
+	  .quantity = QUANTITY_BYTES,
+	  .offset = AT(cache_bytes),
+	  .min = 0,
+	  .max = 1LL << 40,
+	  .fallback = "128MiB",
+	  .help = "Memory for what compile steps made, so that the same program is not compiled twice; 0 "
+		  "switches it "
+		  "off" },
+	{ .name = "cache_shared",
+	  .type = SETTING_SWITCH,
+	  .offset = AT(cache_shared),
+	  .fallback = "false",
+	  .help = "What was compiled for one tenant serves the others too; they can then tell by the time it "
+		  "takes what "
+		  "others have compiled" },
 	CEILING(WALL_MS, "wall_ms"),
 	CEILING(CPU_MS, "cpu_ms"),
 	CEILING(MEMORY_BYTES, "memory_bytes"),

@@ -44,6 +44,8 @@ struct engine_file {
 	size_t len;
 	uint32_t mode;
 	bool is_dir;
+	uint64_t
+		stamp; /* 0: an upload; else what a snapshot collected, put back: its place in the order of times, from 1 */
 };
 
 struct engine_step {
@@ -63,12 +65,18 @@ struct engine_idle {
 enum engine_collect {
 	ENGINE_COLLECT_CHANGES, /* files created, changed and deleted since the upload */
 	ENGINE_COLLECT_KEEP,	/* files that match a glob, whole, however they came to be */
+	/*
+	 * All that steps left, so that files with a stamp behind the same uploads make another sandbox the same: each file
+	 * created or changed, whole, and each folder, behind what is in it. Fails where it is more than that: links, other
+	 * kinds of files, files deleted, or left outside of /sandbox, and what does not fit into the bounds.
+	 */
+	ENGINE_COLLECT_SNAPSHOT,
 };
 
 struct engine_collect_spec {
 	enum engine_collect kind;
 	char *const *globs;  /* NULL: all */
-	uint64_t file_bytes; /* larger ones are cut (CHANGES) or fail the collection (KEEP) */
+	uint64_t file_bytes; /* larger ones are cut (CHANGES) or fail the collection (the others) */
 	uint64_t total_bytes;
 	uint32_t files;
 };
@@ -86,6 +94,8 @@ struct engine_collected {
 	uint64_t size;	  /* in the sandbox */
 	uint32_t mode;
 	bool truncated;
+	bool is_dir;	     /* of a snapshot */
+	uint64_t age_ns;     /* of a snapshot: how much later it was written than the newest upload */
 	uint8_t omit_reason; /* enum wire_omit, of omitted ones */
 };
 
@@ -105,7 +115,7 @@ struct engine_events {
 	/* One collected file, its content in `file_data` calls until size (or the cut) is reached, then the next. */
 	void (*file)(void *user, const struct engine_collected *file);
 	void (*file_data)(void *user, const uint8_t *data, size_t len);
-	/* The end of a collection; err not NULL: KEEP could not keep everything, and why. */
+	/* The end of a collection; err not NULL: KEEP or SNAPSHOT could not keep everything, and why. */
 	void (*collected)(void *user, const struct err *err);
 	/* The engine lost the sandbox. */
 	void (*failed)(void *user, const struct err *err);

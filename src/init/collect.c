@@ -29,6 +29,11 @@ struct walk {
 	uint32_t error; /* errno for COLLECT_END */
 };
 
+static bool is_snapshot(const struct walk *w)
+{
+	return w->what->kind == WIRE_COLLECT_SNAPSHOT;
+}
+
 static void report(struct walk *w, const struct wire_collected *file)
 {
 	uint8_t payload[WIRE_PATH_MAX + 32];
@@ -43,6 +48,10 @@ static void omit(struct walk *w, enum wire_omit reason, uint64_t size)
 		.change = WIRE_OMITTED, .omit = (uint8_t)reason, .size = size, .path = w->path
 	};
 
+	if (is_snapshot(w)) {
+		w->error = ENOTSUP;
+		return;
+	}
 	if (w->what->kind == WIRE_COLLECT_KEEP && reason != WIRE_OMIT_NOT_REGULAR)
 		w->error = EFBIG;
 	report(w, &file);
@@ -97,11 +106,26 @@ static int hash_file(int fd, uint64_t *ret)
 /* False: the file is as it was uploaded. The user cannot set ctime, so an untouched one is not even read. */
 static bool is_changed(const struct uploaded *was, int fd, const struct stat *st)
 {
-	int64_t ctime_ns = st->st_ctim.tv_sec * 1000000000ll + st->st_ctim.tv_nsec;
 	uint64_t hash;
 
-	if (st->st_ino == was->inode && ctime_ns == was->ctime_ns)
+	if (st->st_ino == was->inode && time_ns(&st->st_ctim) == was->ctime_ns)
 		return false;
+	if ((uint64_t)st->st_size != was->size || (st->st_mode & 07777) != was->mode)
+		return true;
+	return hash_file(fd, &hash) < 0 || hash != was->hash;
+}
+
+/*
+ * False: not even its times are other than after the upload. Older kernels keep times in ticks of milliseconds, within
+ * which a quick step may have written: so the content is looked at in any case.
+ */
+static bool is_touched(const struct uploaded *was, int fd, const struct stat *st)
+{
+	uint64_t hash;
+
+	if (st->st_ino != was->inode || time_ns(&st->st_ctim) != was->ctime_ns ||
+	    time_ns(&st->st_mtim) != was->mtime_ns)
+		return true;
 	if ((uint64_t)st->st_size != was->size || (st->st_mode & 07777) != was->mode)
 		return true;
 	return hash_file(fd, &hash) < 0 || hash != was->hash;
@@ -138,11 +162,15 @@ static void send_file(struct walk *w, int fd, const struct stat *st, enum wire_c
 		.size = (uint64_t)st->st_size,
 		.path = w->path,
 	};
-	bool keep = w->what->kind == WIRE_COLLECT_KEEP;
+	bool whole = w->what->kind != WIRE_COLLECT_CHANGES;
 
+	if (is_snapshot(w) && !snapshot_holds(w->init, fd, st, &file.age_ns)) {
+		omit(w, WIRE_OMIT_NOT_REGULAR, file.size);
+		return;
+	}
 	file.sent = file.size;
 	if (file.size > w->what->file_bytes) {
-		if (keep) {
+		if (whole) {
 			omit(w, WIRE_OMIT_TOO_LARGE, file.size);
 			return;
 		}
@@ -163,12 +191,38 @@ static void send_file(struct walk *w, int fd, const struct stat *st, enum wire_c
 	send_content(w, fd, file.sent);
 }
 
+/* A folder of a snapshot, when all that is in it has been told. One that was not touched since the uploads is not. */
+static void send_dir(struct walk *w, int fd)
+{
+	struct uploaded *was = find_uploaded(w);
+	struct wire_collected file = { .change = WIRE_CREATED, .is_dir = true, .path = w->path };
+	struct stat st;
+
+	if (was)
+		was->seen = was->is_dir;
+	if (fstat(fd, &st) < 0) {
+		omit(w, WIRE_OMIT_UNREADABLE, 0);
+		return;
+	}
+	if (time_ns(&st.st_ctim) < w->init->uploads.newest_ns)
+		return;
+	file.mode = st.st_mode & 07777;
+	if (w->sent_files >= w->what->files || !snapshot_holds(w->init, fd, &st, &file.age_ns)) {
+		omit(w, WIRE_OMIT_TOO_MANY, 0);
+		return;
+	}
+	w->sent_files++;
+	report(w, &file);
+}
+
 static void visit_file(struct walk *w, int dir_fd, const char *name)
 {
 	struct uploaded *was = find_uploaded(w);
 	struct stat st;
 	int fd;
 
+	if (was && was->is_dir)
+		was = NULL;
 	if (was)
 		was->seen = true;
 	if (!wanted(w))
@@ -180,7 +234,7 @@ static void visit_file(struct walk *w, int dir_fd, const char *name)
 		send_file(w, fd, &st, WIRE_CREATED);
 	else if (!was)
 		send_file(w, fd, &st, WIRE_CREATED);
-	else if (is_changed(was, fd, &st))
+	else if (is_snapshot(w) ? is_touched(was, fd, &st) : is_changed(was, fd, &st))
 		send_file(w, fd, &st, WIRE_CHANGED);
 	if (fd >= 0)
 		close(fd);
@@ -191,7 +245,9 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The names in a folder, sorted; *ret_count of them, each freed by the caller. Stops at what may still be visited. */
+/*
+ * The names in a folder, sorted; *ret_count of them, each freed by the caller. Stops at what may still be visited.
+ */
 static char **list_names(DIR *dir, uint32_t most, size_t *ret_count)
 {
 	char **names = NULL;
@@ -272,11 +328,13 @@ static void visit_dir(struct walk *w, int fd, unsigned depth)
 	}
 	names = list_names(dir, COLLECT_VISIT_MAX - w->visited, &count);
 	for (size_t i = 0; i < count; i++) {
-		if (w->visited < COLLECT_VISIT_MAX)
+		if (w->visited < COLLECT_VISIT_MAX && !(w->error && is_snapshot(w)))
 			visit(w, dirfd(dir), names[i], depth);
 		free(names[i]);
 	}
 	free(names);
+	if (is_snapshot(w) && w->path_len && !w->error)
+		send_dir(w, dirfd(dir));
 	closedir(dir);
 }
 
@@ -287,12 +345,27 @@ static void report_deleted(struct walk *w)
 	for (size_t i = 0; i < up->count; i++) {
 		struct wire_collected file = { .change = WIRE_DELETED, .path = up->items[i].path };
 
-		if (up->items[i].seen)
+		if (up->items[i].seen || up->items[i].is_dir)
 			continue;
 		memcpy(w->path, up->items[i].path, strlen(up->items[i].path) + 1);
 		if (wanted(w))
 			report(w, &file);
 	}
+}
+
+/* A snapshot is files put back over the uploads: it cannot take one away, nor reach outside. */
+static bool is_whole(const struct walk *w)
+{
+	const struct uploads *up = &w->init->uploads;
+	struct stat st;
+
+	for (size_t i = 0; i < up->count; i++) {
+		if (!up->items[i].seen)
+			return false;
+	}
+	if (fstat(w->init->sandbox_fd, &st) < 0 || st.st_mode != w->init->sandbox_mode)
+		return false;
+	return snapshot_is_all();
 }
 
 void collect(struct init *init, const struct wire_collect *what)
@@ -313,6 +386,8 @@ void collect(struct init *init, const struct wire_collect *what)
 	fd = openat(init->sandbox_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		visit_dir(&walk, fd, 0);
+	if (is_snapshot(&walk) && !walk.error && (fd < 0 || !is_whole(&walk)))
+		walk.error = ENOTSUP;
 	setfsuid(user);
 	if (walk.visited >= COLLECT_VISIT_MAX) {
 		memcpy(walk.path, ".", 2); /* all the rest of the folder */

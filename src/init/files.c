@@ -4,6 +4,9 @@
  *
  * Every path is resolved beneath /sandbox by openat2 without following a link: before the first step nobody
  * else is alive in here, later (sessions) somebody may have left links behind.
+ *
+ * A file with a stamp is no upload but what a snapshot of another sandbox holds. It is not remembered as uploaded, so that a
+ * later collection tells it as created or changed, and it is given a modification time in the order of the stamps.
  */
 #include "init/init_priv.h"
 
@@ -14,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static int open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
@@ -86,6 +90,11 @@ uint64_t hash_add(uint64_t hash, const uint8_t *data, size_t len)
 	return hash;
 }
 
+int64_t time_ns(const struct timespec *t)
+{
+	return t->tv_sec * 1000000000ll + t->tv_nsec;
+}
+
 static int remember(struct uploads *up, const struct stat *st)
 {
 	struct uploaded *item;
@@ -101,17 +110,68 @@ static int remember(struct uploads *up, const struct stat *st)
 		up->room = room;
 	}
 	item = &up->items[up->count];
-	item->path = strdup(up->path);
+	*item = (struct uploaded){
+		.path = strdup(up->path),
+		.is_dir = S_ISDIR(st->st_mode),
+		.hash = up->hash,
+		.size = (uint64_t)st->st_size,
+		.inode = st->st_ino,
+		.ctime_ns = time_ns(&st->st_ctim),
+		.mtime_ns = time_ns(&st->st_mtim),
+		.mode = st->st_mode & 07777,
+	};
 	if (!item->path)
 		return -ENOMEM;
-	item->hash = up->hash;
-	item->size = (uint64_t)st->st_size;
-	item->inode = st->st_ino;
-	item->ctime_ns = st->st_ctim.tv_sec * 1000000000ll + st->st_ctim.tv_nsec;
-	item->mode = st->st_mode & 07777;
-	item->seen = false;
+	if (!item->is_dir && item->mtime_ns > up->newest_ns)
+		up->newest_ns = item->mtime_ns;
 	up->count++;
 	return 0;
+}
+
+/* All stamps count from one moment, which no upload is later than. */
+static void restore_begin(struct uploads *up)
+{
+	struct timespec now;
+
+	if (up->restore_ns)
+		return;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	up->restore_ns = time_ns(&now) > up->newest_ns ? time_ns(&now) : up->newest_ns;
+}
+
+/* Gives what is put back its permissions and its place among the modification times. */
+static int restore_finish(const struct uploads *up, int fd, mode_t mode, uint64_t stamp)
+{
+	int64_t at = up->restore_ns + (int64_t)stamp - 1;
+	const struct timespec times[2] = {
+		{ .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = at / 1000000000, .tv_nsec = at % 1000000000 },
+	};
+
+	return fchmod(fd, mode) < 0 || futimens(fd, times) < 0 ? -errno : 0;
+}
+
+/*
+ * A file that a step had changed is put back as a new one: by its inode a collection knows that it is not the upload,
+ * were it all done within one tick of the clock of times.
+ */
+static int restore_remove(int dir_fd, char *path)
+{
+	char *slash = strrchr(path, '/');
+	int parent_fd = -1, r = 0;
+
+	if (slash) {
+		*slash = '\0';
+		parent_fd = open_beneath(dir_fd, path, O_PATH | O_DIRECTORY, 0);
+		*slash = '/';
+		if (parent_fd < 0)
+			return -errno;
+	}
+	if (unlinkat(slash ? parent_fd : dir_fd, slash ? slash + 1 : path, 0) < 0 && errno != ENOENT)
+		r = -errno;
+	if (parent_fd >= 0)
+		close(parent_fd);
+	return r;
 }
 
 static void finish_file(struct init *init)
@@ -122,9 +182,11 @@ static void finish_file(struct init *init)
 
 	if (up->fd < 0)
 		return;
-	if (fchmod(up->fd, up->mode) < 0 || fstat(up->fd, &st) < 0)
+	if (up->stamp)
+		r = restore_finish(up, up->fd, up->mode, up->stamp);
+	else if (fchmod(up->fd, up->mode) < 0 || fstat(up->fd, &st) < 0)
 		r = -errno;
-	if (r == 0)
+	else
 		r = remember(up, &st);
 	if (r < 0)
 		fail(init, up->path, -r);
@@ -134,7 +196,9 @@ static void finish_file(struct init *init)
 
 static void begin_dir(struct init *init, char *path, mode_t mode)
 {
+	struct uploads *up = &init->uploads;
 	int r = make_dirs(init->sandbox_fd, path, true);
+	struct stat st;
 	int fd;
 
 	if (r < 0) {
@@ -142,8 +206,16 @@ static void begin_dir(struct init *init, char *path, mode_t mode)
 		return;
 	}
 	fd = open_beneath(init->sandbox_fd, path, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0 || fchmod(fd, mode | 0700) < 0)
-		fail(init, path, errno);
+	if (fd < 0)
+		r = -errno;
+	else if (up->stamp)
+		r = restore_finish(up, fd, mode, up->stamp);
+	else if (fchmod(fd, mode | 0700) < 0 || fstat(fd, &st) < 0)
+		r = -errno;
+	else
+		r = remember(up, &st);
+	if (r < 0)
+		fail(init, path, -r);
 	if (fd >= 0)
 		close(fd);
 }
@@ -157,6 +229,9 @@ void files_begin(struct init *init, const struct wire_file *file)
 	if (up->left || len == 0 || len >= sizeof(up->path))
 		_exit(1);
 	memcpy(up->path, file->path, len + 1);
+	up->stamp = file->stamp;
+	if (up->stamp)
+		restore_begin(up);
 	if (file->is_dir) {
 		begin_dir(init, up->path, file->mode);
 		return;
@@ -166,6 +241,8 @@ void files_begin(struct init *init, const struct wire_file *file)
 	up->mode = file->mode;
 	up->hash = HASH_START;
 	r = make_dirs(init->sandbox_fd, up->path, false);
+	if (r == 0 && up->stamp)
+		r = restore_remove(init->sandbox_fd, up->path);
 	if (r == 0) {
 		up->fd = open_beneath(init->sandbox_fd, up->path,
 				      O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY, 0600);
@@ -216,5 +293,6 @@ void files_synced(struct init *init)
 	len = wire_synced_encode(&synced, payload, sizeof(payload));
 	out_frame(init, WIRE_SYNCED, 0, payload, (uint32_t)len);
 	up->error = 0;
+	up->restore_ns = 0;
 	up->error_path[0] = '\0';
 }

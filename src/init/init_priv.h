@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #define OUT_BUFFER_SIZE	  (256u * 1024)
@@ -22,13 +23,14 @@
 #define COLLECT_DEPTH_MAX 64
 #define COLLECT_VISIT_MAX 50000u
 
-/* One regular file that the host sent, as it was when it was in place. */
+/* One file or folder that the host sent, as it was when it was in place. Of a folder only the path counts. */
 struct uploaded {
 	char *path;
+	bool is_dir;
 	uint64_t hash; /* FNV-1a of the content */
 	uint64_t size;
 	ino_t inode;
-	int64_t ctime_ns;
+	int64_t ctime_ns, mtime_ns;
 	mode_t mode;
 	bool seen; /* during a collection */
 };
@@ -36,7 +38,9 @@ struct uploaded {
 struct uploads {
 	struct uploaded *items;
 	size_t count, room;
-	uint32_t error; /* errno of the first failure */
+	int64_t newest_ns;  /* modification time of the newest of them */
+	int64_t restore_ns; /* that of stamp 1, while a snapshot is put back; else 0 */
+	uint32_t error;	    /* errno of the first failure */
 	char error_path[WIRE_PATH_MAX];
 	/* The file being written. */
 	int fd;
@@ -44,6 +48,7 @@ struct uploads {
 	uint64_t hash;
 	char path[WIRE_PATH_MAX];
 	mode_t mode;
+	uint64_t stamp;
 };
 
 struct stdin_queue {
@@ -120,6 +125,7 @@ struct init {
 	size_t in_len;
 	uint8_t out[OUT_BUFFER_SIZE];
 	size_t out_start, out_len;
+	mode_t sandbox_mode; /* of /sandbox itself, before any step */
 	struct uploads uploads;
 	struct step step;
 	struct warm warm;
@@ -144,8 +150,18 @@ void files_synced(struct init *init);
 uint64_t hash_add(uint64_t hash, const uint8_t *data, size_t len);
 #define HASH_START 14695981039346656037ull
 
+int64_t time_ns(const struct timespec *t);
+
 /* collect.c */
 void collect(struct init *init, const struct wire_collect *what);
+
+/*
+ * snapshot.c: what of a sandbox can be put back into another one. True when that is all there is to a file or folder that
+ * the user made: plain permissions, one name, no attributes, written between the uploads and now; with how long after them.
+ */
+bool snapshot_holds(const struct init *init, int fd, const struct stat *st, uint64_t *ret_age_ns);
+/* True when outside of /sandbox the user left nothing, folders apart. */
+bool snapshot_is_all(void);
 
 /* landlock.c */
 #define LANDLOCK_NONE	 (-1) /* not in this kernel */

@@ -204,6 +204,7 @@ int main(void)
 {
 	static struct init init; /* a megabyte of buffers of which an idle sandbox touches nothing */
 	uint8_t version[4];
+	struct stat st;
 	sigset_t all;
 
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -220,8 +221,9 @@ int main(void)
 	init.landlock_fd = LANDLOCK_UNKNOWN;
 	init.warm.process = LAUNCHED_NONE;
 	init.step.error_fd = init.step.stdin_fd = init.step.output_fd[0] = init.step.output_fd[1] = -1;
-	if (init.sandbox_fd < 0 || init.signal_fd < 0)
+	if (init.sandbox_fd < 0 || init.signal_fd < 0 || fstat(init.sandbox_fd, &st) < 0)
 		_exit(1);
+	init.sandbox_mode = st.st_mode;
 	/* Files and pipes that init makes are the user's. */
 	setfsgid(init.config->payload_gid);
 	setfsuid(init.config->payload_uid);

@@ -459,6 +459,7 @@ static void take_bytes(struct run_plan *plan, struct run_request *req)
 	plan->collect = req->collect;
 	plan->collect_globs = TAKE_PTR(req->collect_globs);
 	plan->network_loopback = req->network_loopback;
+	plan->no_cache = req->no_cache;
 }
 
 static int write_plan(struct draft *draft, struct err *err)
@@ -477,6 +478,8 @@ static int write_plan(struct draft *draft, struct err *err)
 		r = req->steps_count > 0 ? write_request_steps(draft, err) : write_language_steps(draft, err);
 	if (r == 0 && draft->language)
 		r = copy_text(&draft->plan->language, draft->language->id, err);
+	if (r == 0 && draft->language)
+		r = copy_text(&draft->plan->language_version, draft->language->version, err);
 	if (r < 0)
 		return r;
 	plan_limits_share_disk(draft->plan->steps, draft->plan->steps_count);
@@ -529,5 +532,6 @@ void plan_destroy(struct run_plan *plan)
 	free(plan->steps);
 	strv_free(plan->collect_globs);
 	free(plan->language);
+	free(plan->language_version);
 	free(plan);
 }

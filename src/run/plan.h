@@ -24,6 +24,7 @@ struct plan_step {
 
 struct run_plan {
 	char *language;			/* id, or NULL for an image run */
+	char *language_version;		/* as the registry has it, or NULL */
 	const struct engine_warm *warm; /* of the first sandbox; NULL: none; the registry's */
 	struct run_file *files;
 	size_t files_count;
@@ -32,6 +33,7 @@ struct run_plan {
 	enum collect_mode collect;
 	char **collect_globs;
 	bool network_loopback;
+	bool no_cache; /* the request wants every step to be run */
 };
 
 /* What plan_make() asks of its surroundings. */

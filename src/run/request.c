@@ -113,6 +113,7 @@ static const struct field run_fields[] = {
 	{ "tests", refuse_not_supported, 0 },
 	{ "traffic_light", refuse_not_supported, 0 },
 	{ "network", read_network, 0 },
+	{ "cache", read_cache, 0 },
 };
 
 static const struct path language_path = { .key = "language" };

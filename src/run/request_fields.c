@@ -444,3 +444,13 @@ int read_network(struct reader *r, const json_t *v, const struct path *p, void *
 				      "must be \"none\" or \"loopback\"");
 	return 0;
 }
+
+int read_cache(struct reader *r, const json_t *v, const struct path *p, void *run_request)
+{
+	struct run_request *req = run_request;
+
+	if (!json_is_boolean(v))
+		return request_refuse_type(r->err, p, v, "true or false");
+	req->no_cache = json_is_false(v);
+	return 0;
+}

@@ -112,6 +112,8 @@ static json_t *step_to_json(const struct step_result *step)
 	put_number(&o, "memory_peak_bytes", step->facts.memory_peak_bytes);
 	put_number(&o, "processes_peak", step->facts.processes_peak);
 	put(&o, "limit", limit_to_json(&step->verdict));
+	if (step->cached)
+		put(&o, "cached", json_true());
 	if (step->error)
 		put_string(&o, "error", step->error);
 	if (step->verdict.outcome != RUN_OK) {

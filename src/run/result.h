@@ -17,6 +17,7 @@ struct step_result {
 	struct buf out; /* what was kept of stdout: at most output_bytes */
 	struct buf err; /* of stderr */
 	bool out_truncated, err_truncated;
+	bool cached; /* it was not run: all this is what was seen when the same step was */
 	char *error; /* of engine_error or a step that could not start: one sentence, or NULL */
 };
 

@@ -2,6 +2,7 @@
  * How it works: a run is a chain of calls to the engine, each answered by one event that makes the next call:
  *
  *   sandbox_create → ready → upload → uploaded → step_start → step_ended → (next step, or)
+ *       → collect(SNAPSHOT) → collected → (as before; a compile step that is to be cached, see run_cache.c)
  *       → collect(KEEP) → collected → sandbox_create … (the next step wants a fresh sandbox)
  *       → collect(CHANGES) → collected → done
  *
@@ -63,6 +64,7 @@ void run_finish(struct run *run, enum run_outcome outcome)
 	struct run_result *result = run->result;
 
 	steps_trim(run);
+	run_cache_forget(run);
 	result->outcome = run->cancelled ? RUN_CANCELLED : outcome;
 	result->timing.total_us = run->options.queue_us + now_us() - run->began_us;
 	run_sandbox_release(run);
@@ -76,7 +78,7 @@ void run_lose(struct run *run, const struct err *err)
 	struct step_result *step = &run->result->steps[run->step];
 
 	/* While collecting, the step has ended and its verdict stands; only the run as a whole failed. */
-	if (run->state != RUN_STATE_COLLECT) {
+	if (run->state != RUN_STATE_COLLECT && run->state != RUN_STATE_SNAPSHOT) {
 		run->result->steps_count = run->step + 1;
 		step->facts.engine_failed = true;
 		step->verdict = (struct verdict){ .outcome = RUN_ENGINE_ERROR, .limit = -1 };
@@ -108,19 +110,28 @@ void run_refuse_files(struct run *run, enum limit_id limit, const struct err *er
 	run_finish(run, strcmp(plan->name, "compile") == 0 ? RUN_COMPILE_FAILED : step->verdict.outcome);
 }
 
+static void files_in_place(struct run *run)
+{
+	if (run->cached)
+		run_cache_replay(run);
+	else
+		run_step_begin(run);
+}
+
 static void upload_begin(struct run *run)
 {
 	bool fresh = run->step > 0;
 	const struct run_file *files = fresh ? run->kept : run->plan->files;
 	size_t count = fresh ? run->kept_count : run->plan->files_count;
+	size_t cached = run->cached ? run->cached->files_count : 0;
 	struct err err = ERR_INIT;
 
-	if (count == 0) {
-		run_step_begin(run);
+	if (count + cached == 0) {
+		files_in_place(run);
 		return;
 	}
 	run->state = RUN_STATE_UPLOAD;
-	run->uploads = calloc(count, sizeof(*run->uploads));
+	run->uploads = calloc(count + cached, sizeof(*run->uploads));
 	if (!run->uploads) {
 		err_set(&err, -ENOMEM, "uploading %zu files", count);
 		run_lose(run, &err);
@@ -135,7 +146,19 @@ static void upload_begin(struct run *run)
 			.is_dir = files[i].is_dir,
 		};
 	}
-	run->engine->v->upload(run->sb, run->uploads, count);
+	for (size_t i = 0; i < cached; i++) {
+		const struct cache_file *file = &run->cached->files[i];
+
+		run->uploads[count + i] = (struct engine_file){
+			.name = file->name,
+			.data = file->data,
+			.len = file->len,
+			.mode = file->mode,
+			.is_dir = file->is_dir,
+			.stamp = file->stamp,
+		};
+	}
+	run->engine->v->upload(run->sb, run->uploads, count + cached);
 }
 
 static void on_ready(void *user)
@@ -149,6 +172,16 @@ static void on_ready(void *user)
 		upload_begin(run);
 }
 
+/* The sandbox of a run in which nothing has happened yet is changed for another. */
+static void start_over(struct run *run)
+{
+	struct err err = ERR_INIT;
+
+	run_sandbox_release(run);
+	if (run_sandbox_acquire(run, &err) < 0)
+		run_lose(run, &err);
+}
+
 static void on_uploaded(void *user, const struct err *err)
 {
 	struct run *run = user;
@@ -158,12 +191,15 @@ static void on_uploaded(void *user, const struct err *err)
 	run->uploads = NULL;
 	if (run->cancelled)
 		run_finish(run, RUN_CANCELLED);
-	else if (err && (err->code == -ENOSPC || err->code == -ENOMEM))
+	else if (err && run->cached) {
+		run_cache_forget(run);
+		start_over(run);
+	} else if (err && (err->code == -ENOSPC || err->code == -ENOMEM))
 		run_refuse_files(run, err->code == -ENOSPC ? LIMIT_DISK_BYTES : LIMIT_MEMORY_BYTES, err);
 	else if (err)
 		run_lose(run, err);
 	else
-		run_step_begin(run);
+		files_in_place(run);
 }
 
 /* Nothing of the user's has happened in a sandbox that no step began in: another one may serve as well, once. */
@@ -172,14 +208,16 @@ static void on_failed(void *user, const struct err *why)
 	struct run *run = user;
 	struct err err = *why;
 
+	if (run->state == RUN_STATE_SNAPSHOT && run_step_is_end(run)) {
+		run_snapshot_end(run, false); /* which is all that is lost with it */
+		return;
+	}
 	if (run->cancelled || run->sandbox_used || run->retried) {
 		run_lose(run, &err);
 		return;
 	}
 	run->retried = true;
-	run_sandbox_release(run);
-	if (run_sandbox_acquire(run, &err) < 0)
-		run_lose(run, &err);
+	start_over(run);
 }
 
 static const struct engine_events engine_events = {
@@ -201,7 +239,7 @@ int run_sandbox_acquire(struct run *run, struct err *err)
 		.image = step->image,
 		.limits = step->limits,
 		.loopback = run->plan->network_loopback,
-		.warm = run->step == 0 ? run->plan->warm : NULL,
+		.warm = run->step == 0 && !run->cached ? run->plan->warm : NULL,
 	};
 
 	run->state = RUN_STATE_ACQUIRE;
@@ -292,6 +330,8 @@ int run_start(struct engine *engine, struct run_plan *plan, const struct run_opt
 	if (r == 0)
 		r = step_names(run, err);
 	if (r == 0)
+		run_cache_look(run);
+	if (r == 0)
 		r = run_sandbox_acquire(run, err);
 	if (r < 0) {
 		run_destroy(run);
@@ -315,7 +355,10 @@ void run_destroy(struct run *run)
 {
 	if (!run)
 		return;
+	if (run->ret_destroyed)
+		*run->ret_destroyed = true;
 	run_sandbox_release(run);
+	run_cache_forget(run);
 	run_kept_free(run);
 	run_gather_finish(&run->gather);
 	if (run->result)

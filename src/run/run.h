@@ -5,6 +5,7 @@
 #ifndef KILN_RUN_RUN_H
 #define KILN_RUN_RUN_H
 
+#include "cache/cache.h"
 #include "engine/engine.h"
 #include "run/plan.h"
 #include "run/result.h"
@@ -21,8 +22,10 @@ struct run_events {
 };
 
 struct run_options {
-	bool live_stdin;   /* stdin of the last step comes through run_stdin_write() instead of the plan */
-	uint64_t queue_us; /* how long the request waited before; for `timing` */
+	bool live_stdin;     /* stdin of the last step comes through run_stdin_write() instead of the plan */
+	uint64_t queue_us;   /* how long the request waited before; for `timing` */
+	struct cache *cache; /* of compile steps, which must outlive the run; NULL: none */
+	const char *cache_scope; /* whose results this run may be given; needed during run_start() only */
 };
 
 /*

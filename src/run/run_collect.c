@@ -70,7 +70,9 @@ void run_on_file(void *user, const struct engine_collected *file)
 {
 	struct run *run = user;
 
-	if (run->gather_error == 0)
+	if (run->state == RUN_STATE_SNAPSHOT)
+		run_snapshot_file(run, file);
+	else if (run->gather_error == 0)
 		run->gather_error = run_gather_file(&run->gather, file);
 }
 
@@ -78,7 +80,9 @@ void run_on_file_data(void *user, const uint8_t *data, size_t len)
 {
 	struct run *run = user;
 
-	if (run->gather_error == 0)
+	if (run->state == RUN_STATE_SNAPSHOT)
+		run_snapshot_data(run, data, len);
+	else if (run->gather_error == 0)
 		run->gather_error = run_gather_data(&run->gather, data, len);
 }
 
@@ -131,10 +135,12 @@ void run_on_collected(void *user, const struct err *engine_err)
 	struct err err = ERR_INIT;
 
 	run->result->timing.collect_us += run_phase_us(run);
-	if (run->gather_error == 0)
+	if (run->state != RUN_STATE_SNAPSHOT && run->gather_error == 0)
 		run->gather_error = run_gather_end(&run->gather);
 	if (run->cancelled) {
 		run_finish(run, RUN_CANCELLED);
+	} else if (run->state == RUN_STATE_SNAPSHOT) {
+		run_snapshot_end(run, !engine_err);
 	} else if (run->state == RUN_STATE_KEEP) {
 		collected_keep(run, engine_err);
 	} else if (engine_err || run->gather_error < 0) {

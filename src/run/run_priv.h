@@ -1,6 +1,6 @@
 /*
- * The state of a run, shared by run.c (sandboxes and the order of things), run_step.c (one step) and
- * run_collect.c (what is fetched from a sandbox). See run.c for how they play together.
+ * The state of a run, shared by run.c (sandboxes and the order of things), run_step.c (one step), run_collect.c (what
+ * is fetched from a sandbox) and run_cache.c (a step that is not run). See run.c for how they play together.
  */
 #ifndef KILN_RUN_RUN_PRIV_H
 #define KILN_RUN_RUN_PRIV_H
@@ -9,11 +9,12 @@
 #include "run/run_gather.h"
 
 enum run_state {
-	RUN_STATE_ACQUIRE, /* waits for `ready` */
-	RUN_STATE_UPLOAD,  /* for `uploaded` */
-	RUN_STATE_STEP,	   /* for `step_ended` */
-	RUN_STATE_KEEP,	   /* for `collected`, and then the next sandbox */
-	RUN_STATE_COLLECT, /* for `collected`, and then the end */
+	RUN_STATE_ACQUIRE,  /* waits for `ready` */
+	RUN_STATE_UPLOAD,   /* for `uploaded` */
+	RUN_STATE_STEP,	    /* for `step_ended` */
+	RUN_STATE_SNAPSHOT, /* for `collected`, and then what would come next without it */
+	RUN_STATE_KEEP,	    /* for `collected`, and then the next sandbox */
+	RUN_STATE_COLLECT,  /* for `collected`, and then the end */
 	RUN_STATE_DONE,
 };
 
@@ -38,6 +39,12 @@ struct run {
 	size_t live_credit;
 	bool stdin_closed, live_eof;
 	uint64_t began_us, phase_us;
+	/* The first step and the cache: */
+	struct cache_key cache_key;
+	bool cacheable;			  /* it has a key, and is to be kept when it ends well */
+	const struct cache_entry *cached; /* what it once left, lent until it is put back; or NULL */
+	struct cache_draft *draft;	  /* what it left, while that is fetched; or NULL */
+	bool *ret_destroyed;		  /* set by run_destroy(), for who must know after a callback */
 };
 
 /* Microseconds since the last call or run_phase_begin(). */
@@ -61,9 +68,23 @@ int run_sandbox_acquire(struct run *run, struct err *err);
 
 /* run_step.c */
 void run_step_begin(struct run *run);
+/* What follows on a step that is over: the next step, a collection, or the end. */
+void run_step_follow(struct run *run);
+/* True when the sandbox is of no more use after this step, if it ended well. */
+bool run_step_is_end(const struct run *run);
 void run_on_output(void *user, int stream, const uint8_t *data, size_t len);
 void run_on_stdin_wanted(void *user, size_t len);
 void run_on_step_ended(void *user, const struct step_facts *facts, const struct err *err);
+
+/* run_cache.c */
+void run_cache_look(struct run *run);	     /* finds run->cached */
+void run_cache_forget(struct run *run);	     /* ends all use of the cache */
+void run_cache_replay(struct run *run);	     /* tells the cached step as if it had just been run */
+bool run_cache_wants(const struct run *run); /* the step that ended is to be kept */
+void run_snapshot_begin(struct run *run);
+void run_snapshot_file(struct run *run, const struct engine_collected *file);
+void run_snapshot_data(struct run *run, const uint8_t *data, size_t len);
+void run_snapshot_end(struct run *run, bool whole);
 
 /* run_collect.c */
 void run_collect_begin(struct run *run);

@@ -142,14 +142,15 @@ static void step_record(struct run *run, const struct step_facts *facts, const s
 	run->result->timing.exec_us += facts->wall_us;
 }
 
-void run_on_step_ended(void *user, const struct step_facts *facts, const struct err *err)
+bool run_step_is_end(const struct run *run)
 {
-	struct run *run = user;
-	enum run_outcome outcome;
+	return run->step + 1 == run->plan->steps_count && run->plan->collect == COLLECT_NONE;
+}
 
-	step_record(run, facts, err);
-	outcome = run_outcome_of(run);
-	run_phase_begin(run);
+void run_step_follow(struct run *run)
+{
+	enum run_outcome outcome = run_outcome_of(run);
+
 	if (outcome == RUN_OK && run->step + 1 < run->plan->steps_count && !run->cancelled) {
 		run->step++;
 		if (step_plan(run)->fresh)
@@ -161,4 +162,16 @@ void run_on_step_ended(void *user, const struct step_facts *facts, const struct 
 	} else {
 		run_finish(run, outcome);
 	}
+}
+
+void run_on_step_ended(void *user, const struct step_facts *facts, const struct err *err)
+{
+	struct run *run = user;
+
+	step_record(run, facts, err);
+	run_phase_begin(run);
+	if (run_cache_wants(run))
+		run_snapshot_begin(run);
+	else
+		run_step_follow(run);
 }

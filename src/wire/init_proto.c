@@ -89,6 +89,7 @@ int64_t wire_file_encode(const struct wire_file *file, uint8_t *to, size_t room)
 	wire_put_uint(&w, file->mode, 4);
 	wire_put_uint(&w, file->is_dir, 1);
 	wire_put_uint(&w, file->size, 8);
+	wire_put_uint(&w, file->stamp, 8);
 	wire_put_string(&w, file->path);
 	return writer_length(&w, to);
 }
@@ -102,8 +103,10 @@ int wire_file_decode(const struct wire_frame *frame, struct wire_file *ret)
 	is_dir = wire_get_uint(&r, 1);
 	ret->is_dir = is_dir != 0;
 	ret->size = wire_get_uint(&r, 8);
+	ret->stamp = wire_get_uint(&r, 8);
 	ret->path = wire_get_string(&r);
-	if (is_dir > 1 || (is_dir && ret->size) || ret->mode > 0777 || ret->size > INT64_MAX)
+	if (is_dir > 1 || (is_dir && ret->size) || ret->mode > 0777 || ret->size > INT64_MAX ||
+	    ret->stamp > WIRE_STAMP_MAX)
 		return -EPROTO;
 	return reader_end(&r);
 }
@@ -247,7 +250,7 @@ int wire_collect_decode(const struct wire_frame *frame, struct wire_collect *ret
 	ret->total_bytes = wire_get_uint(&r, 8);
 	ret->files = (uint32_t)wire_get_uint(&r, 4);
 	get_strings(&r, &ret->globs);
-	if (ret->kind > WIRE_COLLECT_KEEP)
+	if (ret->kind > WIRE_COLLECT_SNAPSHOT)
 		return -EPROTO;
 	return reader_end(&r);
 }
@@ -259,9 +262,11 @@ int64_t wire_collected_encode(const struct wire_collected *file, uint8_t *to, si
 	wire_put_uint(&w, file->change, 1);
 	wire_put_uint(&w, file->omit, 1);
 	wire_put_uint(&w, file->truncated, 1);
+	wire_put_uint(&w, file->is_dir, 1);
 	wire_put_uint(&w, file->mode, 4);
 	wire_put_uint(&w, file->size, 8);
 	wire_put_uint(&w, file->sent, 8);
+	wire_put_uint(&w, file->age_ns, 8);
 	wire_put_string(&w, file->path);
 	return writer_length(&w, to);
 }
@@ -269,18 +274,22 @@ int64_t wire_collected_encode(const struct wire_collected *file, uint8_t *to, si
 int wire_collected_decode(const struct wire_frame *frame, struct wire_collected *ret)
 {
 	struct wire_reader r = READER(frame);
-	uint64_t truncated;
+	uint64_t truncated, is_dir;
 
 	ret->change = (uint8_t)wire_get_uint(&r, 1);
 	ret->omit = (uint8_t)wire_get_uint(&r, 1);
 	truncated = wire_get_uint(&r, 1);
 	ret->truncated = truncated != 0;
+	is_dir = wire_get_uint(&r, 1);
+	ret->is_dir = is_dir != 0;
 	ret->mode = (uint32_t)wire_get_uint(&r, 4);
 	ret->size = wire_get_uint(&r, 8);
 	ret->sent = wire_get_uint(&r, 8);
+	ret->age_ns = wire_get_uint(&r, 8);
 	ret->path = wire_get_string(&r);
 	if (ret->change >= WIRE_CHANGE_COUNT || ret->omit >= WIRE_OMIT_COUNT || truncated > 1 ||
-	    ret->mode > 07777 || ret->sent > ret->size || (ret->change >= WIRE_DELETED && ret->sent))
+	    ret->mode > 07777 || ret->sent > ret->size || (ret->change >= WIRE_DELETED && ret->sent) ||
+	    is_dir > 1 || (is_dir && ret->size))
 		return -EPROTO;
 	return reader_end(&r);
 }

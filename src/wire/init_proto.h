@@ -11,6 +11,8 @@
  * Life of a sandbox on this wire (H: host, I: init):
  *   I HELLO · H (FILE DATA*)* SYNC · I SYNCED · H START · I STARTED, STDOUT/STDERR*, STDIN_CREDIT* · I EXIT
  *   … further START … · H COLLECT · I (COLLECTED DATA*)* COLLECT_END · the host closes.
+ * What a snapshot collected can be put back into another sandbox by FILE frames with a stamp, behind the same uploads: the
+ * files then have the same order of modification times, and a later collection tells the same changes.
  * KILL may come at any time; one that meets no running step does nothing.
  *
  * A step may be started ahead: H WARM · I WARMED, once, before the first START, among uploads or before them; a
@@ -42,6 +44,7 @@
 #define WIRE_STDIN_WINDOW  (256u * 1024) /* bytes of stdin that init will hold */
 #define WIRE_PATH_MAX	   4096u
 #define WIRE_COLLECTED_MAX (100u * 1000) /* files and omissions told in one collection */
+#define WIRE_STAMP_MAX	   1000000u	 /* of a file that is put back; nanoseconds, too */
 
 enum wire_type {
 	/* host to init */
@@ -86,7 +89,9 @@ void wire_header_put(uint8_t header[WIRE_HEADER_SIZE], uint8_t type, uint8_t str
 struct wire_file {
 	uint32_t mode; /* permission bits */
 	bool is_dir;
-	uint64_t size;	  /* bytes that follow in DATA frames */
+	uint64_t size; /* bytes that follow in DATA frames */
+	uint64_t
+		stamp; /* 0: an upload; else part of a snapshot that is put back, and its place in the order of times */
 	const char *path; /* NUL-terminated */
 };
 
@@ -157,6 +162,7 @@ struct wire_exit {
 enum wire_collect_kind {
 	WIRE_COLLECT_CHANGES,
 	WIRE_COLLECT_KEEP,
+	WIRE_COLLECT_SNAPSHOT, /* all that a step left, folders too; COLLECT_END has ENOTSUP when it is more than files */
 };
 
 struct wire_collect {
@@ -191,9 +197,11 @@ struct wire_collected {
 	uint8_t change; /* enum wire_change */
 	uint8_t omit;	/* enum wire_omit, of omitted ones */
 	bool truncated;
+	bool is_dir; /* in a snapshot only, after all that is in it */
 	uint32_t mode;
-	uint64_t size; /* bytes in the sandbox */
-	uint64_t sent; /* bytes that follow in DATA frames */
+	uint64_t size;	 /* bytes in the sandbox */
+	uint64_t sent;	 /* bytes that follow in DATA frames */
+	uint64_t age_ns; /* in a snapshot: how much later it was written than the newest upload */
 	const char *path;
 };
 

@@ -92,7 +92,7 @@ void fake_file_put(struct engine_sandbox *sb, const struct engine_file *from, bo
 	file->mode = from->mode;
 	file->is_dir = from->is_dir;
 	file->removed = false;
-	if (upload)
+	if (upload && !from->stamp)
 		file->uploaded = true;
 	else
 		file->touched = true;
@@ -231,6 +231,7 @@ static void emit_content(struct engine_sandbox *sb, const struct fake_file *file
 	size_t len = file->len < spec->file_bytes ? file->len : spec->file_bytes;
 	struct engine_collected head = {
 		.change = file->uploaded ? ENGINE_FILE_CHANGED : ENGINE_FILE_CREATED,
+		.age_ns = (uint64_t)(file - sb->files),
 		.name = file->name,
 		.size = file->len,
 		.mode = file->mode,
@@ -244,7 +245,7 @@ static void emit_content(struct engine_sandbox *sb, const struct fake_file *file
 
 static void collect_files(struct engine_sandbox *sb, const struct engine_collect_spec *spec)
 {
-	bool keep = spec->kind == ENGINE_COLLECT_KEEP;
+	bool changes = spec->kind == ENGINE_COLLECT_CHANGES, keep = spec->kind == ENGINE_COLLECT_KEEP;
 
 	for (size_t i = 0; i < sb->files_count; i++) {
 		const struct fake_file *file = &sb->files[i];
@@ -252,11 +253,21 @@ static void collect_files(struct engine_sandbox *sb, const struct engine_collect
 
 		if (file->is_dir || !any_glob_matches(spec->globs, file->name))
 			continue;
-		if (file->removed && file->uploaded && !keep)
+		if (file->removed && file->uploaded && changes)
 			engine_fake_emit_file(sb, &gone);
 		else if (!file->removed && (keep || file->touched))
 			emit_content(sb, file, spec);
 	}
+}
+
+/* Whether it is a snapshot that cannot be had, because an upload was removed. */
+static bool lacks_an_upload(const struct engine_sandbox *sb, const struct engine_collect_spec *spec)
+{
+	for (size_t i = 0; i < sb->files_count; i++) {
+		if (spec->kind == ENGINE_COLLECT_SNAPSHOT && sb->files[i].uploaded && sb->files[i].removed)
+			return true;
+	}
+	return false;
 }
 
 static void fake_collect_call(struct engine_sandbox *sb, const struct engine_collect_spec *spec)
@@ -277,6 +288,9 @@ static void fake_collect_call(struct engine_sandbox *sb, const struct engine_col
 		collect_files(sb, spec);
 	if (fake_fault_due(sb->engine, FAKE_COLLECT_REFUSED, &code)) {
 		why = fault_err(code, "collect");
+		fake_post_err(sb, FAKE_EVENT_COLLECTED, &why);
+	} else if (lacks_an_upload(sb, spec)) {
+		err_set(&why, -ENOTSUP, "more than files is left");
 		fake_post_err(sb, FAKE_EVENT_COLLECTED, &why);
 	} else {
 		fake_post(sb, FAKE_EVENT_COLLECTED);

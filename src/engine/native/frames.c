@@ -107,6 +107,8 @@ static int on_collected(struct sandbox *sb, const struct wire_frame *frame)
 		.size = file.size,
 		.mode = file.mode,
 		.truncated = file.truncated,
+		.is_dir = file.is_dir,
+		.age_ns = file.age_ns,
 		.omit_reason = file.omit,
 	};
 	sb->file_left = file.sent;
@@ -133,7 +135,9 @@ static int on_collect_end(struct sandbox *sb, const struct wire_frame *frame)
 		return -EPROTO;
 	sb->state = SANDBOX_IDLE;
 	if (error)
-		err_set(&err, -(int)error, "the files to keep are too large or too many");
+		err_set(&err, -(int)error, "%s",
+			error == ENOTSUP ? "more than files is left"
+					 : "the files to keep are too large or too many");
 	sb->events->collected(sb->user, error ? &err : NULL);
 	return 0;
 }

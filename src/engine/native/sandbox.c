@@ -191,7 +191,11 @@ static void drain(struct sandbox *sb)
 static int queue_file(struct sandbox *sb, const struct engine_file *file)
 {
 	struct wire_file head = {
-		.mode = file->mode, .is_dir = file->is_dir, .size = file->len, .path = file->name
+		.mode = file->mode,
+		.is_dir = file->is_dir,
+		.size = file->len,
+		.stamp = file->stamp,
+		.path = file->name,
 	};
 	uint8_t payload[WIRE_PATH_MAX + 32];
 	int64_t len = wire_file_encode(&head, payload, sizeof(payload));
@@ -462,9 +466,14 @@ static void report_step(struct sandbox *sb, const struct keeper_usage *usage, co
 
 void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_spec *spec)
 {
+	static const uint8_t kinds[] = {
+		[ENGINE_COLLECT_CHANGES] = WIRE_COLLECT_CHANGES,
+		[ENGINE_COLLECT_KEEP] = WIRE_COLLECT_KEEP,
+		[ENGINE_COLLECT_SNAPSHOT] = WIRE_COLLECT_SNAPSHOT,
+	};
 	struct sandbox *sb = of(handle);
 	struct wire_collect what = {
-		.kind = spec->kind == ENGINE_COLLECT_KEEP ? WIRE_COLLECT_KEEP : WIRE_COLLECT_CHANGES,
+		.kind = kinds[spec->kind],
 		.file_bytes = spec->file_bytes,
 		.total_bytes = spec->total_bytes,
 		.files = spec->files,
