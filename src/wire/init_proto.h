@@ -11,8 +11,8 @@
  * Life of a sandbox on this wire (H: host, I: init):
  *   I HELLO · H (FILE DATA*)* SYNC · I SYNCED · H START · I STARTED, STDOUT/STDERR*, STDIN_CREDIT* · I EXIT
  *   … further START … · H COLLECT · I (COLLECTED DATA*)* COLLECT_END · the host closes.
- * What a snapshot collected can be put back into another sandbox by FILE frames with a stamp, behind the same uploads: the
- * files then have the same order of modification times, and a later collection tells the same changes.
+ * What a snapshot collected can be put back into another sandbox by FILE frames with a stamp, behind the same
+ * uploads: the files then have the same order of modification times, and a later collection tells the same changes.
  * KILL may come at any time; one that meets no running step does nothing.
  *
  * A step may be started ahead: H WARM · I WARMED, once, before the first START, among uploads or before them; a
@@ -162,7 +162,7 @@ struct wire_exit {
 enum wire_collect_kind {
 	WIRE_COLLECT_CHANGES,
 	WIRE_COLLECT_KEEP,
-	WIRE_COLLECT_SNAPSHOT, /* all that a step left, folders too; COLLECT_END has ENOTSUP when it is more than files */
+	WIRE_COLLECT_SNAPSHOT, /* all that a step left, folders too; ENOTSUP: that is more than files and folders */
 };
 
 struct wire_collect {

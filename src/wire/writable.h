@@ -1,6 +1,6 @@
 /*
- * The folders beside /sandbox in which a sandbox's user can write. The plan of the mounts has just these (a test compares
- * them), and init looks into them for what a step left.
+ * The folders beside /sandbox in which a sandbox's user can write. The plan of the mounts has just these (a test
+ * compares them), and init looks into them for what a step left.
  */
 #ifndef KILN_WIRE_WRITABLE_H
 #define KILN_WIRE_WRITABLE_H

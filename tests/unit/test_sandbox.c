@@ -13,6 +13,7 @@
 #include "sandbox/cgroup_priv.h"
 #include "sandbox/mounts.h"
 #include "sandbox/setup.h"
+#include "wire/writable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -130,6 +131,28 @@ static void every_target_is_a_plain_path_below_the_new_root(void **state)
 		assert_true(target[0] && target[0] != '/');
 		assert_null(strstr(target, ".."));
 	}
+}
+
+/* init looks into these for what a step left; one that it did not know would be a place to hide things in. */
+static void what_can_be_written_beside_the_sandbox_is_what_init_knows(void **state)
+{
+	struct mount_plan plan;
+	size_t known = 0;
+
+	plan_of_this_host(&plan);
+	for (unsigned i = 0; i < plan.count; i++) {
+		const char *target = plan.ops[i].target;
+		size_t at = 0;
+
+		if (plan.ops[i].kind != MOUNT_PART || strcmp(target, "sandbox") == 0)
+			continue;
+		while (at < ARRAY_LEN(writable_outside) && strcmp(writable_outside[at] + 1, target) != 0)
+			at++;
+		if (at == ARRAY_LEN(writable_outside))
+			fail_msg("init does not look into /%s", target);
+		known++;
+	}
+	assert_int_equal(known, ARRAY_LEN(writable_outside));
 }
 
 static int find_op(const struct mount_plan *plan, enum mount_kind kind, const char *target)
@@ -409,6 +432,7 @@ int main(void)
 		cmocka_unit_test(the_plan_of_the_host_image_is_this_list),
 		cmocka_unit_test(what_depends_on_the_host_is_a_link_below_usr_or_an_overlay),
 		cmocka_unit_test(every_target_is_a_plain_path_below_the_new_root),
+		cmocka_unit_test(what_can_be_written_beside_the_sandbox_is_what_init_knows),
 		cmocka_unit_test(everything_that_can_be_written_is_a_part_of_the_one_scratch),
 		cmocka_unit_test(the_last_operations_seal_all_that_is_not_scratch),
 		cmocka_unit_test(what_proc_tells_of_the_host_is_masked),

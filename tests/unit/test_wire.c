@@ -21,7 +21,7 @@
 static const struct limits limits = { { 1, 2, 3, 4, 5, 6, 7, 8, 9, INT64_MAX } };
 static char *const argv[] = { (char *)"cc", (char *)"", (char *)"-o", NULL };
 static char *const envp[] = { (char *)"A=b", NULL };
-static const struct wire_file file = { .mode = 0755, .size = 1ull << 40, .path = "dir/name" };
+static const struct wire_file file = { .mode = 0755, .size = 1ull << 40, .stamp = 7, .path = "dir/name" };
 static const struct wire_synced synced = { .error = ENOSPC, .path = "dir/name" };
 static const struct wire_exit end = {
 	.stage = WIRE_STAGE_EXEC,
@@ -42,7 +42,13 @@ static const struct wire_collect collect = {
 	.kind = WIRE_COLLECT_KEEP, .file_bytes = 1, .total_bytes = UINT64_MAX, .files = 3
 };
 static const struct wire_collected collected = {
-	.change = WIRE_CHANGED, .truncated = true, .mode = 04755, .size = 10, .sent = 9, .path = "a"
+	.change = WIRE_CHANGED,
+	.truncated = true,
+	.mode = 04755,
+	.size = 10,
+	.sent = 9,
+	.age_ns = UINT64_MAX,
+	.path = "a",
 };
 
 /* One kind of payload: an example of it, and its decoder with the result thrown away. */
@@ -211,6 +217,7 @@ static void a_file_comes_back_as_it_was(void **state)
 	assert_int_equal(back.mode, file.mode);
 	assert_int_equal(back.size, file.size);
 	assert_false(back.is_dir);
+	assert_int_equal(back.stamp, file.stamp);
 	assert_string_equal(back.path, file.path);
 }
 
@@ -323,6 +330,8 @@ static void a_collected_file_comes_back_as_it_was(void **state)
 	assert_int_equal(back.change, collected.change);
 	assert_int_equal(back.omit, collected.omit);
 	assert_true(back.truncated);
+	assert_false(back.is_dir);
+	assert_int_equal(back.age_ns, collected.age_ns);
 	assert_int_equal(back.mode, collected.mode);
 	assert_int_equal(back.size, collected.size);
 	assert_int_equal(back.sent, collected.sent);
@@ -353,6 +362,7 @@ static void every_decoder_refuses_values_out_of_range(void **state)
 		{ "is_dir 2", 0, 4, 2 },
 		{ "a folder with a size", 0, 4, 1 },
 		{ "a size over INT64_MAX", 0, 5, 0x80 },
+		{ "a stamp over its bound", 0, 16, 1 },
 		{ "an unknown start flag", 1, 7, WIRE_START_ALL + 1 },
 		{ "a negative limit", 1, 8, 0x80 },
 		{ "a limit of 0", 1, 15, 0 },
@@ -363,14 +373,16 @@ static void every_decoder_refuses_values_out_of_range(void **state)
 		{ "status 256", 3, 8, 1 },
 		{ "a kill over the last", 3, 10, STEP_KILL_COUNT },
 		{ "disk_full 2", 3, 11, 2 },
-		{ "a kind over the last", 4, 0, WIRE_COLLECT_KEEP + 1 },
+		{ "a kind over the last", 4, 0, WIRE_COLLECT_SNAPSHOT + 1 },
 		{ "a change over the last", 5, 0, WIRE_CHANGE_COUNT },
 		{ "a deleted file with content", 5, 0, WIRE_DELETED },
 		{ "an omitted file with content", 5, 0, WIRE_OMITTED },
 		{ "a reason over the last", 5, 1, WIRE_OMIT_COUNT },
 		{ "truncated 2", 5, 2, 2 },
-		{ "mode 0o14755", 5, 5, 0x19 },
-		{ "more sent than there is", 5, 22, 11 },
+		{ "is_dir 2", 5, 3, 2 },
+		{ "a folder with a size", 5, 3, 1 },
+		{ "mode 0o14755", 5, 6, 0x19 },
+		{ "more sent than there is", 5, 23, 11 },
 	};
 	uint8_t payload[ROOM];
 
