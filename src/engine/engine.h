@@ -66,9 +66,9 @@ enum engine_collect {
 	ENGINE_COLLECT_CHANGES, /* files created, changed and deleted since the upload */
 	ENGINE_COLLECT_KEEP,	/* files that match a glob, whole, however they came to be */
 	/*
-	 * All that steps left, so that files with a stamp behind the same uploads make another sandbox the same: each file
-	 * created or changed, whole, and each folder, behind what is in it. Fails where it is more than that: links, other
-	 * kinds of files, files deleted, or left outside of /sandbox, and what does not fit into the bounds.
+	 * All that steps left, so that files with a stamp behind the same uploads make another sandbox the same: each
+	 * file created or changed, whole, and each folder, behind what is in it. Fails where it is more than that:
+	 * links, other kinds of files, files deleted, or left outside of /sandbox, and what is over the bounds.
 	 */
 	ENGINE_COLLECT_SNAPSHOT,
 };

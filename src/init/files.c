@@ -5,8 +5,8 @@
  * Every path is resolved beneath /sandbox by openat2 without following a link: before the first step nobody
  * else is alive in here, later (sessions) somebody may have left links behind.
  *
- * A file with a stamp is no upload but what a snapshot of another sandbox holds. It is not remembered as uploaded, so that a
- * later collection tells it as created or changed, and it is given a modification time in the order of the stamps.
+ * A file with a stamp is no upload but what a snapshot of another sandbox holds. It is not remembered as uploaded, so
+ * that a later collection tells it as created or changed, and is given a modification time in the order of the stamps.
  */
 #include "init/init_priv.h"
 

@@ -156,8 +156,9 @@ int64_t time_ns(const struct timespec *t);
 void collect(struct init *init, const struct wire_collect *what);
 
 /*
- * snapshot.c: what of a sandbox can be put back into another one. True when that is all there is to a file or folder that
- * the user made: plain permissions, one name, no attributes, written between the uploads and now; with how long after them.
+ * snapshot.c: what of a sandbox can be put back into another one. True when that is all there is to a file or folder
+ * that the user made: plain permissions, one name, no attributes, written between the uploads and now; with how long
+ * after them.
  */
 bool snapshot_holds(const struct init *init, int fd, const struct stat *st, uint64_t *ret_age_ns);
 /* True when outside of /sandbox the user left nothing, folders apart. */

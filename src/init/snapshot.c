@@ -1,9 +1,9 @@
 /*
  * A snapshot: what steps left, so that it can be put back into another sandbox instead of running them.
  *
- * It holds files and folders beneath /sandbox with their contents, permissions and order of times, and claims to be all
- * there is. So whatever else a program can leave behind for the next step is looked for here, and is a reason to have no
- * snapshot. Not found are POSIX message queues, which have no list.
+ * It holds files and folders beneath /sandbox with their contents, permissions and order of times, and claims to be
+ * all there is. So whatever else a program can leave behind for the next step is looked for here, and is a reason to
+ * have no snapshot. Not found are POSIX message queues, which have no list.
  */
 #include "init/init_priv.h"
 

@@ -3,8 +3,8 @@
  *
  * Hit: the sandbox gets the request's files and over them those of the entry, in one upload, and the step's result is
  * told from the entry. Miss: when the step has ended well a snapshot of its sandbox is taken, before another step can
- * touch anything, and becomes the entry; a step that left more than a snapshot holds has none. No failure in here is one
- * of the run's: without the cache it goes on as if there were none.
+ * touch anything, and becomes the entry; a step that left more than a snapshot holds has none. No failure in here is
+ * one of the run's: without the cache it goes on as if there were none.
  */
 #include "run/run_cache.h"
 

@@ -3,8 +3,8 @@
  *
  * That is the first step of a run, in a sandbox in which nothing happened before: when it is called "compile", or says
  * what to keep. The key is over everything that can change what it leaves: the files, with names, modes and order, the
- * argument vector, environment, input and limits of the step, the image by its digest, the language and its version, the
- * network, the version of kiln, and for whom it is.
+ * argument vector, environment, input and limits of the step, the image by its digest, the language and its version,
+ * the network, the version of kiln, and for whom it is.
  */
 #ifndef KILN_RUN_RUN_CACHE_H
 #define KILN_RUN_RUN_CACHE_H
