@@ -125,6 +125,6 @@ void api_handle_node(struct http_request *request, void *user)
 				    "enforced", limit_names(unenforced, true), "unenforced",
 				    limit_names(unenforced, false), "ceilings",
 				    ceilings(&api->options.config->ceilings), "pools", pools_to_json(api),
-				    "queue", queue_to_json(api), "cache", cache_to_json(api), "draining", queue_is_draining(api->queue),
-				    "uptime_ms", uptime_ms));
+				    "queue", queue_to_json(api), "cache", cache_to_json(api), "draining",
+				    queue_is_draining(api->queue), "uptime_ms", uptime_ms));
 }

@@ -1,9 +1,9 @@
 /*
  * Results of compile steps in memory, found again by a key over all that can change them.
  *
- * Bounds hold at every moment: `max_bytes` counts the contents, names and structs of entries and of drafts, which claim
- * what they need before they allocate it; entries that nobody uses go, the least recently used first, to make room. What
- * does not fit is not kept. One thread.
+ * Bounds hold at every moment: `max_bytes` counts the contents, names and structs of entries and of drafts, which
+ * claim what they need before they allocate it; entries that nobody uses go, the least recently used first, to make
+ * room. What does not fit is not kept. One thread.
  */
 #ifndef KILN_CACHE_CACHE_H
 #define KILN_CACHE_CACHE_H
@@ -69,8 +69,8 @@ size_t cache_draft_bytes(const struct cache *cache);
 struct cache_stats cache_stats(const struct cache *cache);
 
 /*
- * Begins an entry, which nobody finds until it is committed; NULL when there is no room or no memory. The three functions
- * that add to it return 0, or -ENOSPC or -ENOMEM; it can then only be abandoned.
+ * Begins an entry, which nobody finds until it is committed; NULL when there is no room or no memory. The three
+ * functions that add to it return 0, or -ENOSPC or -ENOMEM; it can then only be abandoned.
  */
 struct cache_draft *cache_begin(struct cache *cache, const struct cache_key *key);
 

@@ -45,7 +45,7 @@ struct engine_file {
 	uint32_t mode;
 	bool is_dir;
 	uint64_t
-		stamp; /* 0: an upload; else what a snapshot collected, put back: its place in the order of times, from 1 */
+		stamp; /* 0: an upload; else it is put back from a snapshot: its place in the order of times */
 };
 
 struct engine_step {
