@@ -1,0 +1,2 @@
+console.log("so far");
+process.abort();

@@ -1,0 +1,1 @@
+console.log(require("inspector").url(), process.binding === undefined, process._getActiveHandles().length, process._getActiveRequests().length);

@@ -1,0 +1,2 @@
+console.log("waits");
+setTimeout(() => {}, 100000);

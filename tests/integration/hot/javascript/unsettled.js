@@ -1,0 +1,3 @@
+await_me = new Promise(() => {});
+await_me.then(() => console.log("never"));
+console.log("end");

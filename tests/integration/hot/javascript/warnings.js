@@ -1,0 +1,2 @@
+process.emitWarning("look", "Custom", "C1");
+new Buffer(1);

@@ -1,0 +1,9 @@
+def f():
+    """
+    >>> f()
+    2
+    """
+    return 1
+
+import doctest
+print(doctest.testmod())

@@ -1,0 +1,2 @@
+import sys, os
+print(sys.flags.hash_randomization, sys.hash_info, os.environ.get("PYTHONHASHSEED"))

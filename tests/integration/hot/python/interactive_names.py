@@ -1,0 +1,1 @@
+print(exit, quit, copyright, "_" in dir(__builtins__), help)

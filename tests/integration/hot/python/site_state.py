@@ -1,0 +1,2 @@
+import site, builtins
+print(site.ENABLE_USER_SITE, site.USER_SITE, site.USER_BASE, sorted(vars(builtins)))

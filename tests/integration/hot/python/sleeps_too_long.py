@@ -1,0 +1,3 @@
+import time
+print("slept", flush=True)
+time.sleep(100)

@@ -1,0 +1,5 @@
+class A:
+    def __del__(self):
+        raise ValueError("in del")
+A()
+print("after")

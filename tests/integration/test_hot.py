@@ -1,0 +1,129 @@
+"""A runtime that was booted ahead is one that was booted for the run: programs that look at themselves cannot tell.
+
+Each program of hot/LANGUAGE is run by a server with a stock of booted runtimes and by one without, and both results
+must be the same, byte for byte. Programs print what they see of themselves, and nothing that differs from run to run.
+"""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from kilntest import host
+from kilntest.requests import MIB, binary, output
+
+CORPUS = Path(__file__).parent / "hot"
+LIMITS = {"wall_ms": 30000, "cpu_ms": 2000, "output_bytes": 200000}
+OTHER_LIMITS = {"sleeps_too_long": {"wall_ms": 2000}}
+# What differs between two runs of anything: what was measured, and where things lie in memory.
+MEASURED = ("wall_ms", "cpu_ms", "memory_peak_bytes", "disk_used_bytes", "processes_peak", "timing", "id", "explanation")
+ADDRESS = re.compile(r"0x[0-9a-f]{6,16}")
+
+SOURCES = {"python": ("main.py", ".py"), "javascript": ("main.js", ".js")}
+
+
+def programs(language):
+    suffix = SOURCES[language][1]
+    return sorted(path.stem for path in (CORPUS / language).glob("*" + suffix))
+
+
+@pytest.fixture(scope="module")
+def hot(servers):
+    return servers(pool_memory_bytes=f"{512 * MIB}", parallel=4)
+
+
+@pytest.fixture(scope="module")
+def cold(servers):
+    return servers(pool=False, parallel=4)
+
+
+def shelf(server, runtime):
+    """What the pool holds of a runtime."""
+    for one in server.get("/v1/node").json()["pools"]:
+        if one["runtime"] == runtime and one["network"] == "none":
+            return one
+    return {"ready": 0, "taken": 0}
+
+
+def program(language, name, **more):
+    main, suffix = SOURCES[language]
+    source = (CORPUS / language / (name + suffix)).read_bytes()
+    return {
+        "language": language,
+        "files": {
+            main: binary(source),
+            "data/table.txt": "1\t2\n",
+            "random.py": "name = __name__\nfrom _random import Random\n",
+            "beside.js": "exports.name = module.parent.filename; exports.paths = module.paths;\n",
+            "beside.mjs": "export const name = import.meta.url;\n",
+        },
+        "stdin": "one\ntwo\n\N{LATIN SMALL LETTER U WITH DIAERESIS}b\nlast",
+        "collect": "all",
+        "limits": {**LIMITS, **OTHER_LIMITS.get(name, {})},
+        **more,
+    }
+
+
+def is_stocked(server, language):
+    return shelf(server, language)["ready"] > 0
+
+
+def run_hot(server, language, document):
+    """The result of a run that got a booted runtime."""
+    if not is_stocked(server, language):
+        server.run(program(language, "empty"))
+        host.wait_until(lambda: is_stocked(server, language), 60, f"no {language} in stock")
+    before = shelf(server, language)["taken"]
+    result = server.run(document)
+    assert shelf(server, language)["taken"] > before, "no booted runtime was taken"
+    return result
+
+
+def visible(result):
+    """All of a result that a program has a say in."""
+    shown = json.loads(json.dumps(result))
+    for part in (shown, *shown["steps"]):
+        for key in MEASURED:
+            part.pop(key, None)
+        if part.get("limit"):
+            part["limit"].pop("used")
+    for step in shown["steps"]:
+        for stream in ("stdout", "stderr"):
+            step[stream] = ADDRESS.sub("0x…", step[stream])
+    return shown
+
+
+def assert_same(hot, cold, language, document):
+    warm, fresh = visible(run_hot(hot, language, document)), visible(cold.run(document))
+    for step, other in zip(warm["steps"], fresh["steps"], strict=True):
+        for stream in ("stdout", "stderr"):
+            assert step[stream] == other[stream], f"{stream} differs"
+    assert warm == fresh
+
+
+@pytest.mark.parametrize("name", programs("python"))
+def test_python_is_the_same_hot_and_cold(hot, cold, name):
+    assert_same(hot, cold, "python", program("python", name))
+
+
+@pytest.mark.parametrize("name", programs("javascript"))
+def test_javascript_is_the_same_hot_and_cold(hot, cold, name):
+    assert_same(hot, cold, "javascript", program("javascript", name))
+
+
+AGE = """
+import os
+start = int(open("/proc/self/stat").read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+print(float(open("/proc/uptime").read().split()[0]) - start)
+"""
+
+
+def test_what_was_taken_has_waited_for_the_program(hot):
+    document = program("python", "empty")
+    document["files"]["main.py"] = AGE
+    run_hot(hot, "python", document)
+    host.wait_until(lambda: is_stocked(hot, "python"), 60, "no stock")
+    time.sleep(2)
+    assert float(output(run_hot(hot, "python", document))) > 1.5
