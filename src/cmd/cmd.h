@@ -39,7 +39,7 @@ struct command {
 };
 
 extern const struct command command_run, command_serve, command_doctor, command_languages, command_language,
-	command_images, command_bench, command_help, command_version;
+	command_image, command_images, command_bench, command_help, command_version;
 
 extern const struct command *const command_table[];
 extern const size_t command_table_len;

@@ -7,8 +7,8 @@
 #include <signal.h>
 
 const struct command *const command_table[] = {
-	&command_run,	 &command_serve, &command_doctor, &command_languages, &command_language,
-	&command_images, &command_bench, &command_help,	  &command_version,
+	&command_run,	&command_serve,	 &command_doctor, &command_languages, &command_language,
+	&command_image, &command_images, &command_bench,  &command_help,      &command_version,
 };
 const size_t command_table_len = ARRAY_LEN(command_table);
 

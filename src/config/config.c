@@ -198,6 +198,8 @@ void config_finish(struct config *config)
 	strv_free(config->listen);
 	free(config->state_dir);
 	free(config->languages_dir);
+	free(config->images_dir);
+	free(config->debian_mirror);
 	free(config->user);
 	free(config->cgroup);
 	*config = (struct config){ 0 };

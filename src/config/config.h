@@ -26,6 +26,9 @@ struct config {
 	size_t tokens_count;
 	bool insecure_no_auth; /* allow a listener that is not loopback without tokens */
 	char *state_dir;     /* default /var/lib/kiln as root, else ${XDG_STATE_HOME:-~/.local/state}/kiln */
+	char *images_dir;    /* recipes; default as for languages_dir */
+	char *debian_mirror; /* "": mmdebstrap's choice */
+	int64_t image_bytes; /* largest image; default 16 GiB */
 	char *languages_dir; /* default: beside the program's source or installed share/kiln/languages */
 	char *user;	     /* whom the front becomes when started as root; "": uid_base + uid_count */
 	char *cgroup; /* cgroup under which kiln makes its own, relative to the hierarchy; default "" (found out) */

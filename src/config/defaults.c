@@ -43,28 +43,38 @@ static int state_dir(char **ret, struct err *err)
 }
 
 /* The installed place when it is there, else the one in a build folder inside the source. */
-static int languages_dir(char **ret, struct err *err)
+static int shared_dir(const char *name, char **ret, struct err *err)
 {
 	AUTO_FREE char *program = realpath("/proc/self/exe", NULL);
 	AUTO_FREE char *installed = NULL;
 	char *slash;
 
 	if (!program)
-		return err_set(err, -errno, "languages_dir: where the program is");
+		return err_set(err, -errno, "%s_dir: where the program is", name);
 	slash = strrchr(program, '/');
 	*slash = '\0';
-	if (asprintf(&installed, "%s/../share/kiln/languages", program) < 0) {
+	if (asprintf(&installed, "%s/../share/kiln/%s", program, name) < 0) {
 		installed = NULL;
-		return err_set(err, -ENOMEM, "languages_dir");
+		return err_set(err, -ENOMEM, "%s_dir", name);
 	}
 	*ret = realpath(installed, NULL);
 	if (*ret)
 		return 0;
-	if (asprintf(ret, "%s/../languages", program) < 0) {
+	if (asprintf(ret, "%s/../%s", program, name) < 0) {
 		*ret = NULL;
-		return err_set(err, -ENOMEM, "languages_dir");
+		return err_set(err, -ENOMEM, "%s_dir", name);
 	}
 	return 0;
+}
+
+static int languages_dir(char **ret, struct err *err)
+{
+	return shared_dir("languages", ret, err);
+}
+
+static int images_dir(char **ret, struct err *err)
+{
+	return shared_dir("images", ret, err);
 }
 
 static int parallel(char **ret, struct err *err)
@@ -84,6 +94,7 @@ static const struct {
 } worked_out[] = {
 	{ "state_dir", state_dir },
 	{ "languages_dir", languages_dir },
+	{ "images_dir", images_dir },
 	{ "parallel", parallel },
 };
 

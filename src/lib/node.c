@@ -64,6 +64,44 @@ int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, struc
 	return 0;
 }
 
+/* Kiln's own programs for images stand beside it: installed below lib, in a build folder below runtime. */
+static char *find_runtime_dir(void)
+{
+	static const char *const places[] = { "../lib/kiln/runtime", "runtime" };
+	AUTO_FREE char *program = realpath("/proc/self/exe", NULL);
+	char *found = NULL;
+
+	if (!program)
+		return NULL;
+	*strrchr(program, '/') = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(places) && !found; i++) {
+		AUTO_FREE char *path = NULL;
+
+		if (asprintf(&path, "%s/%s", program, places[i]) < 0) {
+			path = NULL;
+			return NULL;
+		}
+		found = realpath(path, NULL);
+	}
+	return found;
+}
+
+int node_image_make(const struct config *config, struct image_store *store, char **ret_runtime_dir,
+		    struct image_make *ret, struct err *err)
+{
+	*ret_runtime_dir = find_runtime_dir();
+	*ret = (struct image_make){
+		.store = store,
+		.recipes_dir = config->images_dir,
+		.runtime_dir = *ret_runtime_dir,
+		.mirror = config->debian_mirror,
+		.bytes_max = (uint64_t)config->image_bytes,
+		/* Behind those of the sandboxes and of the front. */
+		.owner = (uid_t)(config->uid_base + config->uid_count + 1),
+	};
+	return 0;
+}
+
 static const char *image_find(void *user, const char *name)
 {
 	struct engine *engine = user;

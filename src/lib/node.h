@@ -1,7 +1,7 @@
 /*
- * What one kiln process runs code with: settings, the native engine and the registry of languages, opened together and
- * closed together. The command line, the server and libkiln each hold one. Internal to kiln; the public library is
- * include/kiln/kiln.h.
+ * What one kiln process runs code with: settings, the native engine and the registry of languages, opened
+ * together and closed together. The command line, the server and libkiln each hold one. Internal to kiln; the
+ * public library is include/kiln/kiln.h.
  */
 #ifndef KILN_LIB_NODE_H
 #define KILN_LIB_NODE_H
@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "engine/engine.h"
 #include "engine/native/native.h"
+#include "image/make.h"
 #include "run/language.h"
 #include "run/plan.h"
 
@@ -31,18 +32,25 @@ struct node {
 struct native_options node_native_options(const struct config *config, int keeper_fd);
 
 /*
- * Opens both. `keeper_fd` as in struct native_options. Returns 0, or a negative errno with nothing left open. Starts a
- * keeper process when keeper_fd is -1; may block for the milliseconds that this takes.
+ * Opens both. `keeper_fd` as in struct native_options. Returns 0, or a negative errno with nothing left open.
+ * Starts a keeper process when keeper_fd is -1; may block for the milliseconds that this takes.
  */
 [[nodiscard]] int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *ret,
 			    struct err *err);
+
+/*
+ * How images are made by these settings, without progress. *ret points into them, the store, and
+ * *ret_runtime_dir, which is the caller's.
+ */
+[[nodiscard]] int node_image_make(const struct config *config, struct image_store *store,
+				  char **ret_runtime_dir, struct image_make *ret, struct err *err);
 
 /* What plan_make() needs; valid as long as the node and the settings. */
 void node_plan_context(struct node *node, const struct config *config, struct plan_context *ret);
 
 /*
- * Closes the engine (its keeper and every sandbox with it) and the registry, and runs the loop until their handles are
- * closed: the loop must hold no other handles. A node never opened, or zeroed, is fine.
+ * Closes the engine (its keeper and every sandbox with it) and the registry, and runs the loop until their
+ * handles are closed: the loop must hold no other handles. A node never opened, or zeroed, is fine.
  */
 void node_close(struct node *node, uv_loop_t *loop);
 
