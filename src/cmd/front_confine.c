@@ -13,6 +13,7 @@
 #include <linux/landlock.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -95,11 +96,11 @@ static const char *const readable[] = {
 	"/usr/lib/locale", /* libarchive's conversion of names */
 };
 
-static int readable_allow(int ruleset, const char *path)
+static int readable_allow(int ruleset, const char *path, uint64_t rights)
 {
 	AUTO_CLOSE int fd = open(path, O_PATH | O_CLOEXEC);
 	const struct landlock_path_beneath_attr rule = {
-		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+		.allowed_access = rights,
 		.parent_fd = fd,
 	};
 
@@ -109,8 +110,9 @@ static int readable_allow(int ruleset, const char *path)
 }
 
 /* -EOPNOTSUPP and -ENOSYS are no failure: a kernel without Landlock leaves the work to uid and seccomp. */
-static int files_hide(struct err *err)
+static int files_hide(const struct config *config, struct err *err)
 {
+	AUTO_FREE char *names = NULL;
 	const struct landlock_ruleset_attr attr = { .handled_access_fs = LANDLOCK_EVERYTHING };
 	AUTO_CLOSE int ruleset =
 		(int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
@@ -119,7 +121,15 @@ static int files_hide(struct err *err)
 	if (ruleset < 0)
 		return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : err_set(err, -errno, "Landlock");
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(readable); i++)
-		r = readable_allow(ruleset, readable[i]);
+		r = readable_allow(ruleset, readable[i], LANDLOCK_ACCESS_FS_READ_FILE);
+	/* The names of the stored images with their descriptions, not the images. */
+	if (r >= 0 && asprintf(&names, "%s/images/names", config->state_dir) < 0) {
+		names = NULL;
+		r = -ENOMEM;
+	}
+	if (r >= 0)
+		r = readable_allow(ruleset, names,
+				   LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
 	if (r >= 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		r = -errno;
 	return r < 0 ? err_set(err, r, "Landlock") : 0;
@@ -137,7 +147,7 @@ int front_confine(const struct config *config, struct err *err)
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_set(err, -errno, "give up privileges");
-	r = files_hide(err);
+	r = files_hide(config, err);
 	if (r < 0)
 		return r;
 	return front_seccomp_load(err);

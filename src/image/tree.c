@@ -181,12 +181,18 @@ int tree_read_file(int dir_fd, const char *name, size_t max, char **ret, size_t 
 	const struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 				      .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
 	AUTO_CLOSE int fd = (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : tree_read_fd(fd, max, ret, ret_len);
+}
+
+int tree_read_fd(int fd, size_t max, char **ret, size_t *ret_len)
+{
 	AUTO_BUF struct buf text = BUF_INIT(max + 1);
 	struct stat st;
 	uint8_t *at;
 	ssize_t n = 1;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;

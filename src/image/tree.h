@@ -31,6 +31,9 @@ uint64_t tree_bytes(int dir_fd);
 /* Reads a small regular file whole (free() it; NUL-terminated). -EFBIG when it is larger than `max`. */
 [[nodiscard]] int tree_read_file(int dir_fd, const char *name, size_t max, char **ret, size_t *ret_len);
 
+/* The same of a file that is open. */
+[[nodiscard]] int tree_read_fd(int fd, size_t max, char **ret, size_t *ret_len);
+
 /*
  * Writes a file durably in place of whatever `name` was: a temporary one, fsync, rename, fsync of the folder.
  */

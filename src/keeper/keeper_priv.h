@@ -23,6 +23,8 @@ enum slot_state {
 	SLOT_STATE_COUNT,
 };
 
+#define KEEPER_IMAGE_PATH 96
+
 struct slot {
 	enum slot_state state;
 	uint32_t generation;
@@ -30,9 +32,11 @@ struct slot {
 	uint32_t tag;	/* of the CREATE to answer */
 	pid_t pid;
 	int pid_fd, sync_fd;
-	int net_fd;   /* its network namespace, when that can be used again; else -1 */
-	int disk_fd;  /* context of its scratch, to give it another size */
-	int front_fd; /* the host's end of init's socket, until it is handed over */
+	int net_fd;		       /* its network namespace, when that can be used again; else -1 */
+	int disk_fd;		       /* context of its scratch, to give it another size */
+	int image_fd;		       /* of a stored image: its folder, locked against removal; else -1 */
+	char image[KEEPER_IMAGE_PATH]; /* its files' folder beneath that of the images */
+	int front_fd;		       /* the host's end of init's socket, until it is handed over */
 	struct cgroup_box box;
 	struct limits limits;		/* that it was made with, or has now */
 	uint64_t deadline_us, check_us; /* monotonic; of a running step */
@@ -63,8 +67,8 @@ struct keeper {
 	bool privileged;
 	struct idmap idmap;
 	struct cgroup_host cgroups;
-	struct mount_plan plan;
-	bool overlay; /* can be mounted here; else images are bound */
+	struct mount_plan plan, image_plan; /* of the host image, and of every stored one */
+	bool overlay;			    /* can be mounted here; else images are bound */
 	int epoll_fd, signal_fd, socket_fd;
 	int init_fd, config_fd; /* sealed memfds: init's program and its configuration */
 	struct netns_stock netns;
@@ -110,6 +114,10 @@ void slots_kill_all(struct keeper *k);
 
 /* requests.c */
 void request_handle(struct keeper *k, const struct keeper_request *request);
+
+/* image.c: finds the stored image of a request and holds it for the slot. -ENOENT: there is none. */
+[[nodiscard]] int image_hold(const struct keeper *k, const uint8_t digest[KEEPER_DIGEST_SIZE],
+			     struct slot *slot, struct err *err);
 
 /* idmap.c */
 void idmap_find(struct idmap *map);

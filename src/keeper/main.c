@@ -30,7 +30,7 @@
 
 #define EXIT_ENGINE	 125
 #define STOP_PATIENCE_US (5ull * 1000000)
-#define FDS_PER_SANDBOX	 12
+#define FDS_PER_SANDBOX	 13
 #define FDS_RESERVE	 64
 
 uint64_t keeper_now_us(void)
@@ -196,6 +196,7 @@ static int read_settings(struct keeper *k, struct err *err)
 		return err_set(err, -EINVAL, "not started by kiln: no settings");
 	close(KEEPER_SETTINGS_FD);
 	s->cgroup[sizeof(s->cgroup) - 1] = '\0';
+	s->images[sizeof(s->images) - 1] = '\0';
 	if (!s->uid_base)
 		s->uid_base = KEEPER_UID_BASE_DEFAULT;
 	if (!s->uid_count)
@@ -230,7 +231,7 @@ static int allocate_slots(struct keeper *k, struct err *err)
 		return err_set(err, -ENOMEM, "slots");
 	for (uint32_t i = 0; i < k->slots_count; i++) {
 		k->slots[i].pid_fd = k->slots[i].sync_fd = -1;
-		k->slots[i].front_fd = k->slots[i].disk_fd = k->slots[i].net_fd = -1;
+		k->slots[i].front_fd = k->slots[i].disk_fd = k->slots[i].net_fd = k->slots[i].image_fd = -1;
 		k->slots[i].box = CGROUP_BOX_NONE;
 	}
 	return 0;

@@ -108,6 +108,8 @@ int prepare_shared(struct keeper *k, struct err *err)
 		r = prepare_config(!k->cgroups.memory, &k->config_fd, err);
 	if (r == 0)
 		r = mount_plan_host(&k->plan, err);
+	if (r == 0)
+		r = mount_plan_image(&k->image_plan, err);
 	k->overlay = r == 0 && probe_overlay(k);
 	return r;
 }

@@ -54,7 +54,7 @@ static int handle_create(struct keeper *k, struct slot *slot, const struct keepe
 
 	if (r < 0)
 		return r;
-	if (request->image != 0 || request->flags & ~KEEPER_FLAGS_ALL)
+	if (request->image > KEEPER_IMAGE_STORED || request->flags & ~KEEPER_FLAGS_ALL)
 		return err_set(err, -EINVAL, "no such image or flag");
 	r = slot_create(k, request, err);
 	return r < 0 ? r : -EINPROGRESS;

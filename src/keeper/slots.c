@@ -117,12 +117,14 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 	uid_t user = k->privileged ? (uid_t)(supervisor + 1) : 1000;
 
 	*setup = (struct setup){
-		.plan = &k->plan,
+		.plan = slot->image_fd >= 0 ? &k->image_plan : &k->plan,
 		.values = { .disk_bytes = (uint64_t)request->limits.value[LIMIT_DISK_BYTES],
 			    .user = user,
 			    .group = user,
 			    .may_mknod = k->privileged,
-			    .overlay = k->overlay },
+			    .overlay = k->overlay,
+			    .images = k->settings.images,
+			    .image = slot->image_fd >= 0 ? slot->image : NULL },
 		.privileged = k->privileged,
 		.single_uid = !k->privileged && !k->idmap.ranges,
 		.loopback = request->flags & KEEPER_FLAG_LOOPBACK,
@@ -214,7 +216,9 @@ static void release(struct keeper *k, struct slot *slot)
 	if (slot->disk_fd >= 0)
 		close(slot->disk_fd);
 	netns_give_back(&k->netns, slot->net_fd);
-	slot->front_fd = slot->disk_fd = slot->net_fd = -1;
+	if (slot->image_fd >= 0)
+		close(slot->image_fd);
+	slot->front_fd = slot->disk_fd = slot->net_fd = slot->image_fd = -1;
 	set_active(k, slot, false);
 	slot->state = SLOT_FREE;
 	slot->pid = 0;
@@ -242,6 +246,10 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct e
 
 	if (!slot)
 		return err_set(err, -EAGAIN, "all %u sandboxes are in use", k->slots_count);
+	slot->image_fd = -1;
+	r = request->image == KEEPER_IMAGE_STORED ? image_hold(k, request->digest, slot, err) : 0;
+	if (r < 0)
+		return r;
 	slot->state = SLOT_SETUP;
 	slot->generation++;
 	slot->epoch = k->epoch;

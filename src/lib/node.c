@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The host image is this machine's own /usr: what is here is there. */
@@ -42,23 +44,72 @@ struct native_options node_native_options(const struct config *config, int keepe
 		.uid_base = config->uid_base,
 		.uid_count = config->uid_count,
 		.cgroup = config->cgroup && config->cgroup[0] ? config->cgroup : NULL,
+		.state_dir = config->state_dir,
 		.keeper_fd = keeper_fd,
 	};
 }
 
-int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *ret, struct err *err)
+/* For the engine: "name@sha256:…" of a stored image. */
+static bool stored_image_find(void *user, const char *name, char *ret, size_t size)
 {
-	const struct native_options options = node_native_options(config, keeper_fd);
-	struct node node = { 0 };
-	int r;
+	AUTO_IMAGE struct image image = { 0 };
+	int used;
 
-	r = node_languages_load(config, &node.languages, err);
+	if (image_store_find(user, name, &image, NULL) < 0)
+		return false;
+	used = snprintf(ret, size, "%s@%s", image.name ? image.name : "image", image.digest);
+	return used > 0 && (size_t)used < size;
+}
+
+void node_images_look(struct node *node)
+{
+	int names_fd = image_store_names_fd(node->images);
+	const struct language *language = NULL;
+	struct stat st;
+	int64_t changed_ns;
+
+	if (names_fd < 0 || fstat(names_fd, &st) < 0)
+		return;
+	changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	if (changed_ns == node->images_seen_ns)
+		return;
+	node->images_seen_ns = changed_ns;
+	while ((language = language_next(node->languages, language))) {
+		AUTO_IMAGE struct image image = { 0 };
+
+		if (strcmp(language->image, "host") != 0)
+			language_set_available(
+				node->languages, language,
+				image_store_find(node->images, language->image, &image, NULL) == 0);
+	}
+}
+
+static int open_parts(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *node,
+		      struct err *err)
+{
+	struct native_options options = node_native_options(config, keeper_fd);
+	int r = node_languages_load(config, &node->languages, err);
+
+	if (r == 0)
+		r = image_store_open(config->state_dir, IMAGE_STORE_READ, &node->images, err);
 	if (r < 0)
 		return r;
-	r = engine_native_create(loop, &options, &node.engine, err);
+	node_images_look(node);
+	options.image_find = stored_image_find;
+	options.user = node->images;
+	r = engine_native_create(loop, &options, &node->engine, err);
+	return r < 0 ? err_wrap(err, r, "native engine") : 0;
+}
+
+int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *ret, struct err *err)
+{
+	struct node node = { 0 };
+	int r = open_parts(loop, config, keeper_fd, &node, err);
+
 	if (r < 0) {
+		image_store_close(node.images);
 		language_registry_destroy(node.languages);
-		return err_wrap(err, r, "native engine");
+		return r;
 	}
 	*ret = node;
 	return 0;
@@ -124,6 +175,7 @@ void node_close(struct node *node, uv_loop_t *loop)
 	if (node->engine)
 		node->engine->v->destroy(node->engine);
 	language_registry_destroy(node->languages);
+	image_store_close(node->images);
 	*node = (struct node){ 0 };
 	uv_run(loop, UV_RUN_DEFAULT);
 }

@@ -19,11 +19,14 @@
 struct node {
 	struct engine *engine;		     /* NULL when not opened */
 	struct language_registry *languages; /* likewise; probed */
+	struct image_store *images;	     /* likewise; for reading */
+	int64_t images_seen_ns;		     /* when its names had last changed */
 };
 
 /*
- * Reads the languages, those of kiln and those in the state folder's `languages`, and says which of them this host can
- * run. Needs no engine. Returns 0 or a negative errno; *ret is destroyed with language_registry_destroy().
+ * Reads the languages, those of kiln and those in the state folder's `languages`, and says which of them this
+ * host can run. Needs no engine. Returns 0 or a negative errno; *ret is destroyed with
+ * language_registry_destroy().
  */
 [[nodiscard]] int node_languages_load(const struct config *config, struct language_registry **ret,
 				      struct err *err);
@@ -44,6 +47,12 @@ struct native_options node_native_options(const struct config *config, int keepe
  */
 [[nodiscard]] int node_image_make(const struct config *config, struct image_store *store,
 				  char **ret_runtime_dir, struct image_make *ret, struct err *err);
+
+/*
+ * Looks whether images came or went since the last time, and says of each language that needs one whether it
+ * can be run. Cheap when nothing did.
+ */
+void node_images_look(struct node *node);
 
 /* What plan_make() needs; valid as long as the node and the settings. */
 void node_plan_context(struct node *node, const struct config *config, struct plan_context *ret);

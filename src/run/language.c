@@ -300,6 +300,11 @@ void language_registry_probe(struct language_registry *reg, const char *image,
 	sort(reg);
 }
 
+void language_set_available(struct language_registry *reg, const struct language *language, bool available)
+{
+	reg->languages[language - reg->languages].available = available;
+}
+
 int language_registry_add_site(struct language_registry *reg, const char *name, const uint8_t *data,
 			       size_t len, struct err *err)
 {

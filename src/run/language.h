@@ -144,6 +144,9 @@ const struct language *language_next(const struct language_registry *reg, const 
 void language_registry_probe(struct language_registry *reg, const char *image,
 			     bool (*exists)(void *user, const char *path), void *user);
 
+/* Says whether a language of an image other than the host's can be run: when its image came or went. */
+void language_set_available(struct language_registry *reg, const struct language *language, bool available);
+
 void language_registry_destroy(struct language_registry *reg);
 
 #endif

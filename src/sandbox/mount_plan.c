@@ -36,8 +36,8 @@ static const struct mount_op head[] = {
 	{ MOUNT_OVERLAY, "etc/alternatives", "/etc/alternatives", 0 },
 };
 
-/* After them: what can be written, devices, /proc; in the end all that is not scratch becomes read-only. */
-static const struct mount_op tail[] = {
+/* After them: what can be written. */
+static const struct mount_op writable[] = {
 	{ MOUNT_DIR, "scratch", NULL, 0700 },
 	{ MOUNT_SCRATCH, "scratch", NULL, 0 },
 	{ MOUNT_DIR, "sandbox", NULL, 0755 },
@@ -51,6 +51,9 @@ static const struct mount_op tail[] = {
 	{ MOUNT_DIR, "var/tmp", NULL, 0755 },
 	{ MOUNT_PART, "var/tmp", "scratch/vartmp", QUIET },
 	{ MOUNT_DIR, "dev", NULL, 0755 },
+};
+
+static const struct mount_op devices[] = {
 	{ MOUNT_DEV, "dev", NULL, 0 },
 	{ MOUNT_NODE, "dev/null", "/dev/null", 0 },
 	{ MOUNT_NODE, "dev/zero", "/dev/zero", 0 },
@@ -62,6 +65,9 @@ static const struct mount_op tail[] = {
 	{ MOUNT_LINK, "dev/stdout", "/proc/self/fd/1", 0 },
 	{ MOUNT_LINK, "dev/stderr", "/proc/self/fd/2", 0 },
 	{ MOUNT_DIR, "dev/shm", NULL, 0755 },
+};
+
+static const struct mount_op host_system[] = {
 	{ MOUNT_PART, "dev/shm", "scratch/shm", QUIET },
 	{ MOUNT_UNMOUNT, "scratch", NULL, 0 },
 	{ MOUNT_DIR, "run", NULL, 0755 },
@@ -69,38 +75,65 @@ static const struct mount_op tail[] = {
 	{ MOUNT_DIR, "proc", NULL, 0555 },
 	{ MOUNT_PROC, "proc", NULL, 0 },
 	{ MOUNT_HIDDEN, "hidden", NULL, 0 },
-	{ MOUNT_HIDE, "proc/acpi", NULL, 0 },
-	{ MOUNT_HIDE, "proc/asound", NULL, 0 },
-	{ MOUNT_MASK, "proc/buddyinfo", NULL, 0 },
-	{ MOUNT_HIDE, "proc/bus", NULL, 0 },
-	{ MOUNT_MASK, "proc/cmdline", NULL, 0 },
-	{ MOUNT_MASK, "proc/config.gz", NULL, 0 },
-	{ MOUNT_HIDE, "proc/driver", NULL, 0 },
-	{ MOUNT_HIDE, "proc/fs", NULL, 0 },
-	{ MOUNT_MASK, "proc/interrupts", NULL, 0 },
-	{ MOUNT_HIDE, "proc/iomem", NULL, 0 },
-	{ MOUNT_HIDE, "proc/ioports", NULL, 0 },
-	{ MOUNT_HIDE, "proc/irq", NULL, 0 },
-	{ MOUNT_HIDE, "proc/kallsyms", NULL, 0 },
-	{ MOUNT_HIDE, "proc/kcore", NULL, 0 },
-	{ MOUNT_HIDE, "proc/key-users", NULL, 0 },
-	{ MOUNT_HIDE, "proc/keys", NULL, 0 },
-	{ MOUNT_HIDE, "proc/kmsg", NULL, 0 },
-	{ MOUNT_HIDE, "proc/latency_stats", NULL, 0 },
-	{ MOUNT_MASK, "proc/locks", NULL, 0 },
-	{ MOUNT_MASK, "proc/modules", NULL, 0 },
-	{ MOUNT_MASK, "proc/pagetypeinfo", NULL, 0 },
-	{ MOUNT_HIDE, "proc/sched_debug", NULL, 0 },
-	{ MOUNT_HIDE, "proc/scsi", NULL, 0 },
-	{ MOUNT_HIDE, "proc/slabinfo", NULL, 0 },
-	{ MOUNT_MASK, "proc/softirqs", NULL, 0 },
-	{ MOUNT_HIDE, "proc/sysrq-trigger", NULL, 0 },
-	{ MOUNT_HIDE, "proc/timer_list", NULL, 0 },
-	{ MOUNT_HIDE, "proc/timer_stats", NULL, 0 },
-	{ MOUNT_HIDE, "proc/vmallocinfo", NULL, 0 },
-	{ MOUNT_SEAL, "dev", NULL, MS_NOSUID | MS_NOEXEC },
-	{ MOUNT_SEAL, "proc", NULL, QUIET },
-	{ MOUNT_SEAL, ".", NULL, MS_NOSUID | MS_NODEV },
+};
+
+/* What /proc tells of the host; in the end all that is not scratch becomes read-only. */
+static const struct mount_op walls[] = {
+	{ MOUNT_HIDE, "proc/acpi", NULL, 0 },	      { MOUNT_HIDE, "proc/asound", NULL, 0 },
+	{ MOUNT_MASK, "proc/buddyinfo", NULL, 0 },    { MOUNT_HIDE, "proc/bus", NULL, 0 },
+	{ MOUNT_MASK, "proc/cmdline", NULL, 0 },      { MOUNT_MASK, "proc/config.gz", NULL, 0 },
+	{ MOUNT_HIDE, "proc/driver", NULL, 0 },	      { MOUNT_HIDE, "proc/fs", NULL, 0 },
+	{ MOUNT_MASK, "proc/interrupts", NULL, 0 },   { MOUNT_HIDE, "proc/iomem", NULL, 0 },
+	{ MOUNT_HIDE, "proc/ioports", NULL, 0 },      { MOUNT_HIDE, "proc/irq", NULL, 0 },
+	{ MOUNT_HIDE, "proc/kallsyms", NULL, 0 },     { MOUNT_HIDE, "proc/kcore", NULL, 0 },
+	{ MOUNT_HIDE, "proc/key-users", NULL, 0 },    { MOUNT_HIDE, "proc/keys", NULL, 0 },
+	{ MOUNT_HIDE, "proc/kmsg", NULL, 0 },	      { MOUNT_HIDE, "proc/latency_stats", NULL, 0 },
+	{ MOUNT_MASK, "proc/locks", NULL, 0 },	      { MOUNT_MASK, "proc/modules", NULL, 0 },
+	{ MOUNT_MASK, "proc/pagetypeinfo", NULL, 0 }, { MOUNT_HIDE, "proc/sched_debug", NULL, 0 },
+	{ MOUNT_HIDE, "proc/scsi", NULL, 0 },	      { MOUNT_HIDE, "proc/slabinfo", NULL, 0 },
+	{ MOUNT_MASK, "proc/softirqs", NULL, 0 },     { MOUNT_HIDE, "proc/sysrq-trigger", NULL, 0 },
+	{ MOUNT_HIDE, "proc/timer_list", NULL, 0 },   { MOUNT_HIDE, "proc/timer_stats", NULL, 0 },
+	{ MOUNT_HIDE, "proc/vmallocinfo", NULL, 0 },  { MOUNT_SEAL, "dev", NULL, MS_NOSUID | MS_NOEXEC },
+	{ MOUNT_SEAL, "proc", NULL, QUIET },	      { MOUNT_SEAL, ".", NULL, MS_NOSUID | MS_NODEV },
+};
+
+/*
+ * A stored image: `top` holds what is ours, and lies over the image's files in one overlay. A folder there is a folder
+ * in the result, whatever the image has in its place.
+ */
+static const struct mount_op image_top[] = {
+	{ MOUNT_DIR, "top", NULL, 0755 },
+	{ MOUNT_DIR, "top/empty", NULL, 0555 },
+	{ MOUNT_HIDDEN, "top/hidden", NULL, 0 },
+	{ MOUNT_DIR, "top/etc", NULL, 0755 },
+	{ MOUNT_TEXT, "top/etc/hosts", HOSTS, 0 },
+	{ MOUNT_TEXT, "top/etc/hostname", "kiln\n", 0 },
+	{ MOUNT_TEXT, "top/etc/resolv.conf", "", 0 },
+	{ MOUNT_DIR, "top/sandbox", NULL, 0755 },
+	{ MOUNT_DIR, "top/tmp", NULL, 0755 },
+	{ MOUNT_DIR, "top/home", NULL, 0755 },
+	{ MOUNT_DIR, "top/home/sandbox", NULL, 0755 },
+	{ MOUNT_DIR, "top/var", NULL, 0755 },
+	{ MOUNT_DIR, "top/var/tmp", NULL, 0755 },
+	{ MOUNT_DIR, "top/dev", NULL, 0755 },
+	{ MOUNT_DIR, "top/run", NULL, 0755 },
+	{ MOUNT_DIR, "top/sys", NULL, 0555 },
+	{ MOUNT_DIR, "top/proc", NULL, 0555 },
+	{ MOUNT_DIR, "scratch", NULL, 0700 },
+	{ MOUNT_SCRATCH, "scratch", NULL, 0 },
+	{ MOUNT_DIR, "root", NULL, 0755 },
+	{ MOUNT_IMAGE, "root", "top", 0 },
+	{ MOUNT_ENTER, "root", NULL, 0 },
+	{ MOUNT_PART, "sandbox", "../scratch/sandbox", WRITABLE },
+	{ MOUNT_PART, "tmp", "../scratch/tmp", WRITABLE },
+	{ MOUNT_PART, "home/sandbox", "../scratch/home", WRITABLE },
+	{ MOUNT_PART, "var/tmp", "../scratch/vartmp", QUIET },
+};
+
+static const struct mount_op image_system[] = {
+	{ MOUNT_PART, "dev/shm", "../scratch/shm", QUIET },
+	{ MOUNT_UNMOUNT, "../scratch", NULL, 0 },
+	{ MOUNT_PROC, "proc", NULL, 0 },
 };
 
 static int add(struct mount_plan *plan, const struct mount_op *op)
@@ -158,12 +191,35 @@ int mount_plan_host(struct mount_plan *plan, struct err *err)
 	int r;
 
 	plan->count = 0;
+	plan->covers = "";
 	r = add_all(plan, head, sizeof(head) / sizeof(head[0]));
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && r == 0; i++)
 		r = add_top_folder(plan, folders[i]);
 	if (r == 0)
-		r = add_all(plan, tail, sizeof(tail) / sizeof(tail[0]));
+		r = add_all(plan, writable, sizeof(writable) / sizeof(writable[0]));
+	if (r == 0)
+		r = add_all(plan, devices, sizeof(devices) / sizeof(devices[0]));
+	if (r == 0)
+		r = add_all(plan, host_system, sizeof(host_system) / sizeof(host_system[0]));
+	if (r == 0)
+		r = add_all(plan, walls, sizeof(walls) / sizeof(walls[0]));
 	return r < 0 ? err_set(err, r, "mount plan of the host image") : 0;
+}
+
+int mount_plan_image(struct mount_plan *plan, struct err *err)
+{
+	int r;
+
+	plan->count = 0;
+	plan->covers = "../top/";
+	r = add_all(plan, image_top, sizeof(image_top) / sizeof(image_top[0]));
+	if (r == 0)
+		r = add_all(plan, devices, sizeof(devices) / sizeof(devices[0]));
+	if (r == 0)
+		r = add_all(plan, image_system, sizeof(image_system) / sizeof(image_system[0]));
+	if (r == 0)
+		r = add_all(plan, walls, sizeof(walls) / sizeof(walls[0]));
+	return r < 0 ? err_set(err, r, "mount plan of stored images") : 0;
 }
 
 const char *mount_kind_name(enum mount_kind kind)
@@ -173,6 +229,8 @@ const char *mount_kind_name(enum mount_kind kind)
 		[MOUNT_LINK] = "make the link",
 		[MOUNT_TEXT] = "write",
 		[MOUNT_COPY] = "copy to",
+		[MOUNT_IMAGE] = "mount the stored image at",
+		[MOUNT_ENTER] = "go into",
 		[MOUNT_OVERLAY] = "mount the image at",
 		[MOUNT_SCRATCH] = "mount the scratch at",
 		[MOUNT_PART] = "bind the scratch to",

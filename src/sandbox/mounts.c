@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -128,6 +129,45 @@ static int mount_overlay(const struct mount_op *op, const struct mount_values *v
 	return bind_read_only(op->source, op->target);
 }
 
+/*
+ * Opened here and not before the clone: an overlay takes only what is mounted in its own namespace. Beneath
+ * the folder of the images nothing is a link, or it is refused.
+ */
+static int open_image(const struct mount_values *values)
+{
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
+					   RESOLVE_NO_XDEV };
+	int images_fd = open(values->images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd, error;
+
+	if (images_fd < 0)
+		return -errno;
+	fd = (int)syscall(SYS_openat2, images_fd, values->image, &how, sizeof(how));
+	error = errno;
+	close(images_fd);
+	return fd < 0 ? -error : fd;
+}
+
+/*
+ * Our own folder in front of the image's files; where there is no overlay the files alone, which have the same
+ * folders.
+ */
+static int mount_image(const struct mount_op *op, const struct mount_values *values, int fd)
+{
+	char path[64], options[160];
+	int r = 0;
+
+	if (fd < 0)
+		return -EBADF;
+	put_number(put_text(path, "/proc/self/fd/"), (uint64_t)fd);
+	put_text(put_text(put_text(put_text(options, "lowerdir="), op->source), ":"), path);
+	if (!values->overlay ||
+	    mount("overlay", op->target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options) < 0)
+		r = bind_read_only(path, op->target);
+	return r;
+}
+
 static int set_scratch_size(int fs_fd, uint64_t disk_bytes)
 {
 	uint64_t inodes = disk_bytes / 2048;
@@ -225,14 +265,20 @@ static int make_hidden(const char *target)
 	return 0;
 }
 
-static int cover(const char *target, const char *with)
+/* With an empty folder, or with a file: `with`, or the hidden one. */
+static int cover(const char *target, const char *covers, const char *with)
 {
+	char path[32];
 	struct stat st;
 
 	if (stat(target, &st) < 0)
 		return 0;
+	if (S_ISDIR(st.st_mode) || !with) {
+		put_text(put_text(path, covers), S_ISDIR(st.st_mode) ? "empty" : "hidden");
+		with = path;
+	}
 	/* What is not visible needs no cover; what is there must get one. */
-	if (mount(S_ISDIR(st.st_mode) ? "empty" : with, target, NULL, MS_BIND, NULL) == 0)
+	if (mount(with, target, NULL, MS_BIND, NULL) == 0)
 		return 0;
 	return errno == ENOENT ? 0 : -errno;
 }
@@ -252,7 +298,8 @@ static int mount_part(const struct mount_op *op)
 	return 0;
 }
 
-static int apply(const struct mount_op *op, const struct mount_values *values)
+static int apply(const struct mount_op *op, const struct mount_plan *plan, const struct mount_values *values,
+		 int image_fd)
 {
 	switch (op->kind) {
 	case MOUNT_DIR:
@@ -263,6 +310,10 @@ static int apply(const struct mount_op *op, const struct mount_values *values)
 		return make_file(op->target, NULL, op->source);
 	case MOUNT_COPY:
 		return make_file(op->target, op->source, NULL);
+	case MOUNT_IMAGE:
+		return mount_image(op, values, image_fd);
+	case MOUNT_ENTER:
+		return chdir(op->target) < 0 ? -errno : 0;
 	case MOUNT_OVERLAY:
 		return mount_overlay(op, values);
 	case MOUNT_SCRATCH:
@@ -285,9 +336,9 @@ static int apply(const struct mount_op *op, const struct mount_values *values)
 	case MOUNT_HIDDEN:
 		return make_hidden(op->target);
 	case MOUNT_HIDE:
-		return cover(op->target, "hidden");
+		return cover(op->target, plan->covers, NULL);
 	case MOUNT_MASK:
-		return cover(op->target, "dev/null");
+		return cover(op->target, plan->covers, "dev/null");
 	case MOUNT_SEAL:
 		return seal(op);
 	case MOUNT_ROOT:
@@ -321,17 +372,27 @@ int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *v
 		     const struct mount_op **ret_failed)
 {
 	static const struct mount_op root = { MOUNT_ROOT, "/", NULL, 0 };
-	int r;
+	static const struct mount_op image = { MOUNT_IMAGE, "root", NULL, 0 };
+	int image_fd = -1, r;
 
 	*ret_failed = &root;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("kiln", ROOT, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=2m,nr_inodes=256") < 0 ||
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	/* While everything can still be seen: it may stand below what is mounted over next. */
+	if (values->image) {
+		*ret_failed = &image;
+		image_fd = open_image(values);
+		if (image_fd < 0)
+			return image_fd;
+		*ret_failed = &root;
+	}
+	if (mount("kiln", ROOT, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=2m,nr_inodes=256") < 0 ||
 	    chdir(ROOT) < 0)
 		return -errno;
 	umask(0);
 	for (unsigned i = 0; i < plan->count; i++) {
 		*ret_failed = &plan->ops[i];
-		r = apply(&plan->ops[i], values);
+		r = apply(&plan->ops[i], plan, values, image_fd);
 		if (r < 0)
 			return r;
 	}

@@ -19,6 +19,8 @@ enum mount_kind {
 	MOUNT_LINK,    /* a symbolic link to `source` */
 	MOUNT_TEXT,    /* a file with the text `source` */
 	MOUNT_COPY,    /* a copy of a host file; none there: an empty one */
+	MOUNT_IMAGE,   /* a stored image's files beneath the folder `source`, read-only, likewise */
+	MOUNT_ENTER,   /* go into `target`: the root from now on; later targets are relative to it */
 	MOUNT_OVERLAY, /* a host folder, read-only, with inodes of this sandbox's own */
 	MOUNT_SCRATCH, /* the one tmpfs of all that is writable, `disk_bytes` large */
 	MOUNT_PART,    /* a folder of the scratch, bound at `target`; flags in `number` */
@@ -46,6 +48,7 @@ struct mount_op {
 struct mount_plan {
 	struct mount_op ops[MOUNT_OPS_MAX];
 	unsigned count;
+	const char *covers; /* in front of "empty" and "hidden", where MOUNT_HIDE finds them */
 };
 
 /* What differs between sandboxes of one plan. */
@@ -54,12 +57,20 @@ struct mount_values {
 	uid_t user; /* owner of the scratch folders, as seen where the mounts are made */
 	gid_t group;
 	bool may_mknod;
-	bool overlay;	  /* false: bind */
+	bool overlay; /* false: bind */
+	const char *images,
+		*image;	  /* of a stored image: the folder of all, and beneath it its files'; else NULL */
 	int *ret_disk_fd; /* gets the scratch's context, for mounts_resize_scratch(); the caller's to close */
 };
 
 /* The plan of the `host` image: this machine's /usr, a minimal /etc and /dev. Looks at the host's /bin, /lib, … */
 [[nodiscard]] int mount_plan_host(struct mount_plan *plan, struct err *err);
+
+/*
+ * The plan of a stored image, the same for all: folders and files of our own in front of the image's, so that whatever
+ * it has at the places that are mounted on, links perhaps, is not followed.
+ */
+[[nodiscard]] int mount_plan_image(struct mount_plan *plan, struct err *err);
 
 /*
  * Applies a plan in the calling process's mount namespace (a private copy) and makes the result its root.

@@ -41,15 +41,24 @@ enum keeper_event {
 #define KEEPER_FLAG_WARM     2u /* a runtime boots in it before the first step */
 #define KEEPER_FLAGS_ALL     3u
 
+/* What stands at the root of a new sandbox. */
+enum keeper_image {
+	KEEPER_IMAGE_HOST,   /* this machine's own /usr */
+	KEEPER_IMAGE_STORED, /* the one of the store that `digest` names */
+};
+
+#define KEEPER_DIGEST_SIZE 32 /* SHA-256 */
+
 struct keeper_request {
 	uint32_t op;
 	uint32_t tag; /* comes back in the reply */
 	uint32_t slot;
 	uint32_t generation;
-	uint32_t image; /* number of an image; 0 is `host` */
+	uint32_t image; /* enum keeper_image */
 	uint32_t flags;
 	uint32_t step;
-	uint32_t reserved; /* 0 */
+	uint32_t reserved;		    /* 0 */
+	uint8_t digest[KEEPER_DIGEST_SIZE]; /* of a stored image; else 0 */
 	struct limits limits;
 };
 

@@ -25,6 +25,7 @@ struct keeper_settings {
 	uint32_t serve;		      /* 1: start the front */
 	uint64_t uid_base, uid_count; /* as root: two for each sandbox */
 	char cgroup[256];	      /* "": found out */
+	char images[1024];	      /* folder of the stored images, absolute; "": there are none */
 };
 
 #endif

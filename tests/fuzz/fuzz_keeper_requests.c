@@ -21,6 +21,8 @@ static void arrange(struct keeper *k, struct slot *slots)
 		slots[i] = (struct slot){ .state = states[i],
 					  .generation = 1,
 					  .pid_fd = -1,
+					  .image_fd = -1,
+					  .disk_fd = -1,
 					  .sync_fd = -1,
 					  .front_fd = -1,
 					  .disk_fd = -1,

@@ -68,6 +68,7 @@ static void arrange(struct fixture *fx, enum slot_state state)
 		fx->slots[i] = (struct slot){ .state = i == TARGET ? state : SLOT_READY,
 					      .generation = GENERATION,
 					      .pid_fd = -1,
+					      .image_fd = -1,
 					      .sync_fd = -1,
 					      .front_fd = -1,
 					      .disk_fd = -1,

@@ -57,6 +57,9 @@ static int settings_memfd(const struct native_options *options, bool serve, stru
 	if (options->cgroup && strlen(options->cgroup) >= sizeof(settings.cgroup))
 		return err_set(err, -ENAMETOOLONG, "cgroup '%.40s…'", options->cgroup);
 	snprintf(settings.cgroup, sizeof(settings.cgroup), "%s", options->cgroup ? options->cgroup : "");
+	if (options->state_dir && (size_t)snprintf(settings.images, sizeof(settings.images), "%s/images",
+						   options->state_dir) >= sizeof(settings.images))
+		return err_set(err, -ENAMETOOLONG, "state folder '%.40s…'", options->state_dir);
 	fd = high_memfd("kiln-keeper-settings", &settings, sizeof(settings));
 	return fd < 0 ? err_set(err, fd, "put the keeper's settings into a memfd") : fd;
 }

@@ -8,17 +8,27 @@
 
 #define HOST_IMAGE "host"
 
-/* By its name, or by the name with the digest that results give it. */
+/*
+ * By its name, or by the name with the digest that results give it. A stored image is found anew each time, since its
+ * name may have gone to another; from then on the run has it by its digest.
+ */
 static const char *native_image_find(struct engine *engine, const char *name)
 {
-	const struct native *native = (const struct native *)engine;
+	struct native *native = (struct native *)engine;
 
-	return strcmp(name, HOST_IMAGE) == 0 || strcmp(name, native->host_image) == 0 ? HOST_IMAGE : NULL;
+	if (strcmp(name, HOST_IMAGE) == 0 || strcmp(name, native->host_image) == 0)
+		return HOST_IMAGE;
+	if (native->image_find &&
+	    native->image_find(native->image_user, name, native->found_image, sizeof(native->found_image)))
+		return native->found_image;
+	return NULL;
 }
 
 static const char *native_image_digest_name(struct engine *engine, const char *name)
 {
-	return native_image_find(engine, name) ? ((struct native *)engine)->host_image : NULL;
+	const char *found = native_image_find(engine, name);
+
+	return found && strcmp(found, HOST_IMAGE) == 0 ? ((struct native *)engine)->host_image : found;
 }
 
 static const char *const *native_unenforced(struct engine *engine)
@@ -195,6 +205,8 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 		return err_set(err, -ENOMEM, "the engine");
 	native->base.v = &vtable;
 	native->loop = loop;
+	native->image_find = options->image_find;
+	native->image_user = options->user;
 	if (fd < 0)
 		r = keeper_start_child(options, &fd, &native->keeper_pid, err);
 	if (r == 0)

@@ -12,8 +12,12 @@
 struct native_options {
 	int64_t uid_base; /* as in config.h; 0: default */
 	int64_t uid_count;
-	const char *cgroup; /* as in config.h; NULL: found out */
-	int keeper_fd;	    /* socket to a keeper that is there already (taken over), or -1: one is started */
+	const char *cgroup;    /* as in config.h; NULL: found out */
+	const char *state_dir; /* with the stored images, as in image/store.h; NULL: there are none */
+	/* Finds a stored image: writes its "name@sha256:…" and returns true. NULL: there are none. */
+	bool (*image_find)(void *user, const char *name, char *ret, size_t size);
+	void *user;
+	int keeper_fd; /* socket to a keeper that is there already (taken over), or -1: one is started */
 };
 
 /*

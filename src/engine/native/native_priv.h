@@ -50,6 +50,9 @@ struct native {
 	struct keeper_link link;
 	struct native_host host;
 	char host_image[96]; /* "host@sha256:…" */
+	bool (*image_find)(void *user, const char *name, char *ret, size_t size);
+	void *image_user;
+	char found_image[320]; /* the last that was found: "name@sha256:…" */
 	const char *unenforced[LIMIT_COUNT + 1];
 	pid_t keeper_pid; /* our child, or 0 */
 	struct sandbox *sandboxes;

@@ -69,6 +69,34 @@ static struct sandbox *sandbox_new(struct native *native, const struct engine_sa
 	return sb;
 }
 
+static int digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* "host", or "name@sha256:…" of a stored one. */
+static bool image_of_request(const char *image, struct keeper_request *request)
+{
+	static const char mark[] = "@sha256:";
+	const char *at = strrchr(image, '@');
+
+	if (strcmp(image, "host") == 0)
+		return true;
+	if (!at || strncmp(at, mark, sizeof(mark) - 1) != 0 ||
+	    strlen(at) != sizeof(mark) - 1 + 2 * KEEPER_DIGEST_SIZE)
+		return false;
+	at += sizeof(mark) - 1;
+	for (size_t i = 0; i < KEEPER_DIGEST_SIZE; i++) {
+		int high = digit(at[2 * i]), low = digit(at[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		request->digest[i] = (uint8_t)(high << 4 | low);
+	}
+	request->image = KEEPER_IMAGE_STORED;
+	return true;
+}
+
 int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec,
 		   const struct engine_events *events, void *user, struct engine_sandbox **ret,
 		   struct err *err)
@@ -82,7 +110,7 @@ int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec
 	struct sandbox *sb;
 	int r;
 
-	if (strcmp(spec->image, "host") != 0)
+	if (!image_of_request(spec->image, &request))
 		return err_set(err, -ENOENT, "image '%s'", spec->image);
 	sb = sandbox_new(native, spec);
 	if (!sb)
