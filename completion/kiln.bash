@@ -20,6 +20,16 @@ _kiln_languages() {
 	"$1" languages 2>/dev/null | sed -n '2,$s/^\([a-z][a-z0-9+#.-]*\) .*/\1/p'
 }
 
+# What `kiln image` can do: the first words of that paragraph.
+_kiln_image_verbs() {
+	"$1" help image 2>/dev/null | sed -n '/^What can be done/,/^$/s/^  \([a-z]\+\) .*/\1/p'
+}
+
+# Names of the images: the first column under the heading.
+_kiln_images() {
+	"$1" image list 2>/dev/null | sed -n '2,$s/^\([^ ]\+\) .*/\1/p'
+}
+
 _kiln() {
 	local program=$1 current=$2 previous=$3 command='' i
 	COMPREPLY=()
@@ -34,12 +44,14 @@ _kiln() {
 	fi
 	case $previous in
 	-l | --language) mapfile -t COMPREPLY < <(compgen -W "$(_kiln_languages "$program")" -- "$current") ;;
-	-i | --image) mapfile -t COMPREPLY < <(compgen -W host -- "$current") ;;
+	-i | --image) mapfile -t COMPREPLY < <(compgen -W "host $(_kiln_images "$program")" -- "$current") ;;
 	--network) mapfile -t COMPREPLY < <(compgen -W 'none loopback' -- "$current") ;;
 	--limit)
 		mapfile -t COMPREPLY < <(compgen -W "$(_kiln_limits "$program")" -- "$current")
 		compopt -o nospace
 		;;
+	image) mapfile -t COMPREPLY < <(compgen -W "$(_kiln_image_verbs "$program")" -- "$current") ;;
+	inspect | rm) mapfile -t COMPREPLY < <(compgen -W "$(_kiln_images "$program")" -- "$current") ;;
 	help) mapfile -t COMPREPLY < <(compgen -W "$(_kiln_commands "$program")" -- "$current") ;;
 	*)
 		if [[ $current == -* ]]; then

@@ -22,7 +22,6 @@ static void arrange(struct keeper *k, struct slot *slots)
 					  .generation = 1,
 					  .pid_fd = -1,
 					  .image_fd = -1,
-					  .disk_fd = -1,
 					  .sync_fd = -1,
 					  .front_fd = -1,
 					  .disk_fd = -1,
