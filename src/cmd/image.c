@@ -27,8 +27,10 @@ static const struct arg_option image_options[] = {
 static const char image_text[] =
 	"What can be done:\n"
 	"  build NAME…      from a recipe: NAME.yaml of the folder images_dir, or the path of a recipe\n"
-	"  pull REFERENCE   from a registry, such as docker.io/library/alpine:3.20; a pull that was cut off goes on\n"
-	"  import PATH      from an OCI archive, a `docker save`, the tar of a root file system, or a folder\n"
+	"  pull REFERENCE   from a registry, such as docker.io/library/alpine:3.20; a pull that was cut off "
+	"goes on\n"
+	"  import PATH      from an OCI archive, a `docker save`, the tar of a root file system, or a "
+	"folder\n"
 	"  list             the images that are stored here\n"
 	"  inspect NAME…    what is known of an image\n"
 	"  rm NAME…         remove images; one that a sandbox uses stays\n"
