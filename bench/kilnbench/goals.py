@@ -101,8 +101,9 @@ def hot(language, goal):
 def bits(cached, goal):
     def row(plan, shared):
         source = BITS.replace("KILN-BENCH-RUN-NUMBER", "always the same") if cached else BITS
-        with request_file({"language": "cpp", "files": {"main.cpp": source}}) as path:
-            report = measure("--connections", 0, *plan.singles(5, 2), "--warm-up", 2, "--request", path)
+        patient = {"wall_ms": 120000, "cpu_ms": 120000}
+        with request_file({"language": "cpp", "files": {"main.cpp": source}, "limits": patient}) as path:
+            report = measure("--connections", 0, *plan.singles(6, 1), "--warm-up", 1, "--request", path)
         return against_bare(report, "p50", goal)
 
     return row
@@ -139,18 +140,18 @@ def idle_memory(plan, shared):
     with Server(pool_min=1, pool_max=1, hot="false") as server:
         server.wait_ready(1)
         time.sleep(2)
-        before = proc.kernel_bytes()
-    time.sleep(2)
-    before = min(before, proc.kernel_bytes())
+        before = proc.kernel_memory()
     with Server(pool_min=count, pool_max=count, pool_memory_bytes="8GiB", hot="false") as server:
         server.wait_ready(count, 300)
         time.sleep(2)
-        kernel = (proc.kernel_bytes() - before) / count
+        after = proc.kernel_memory()
+        grown = {name: (after[name] - before[name]) / count for name in after}
         inits = [pid for pid in proc.descendants(server.pid) if proc.is_init(pid)]
         pss = sum(proc.pss_bytes(pid) for pid in inits) / count
-    total = (kernel + pss) / MIB
-    words = f"{total:.2f} MiB: {pss / 1024:.0f} KiB of its init, {kernel / 1024:.0f} KiB of the kernel's"
-    return {"measured": words, "ratio": total / 0.5, "met": total <= 0.5, "inits": len(inits)}
+    total = (sum(grown.values()) + pss) / MIB
+    parts = ", ".join(f"{name} {size / 1024:.0f}" for name, size in grown.items())
+    words = f"{total:.2f} MiB, in KiB: its init {pss / 1024:.0f}, the kernel's {parts}"
+    return {"measured": words, "ratio": total / 0.5, "met": total <= 0.5, "inits": len(inits), "kernel_bytes": grown}
 
 
 def collecting(plan, shared):

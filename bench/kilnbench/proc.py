@@ -84,7 +84,11 @@ def memory():
     return table
 
 
-def kernel_bytes():
-    """What the kernel itself holds for processes, mounts and cgroups."""
+def kernel_memory():
+    """What the kernel itself holds for processes, mounts and cgroups, in bytes by kind."""
     table = memory()
-    return sum(table.get(name, 0) for name in ("Slab", "KernelStack", "PageTables", "Percpu"))
+    return {name: table.get(name, 0) for name in ("Slab", "KernelStack", "PageTables", "Percpu")}
+
+
+def kernel_bytes():
+    return sum(kernel_memory().values())

@@ -66,7 +66,7 @@ void bench_report_finish(struct bench_report *report);
 /* The whole report with the machine it was made on; NULL: out of memory. */
 json_t *bench_report_json(const struct bench_options *options, const struct bench_report *report);
 
-/* The machine: processor, number of processors, kernel, memory, cgroup version. NULL: out of memory. */
+/* The machine: processors, kernel, memory, cgroup version, and the load that others put on it. NULL: out of memory. */
 json_t *bench_machine_json(void);
 
 #endif

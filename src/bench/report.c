@@ -130,18 +130,20 @@ json_t *bench_machine_json(void)
 	struct utsname name = { 0 };
 	struct statfs cgroup = { 0 };
 	time_t now = time(NULL);
+	double load = 0;
 	struct tm utc;
 
 	uname(&name);
 	statfs("/sys/fs/cgroup", &cgroup);
 	proc_field("/proc/cpuinfo", "model name", processor, sizeof(processor));
 	proc_field("/proc/meminfo", "MemTotal", memory, sizeof(memory));
+	(void)!getloadavg(&load, 1);
 	gmtime_r(&now, &utc);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &utc);
-	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:i}", "date", date, "processor", processor,
+	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:o}", "date", date, "processor", processor,
 			 "processors", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory", memory, "kernel",
 			 name.release, "architecture", name.machine, "cgroup_version",
-			 cgroup.f_type == CGROUP2_MAGIC ? 2 : 1);
+			 cgroup.f_type == CGROUP2_MAGIC ? 2 : 1, "load", tenths(load));
 }
 
 json_t *bench_report_json(const struct bench_options *options, const struct bench_report *report)
