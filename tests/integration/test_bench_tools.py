@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kilntest.server import Home
 from kilntest.settings import KILN, seconds
 
 BENCH = Path(__file__).resolve().parent.parent.parent / "bench"
@@ -92,9 +93,11 @@ def test_the_table_has_a_place_in_the_documentation(tmp_path, monkeypatch):
 
 def test_rows_are_measured_and_those_that_cannot_be_say_why(tmp_path):
     output = tmp_path / "results.json"
+    home = Home()
     done = subprocess.run([BENCH / "run", "--scale", "0.02", "--only", "warm-p50,collect,hot-java", "--output", output],
-                          env={**os.environ, "KILN_BIN": str(KILN), "KILN_STATE_DIR": str(tmp_path / "state")}, capture_output=True,
+                          env={**os.environ, "KILN_BIN": str(KILN), "KILN_STATE_DIR": str(home.path / "state")}, capture_output=True,
                           text=True, timeout=seconds(120))
+    home.cleanup()
     assert done.returncode in (0, 1), done
     rows = {row["name"]: row for row in json.loads(output.read_text())["rows"]}
     assert rows["warm-p50"]["ratio"] > 0 and rows["warm-p50"]["low"] <= rows["warm-p50"]["high"]
