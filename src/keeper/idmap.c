@@ -9,11 +9,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <pwd.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +78,9 @@ void idmap_find(struct idmap *map)
 
 	*map = (struct idmap){ .own_uid = getuid(), .own_gid = getgid() };
 	if (access("/usr/bin/newuidmap", X_OK) < 0 || access("/usr/bin/newgidmap", X_OK) < 0)
+		return;
+	/* They would run without the rights that they are there for. */
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		return;
 	if (!find_range("/etc/subuid", named ? name : NULL, getuid(), &map->uid_base, &map->uid_count) ||
 	    !find_range("/etc/subgid", named ? name : NULL, getuid(), &map->gid_base, &gid_count))
@@ -196,12 +204,40 @@ int idmap_write_self(const struct idmap *map)
 	return write_single(getpid(), map->own_uid, map->own_gid, NULL);
 }
 
+static int write_ranges(const struct idmap *map, pid_t pid, uint32_t slot, struct err *err)
+{
+	int r = run_mapper("/usr/bin/newuidmap", pid, map->own_uid, map->uid_base + slot, err);
+
+	return r < 0 ? r : run_mapper("/usr/bin/newgidmap", pid, map->own_gid, map->gid_base + slot, err);
+}
+
 int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, struct err *err)
 {
-	int r;
+	return map->ranges ? write_ranges(map, pid, slot, err)
+			   : write_single(pid, map->own_uid, map->own_gid, err);
+}
 
-	if (!map->ranges)
-		return write_single(pid, map->own_uid, map->own_gid, err);
-	r = run_mapper("/usr/bin/newuidmap", pid, map->own_uid, map->uid_base + slot, err);
-	return r < 0 ? r : run_mapper("/usr/bin/newgidmap", pid, map->own_gid, map->gid_base + slot, err);
+void idmap_try_ranges(struct idmap *map)
+{
+	struct clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
+	struct err err = ERR_INIT;
+	int hold[2];
+	pid_t pid;
+	char byte;
+
+	if (!map->ranges || pipe2(hold, O_CLOEXEC) < 0)
+		return;
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0) {
+		close(hold[1]);
+		_exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	close(hold[0]);
+	if (pid > 0 && write_ranges(map, pid, 0, &err) < 0) {
+		map->ranges = false;
+		keeper_log("%s: sandboxes share the uid of this user", err.text);
+	}
+	close(hold[1]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }

@@ -69,6 +69,7 @@ struct keeper {
 	struct cgroup_host cgroups;
 	struct mount_plan plan, image_plan; /* of the host image, and of every stored one */
 	bool overlay;			    /* can be mounted here; else images are bound */
+	bool fresh_proc;		    /* as in struct setup */
 	int epoll_fd, signal_fd, socket_fd;
 	int init_fd, config_fd; /* sealed memfds: init's program and its configuration */
 	struct netns_stock netns;
@@ -121,6 +122,8 @@ void request_handle(struct keeper *k, const struct keeper_request *request);
 
 /* idmap.c */
 void idmap_find(struct idmap *map);
+/* Has newuidmap map a child that does nothing; clears `ranges` where it is refused, as in many a container. */
+void idmap_try_ranges(struct idmap *map);
 /*
  * As root: takes a part of the uid range for this keeper alone, held by the lock as long as it lives. -EBUSY: all are
  * taken (settings->uid_count is that of a part nevertheless); another errno: no lock could be made.

@@ -277,8 +277,10 @@ static int start(struct keeper *k, char **argv, struct err *err)
 
 	k->privileged = geteuid() == 0;
 	k->argv = argv;
-	if (r == 0 && !k->privileged)
+	if (r == 0 && !k->privileged) {
 		idmap_find(&k->idmap);
+		idmap_try_ranges(&k->idmap);
+	}
 	if (r == 0 && k->privileged)
 		claim_uids(k);
 	if (r == 0)

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -102,6 +103,7 @@ static bool probe_overlay(const struct keeper *k)
 
 int prepare_shared(struct keeper *k, struct err *err)
 {
+	struct statvfs fs;
 	int r = prepare_init(k, err);
 
 	if (r == 0)
@@ -111,5 +113,6 @@ int prepare_shared(struct keeper *k, struct err *err)
 	if (r == 0)
 		r = mount_plan_image(&k->image_plan, err);
 	k->overlay = r == 0 && probe_overlay(k);
+	k->fresh_proc = statvfs("/proc/sys", &fs) == 0 && fs.f_flag & ST_RDONLY;
 	return r;
 }

@@ -128,6 +128,7 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 		.privileged = k->privileged,
 		.single_uid = !k->privileged && !k->idmap.ranges,
 		.loopback = request->flags & KEEPER_FLAG_LOOPBACK,
+		.fresh_proc = k->fresh_proc,
 		.supervisor = (uid_t)supervisor,
 		.init_fd = k->init_fd,
 		.config_fd = k->config_fd,

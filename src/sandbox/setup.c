@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -185,6 +186,23 @@ static int keep_capabilities(void)
 }
 
 /*
+ * The /proc that settings are written through once nothing of the host has a path any more. Where /proc/sys is read-only
+ * an instance that is mounted nowhere takes its place, if the host allows one.
+ */
+static int open_proc(bool fresh)
+{
+	int context_fd = fresh ? fsopen("proc", FSOPEN_CLOEXEC) : -1;
+	int fresh_fd = -1;
+
+	if (context_fd >= 0 && fsconfig(context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		fresh_fd = fsmount(context_fd, FSMOUNT_CLOEXEC,
+				   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (context_fd >= 0)
+		close(context_fd);
+	return fresh_fd >= 0 ? fresh_fd : open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/*
  * Who has no capability makes a namespace of any kind only in a new user namespace, so that one count closes them all;
  * each of these files costs a lookup in a tree of this namespace's own.
  */
@@ -278,7 +296,7 @@ _Noreturn void setup_child(const struct setup *setup)
 	wait_for_keeper(setup);
 	if (setup->net_fd >= 0 && setns(setup->net_fd, CLONE_NEWNET) < 0)
 		fail(setup, SETUP_NETWORK, errno, NULL);
-	proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	proc_fd = open_proc(setup->fresh_proc);
 	if (proc_fd < 0)
 		fail(setup, SETUP_HOST_PROC, errno, NULL);
 	make_mounts(setup);

@@ -56,6 +56,7 @@ struct setup {
 	bool privileged; /* user namespace last, as `supervisor` */
 	bool single_uid; /* rootless without a uid range: init keeps its capabilities by the ambient set */
 	bool loopback;
+	bool fresh_proc; /* /proc/sys is mounted read-only here, as in containers */
 	uid_t supervisor;
 	int net_fd; /* network namespace to enter; -1: it was cloned into a new one */
 	int sync_fd, init_fd, config_fd, socket_fd, cgroup_fd; /* cgroup_fd -1: none */
