@@ -1,0 +1,210 @@
+"""A real dockerd that leaves nothing behind, and an image of kiln made from this machine's own files.
+
+The daemon lives in namespaces of its own: what it starts ends with it, what it mounts is gone with it, its bridge is on no
+network of this machine. Data, socket and pid file are in a temporary folder, its cgroups below one with a name of its own.
+"""
+
+import os
+import re
+import signal
+import struct
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from kilntest import host
+from kilntest.settings import KILN, ROOT, seconds
+
+# What the image is made of: Debian packages of this machine, with all that they depend on.
+PACKAGES = """bash coreutils curl dash grep mount procps python3-minimal uidmap util-linux
+    libarchive13 libjansson4 libmd0 libmicrohttpd12 libseccomp2 libuv1 libyaml-0-2""".split()
+NOT_NEEDED = re.compile(r"/usr/share/(doc|man|locale|info|lintian|i18n|bash-completion)/|.*\.(a|h|pyc)$")
+KILN_UID = 10001
+
+PASSWD = f"root:x:0:0::/root:/bin/sh\nkiln:x:{KILN_UID}:{KILN_UID}::/home/kiln:/bin/sh\n"
+GROUP = f"root:x:0:\nkiln:x:{KILN_UID}:\n"
+TEXTS = {"etc/passwd": PASSWD, "etc/group": GROUP, "etc/subuid": "kiln:100000:65536\n", "etc/subgid": "kiln:100000:65536\n"}
+LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
+FOLDERS = {"proc": 0o555, "sys": 0o555, "dev": 0o755, "etc/alternatives": 0o755, "root": 0o700, "run": 0o755}
+FOLDERS |= {"tmp": 0o1777, "var/tmp": 0o1777, "home/kiln": 0o755}
+CAP_SETGID, CAP_SETUID = 6, 7
+# As the Dockerfile has it: a capability of the file in place of setuid root.
+CAPABLE = {"usr/bin/newuidmap": CAP_SETUID, "usr/bin/newgidmap": CAP_SETGID}
+
+# The first process of the namespaces, $1 the daemon's folder, $2 its cgroups. Docker's folders that no option moves are covered.
+INSIDE = """
+mount --make-rprivate / && ip link set lo up || exit
+for folder in /etc/docker /run/docker /run/containerd /opt/containerd; do
+    mkdir -p "$folder" && mount -t tmpfs tmpfs "$folder" || exit
+done
+echo '{}' >"$1/daemon.json"
+dockerd --config-file "$1/daemon.json" --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" \
+    --host "unix://$1/socket" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
+    --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$2" >"$1/log" 2>&1 &
+daemon=$!
+trap 'kill "$daemon"' TERM
+while kill -0 "$daemon" 2>/dev/null; do wait; done
+"""
+
+
+def names(field):
+    """The package names of a Depends or Provides field: a list of alternatives for each."""
+    groups = [group.split("|") for group in field.split(",") if group.strip()]
+    return [[re.split(r"[ :(]", name.strip())[0] for name in group] for group in groups]
+
+
+def installed_with_dependencies(wanted):
+    query = ["dpkg-query", "-W", "-f", "${db:Status-Status}\t${Package}\t${Provides}\t${Pre-Depends},${Depends}\n"]
+    depends, provider = {}, {}
+    for line in subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines():
+        status, package, provides, needs = line.split("\t")
+        if status == "installed":
+            depends[package] = names(needs)
+            provider.update({package: package}, **{name: package for group in names(provides) for name in group})
+    found, todo = set(), list(wanted)
+    while todo:
+        package = provider[todo.pop()]
+        if package not in found:
+            found.add(package)
+            todo += [next(name for name in group if name in provider) for group in depends[package]]
+    return sorted(found)
+
+
+def files_of(packages):
+    """What the packages have below /usr, under the names of a merged system: no folders, they come by themselves."""
+    listing = subprocess.run(["dpkg-query", "-L", *packages], check=True, capture_output=True, text=True).stdout
+    merged = {re.sub(r"^/(bin|sbin|lib|lib64)/", r"/usr/\1/", name) for name in listing.splitlines()}
+    for name in sorted(merged):
+        path = Path(name)
+        if name.startswith("/usr/") and not NOT_NEEDED.match(name) and (path.is_symlink() or path.is_file()):
+            yield path
+
+
+def file_capability(number):
+    """The extended attribute of a program that gets one capability, effective: capabilities(7)."""
+    data = struct.pack("<5I", 0x02000000 | 1, 1 << number, 0, 0, 0)
+    return {"SCHILY.xattr.security.capability": data.decode("utf-8", "surrogateescape")}
+
+
+def write_image(stream):
+    """The root file system as a tar archive."""
+    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+
+        def add_file(path, name, mode=None):
+            info = archive.gettarinfo(path, name)
+            if name in CAPABLE:
+                info.pax_headers = file_capability(CAPABLE[name])
+            info.uid = info.gid = 0
+            info.mode = mode or info.mode & 0o1777
+            if not info.isreg():
+                return archive.addfile(info)
+            with open(path, "rb") as source:
+                return archive.addfile(info, source)
+
+        def add(name, kind, mode=0o755, **more):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode = kind, mode
+            for key, value in more.items():
+                setattr(info, key, value)
+            archive.addfile(info)
+
+        for name, target in LINKS.items():
+            add(name, tarfile.SYMTYPE, linkname=target)
+        for name, mode in FOLDERS.items():
+            owner = KILN_UID if name == "home/kiln" else 0
+            add(name, tarfile.DIRTYPE, mode, uid=owner, gid=owner)
+        for path in files_of(installed_with_dependencies(PACKAGES)):
+            add_file(path, str(path)[1:])
+        add_file("/etc/ld.so.cache", "etc/ld.so.cache")
+        add_file(KILN, "usr/bin/kiln", 0o755)
+        add_file(ROOT / "packaging/docker/entrypoint", "usr/lib/kiln/entrypoint", 0o755)
+        for path in sorted((ROOT / "languages").glob("*.yaml")):
+            add_file(path, f"usr/share/kiln/languages/{path.name}")
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in TEXTS.items():
+                source = Path(folder, "text")
+                source.write_text(text)
+                add_file(source, name, 0o644)
+
+
+class Docker:
+    """The daemon and its client. Used as a context: at its end nothing of it is left, or that fails."""
+
+    def __init__(self):
+        self.keep = tempfile.TemporaryDirectory(prefix="kiln-docker-")
+        self.folder = Path(self.keep.name)
+        self.cgroup = f"kiln-docker-{os.getpid()}"
+        self.environment = dict(os.environ, PATH="/usr/sbin:/usr/bin:/sbin:/bin", DOCKER_HOST=f"unix://{self.folder}/socket")
+        self.environment["DOCKER_CONFIG"] = str(self.folder)
+        self.outer = None
+
+    def __enter__(self):
+        isolated = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"]
+        try:
+            self.outer = subprocess.Popen(
+                [*isolated, "/bin/sh", "-c", INSIDE, "dockerd", self.folder, self.cgroup],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            host.wait_until(self.answers_or_ended, 60, lambda: f"dockerd does not answer:\n{self.log()}")
+            assert self.outer.poll() is None, f"dockerd ended by itself:\n{self.log()}"
+            self.make_image()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def log(self):
+        path = self.folder / "log"
+        return path.read_text("utf-8", "replace")[-4000:] if path.exists() else ""
+
+    def answers_or_ended(self):
+        return self.outer.poll() is not None or self.run("docker version", check=False).returncode == 0
+
+    def make_image(self):
+        command = ["docker", "import", "--change", 'ENTRYPOINT ["/usr/lib/kiln/entrypoint"]', "-", "kiln"]
+        importing = subprocess.Popen(command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        with importing.stdin as stream:
+            write_image(stream)
+        assert importing.wait(seconds(60)) == 0, self.log()
+
+    def run(self, script, check=True, timeout=120, **more):
+        """A shell script as somebody would type it on the daemon's machine, in the top folder of the sources."""
+        inside = [pid for pid in host.descendants(self.outer.pid)[:1]]
+        command = ["nsenter", "--net", "--target", str(inside[0])] if inside else []
+        done = subprocess.run(
+            [*command, "/bin/sh", "-euc", script],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=seconds(timeout), **more,
+        )  # fmt: skip
+        if check:
+            assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}{self.log()}"
+        return done
+
+    def close(self):
+        if self.outer and self.outer.poll() is None:
+            self.run("docker ps --all --quiet | xargs --no-run-if-empty docker rm --force", check=False)
+            for pid in host.descendants(self.outer.pid)[:1]:
+                os.kill(pid, signal.SIGTERM)
+            try:
+                self.outer.wait(seconds(30))
+            except subprocess.TimeoutExpired:
+                self.outer.kill()  # and with it, by --kill-child, all that is in the namespaces
+                self.outer.wait()
+        for path in sorted(host.CGROUP_ROOT.glob(f"*/{self.cgroup}")) + [host.CGROUP_ROOT / self.cgroup]:
+            for folder, _, _ in os.walk(path, topdown=False):
+                host.wait_until(lambda: self.removed(folder), 10, f"{folder} is not empty")
+        self.keep.cleanup()
+
+    @staticmethod
+    def removed(folder):
+        try:
+            os.rmdir(folder)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
