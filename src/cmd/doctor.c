@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdarg.h>
 
 enum option_id {
 	OPTION_JSON,
@@ -20,34 +19,6 @@ static const char doctor_text[] = "Exit status: 0 when every wall and limit is i
 				  "with less, 2 when it cannot run or when a\n"
 				  "program in a sandbox reached what it must not.\n";
 
-static const char *const status_names[] = {
-	[FINDING_PRESENT] = "present",
-	[FINDING_DEGRADED] = "degraded",
-	[FINDING_MISSING] = "missing",
-};
-
-const char *finding_status_name(enum finding_status status)
-{
-	return status_names[status];
-}
-
-void finding_add(struct findings *to, const char *name, enum finding_status status, const char *mend,
-		 const char *why, ...)
-{
-	struct finding *finding;
-	va_list args;
-
-	if (to->count == FINDINGS_MAX)
-		return;
-	finding = &to->list[to->count++];
-	*finding = (struct finding){ .name = name, .status = status };
-	va_start(args, why);
-	vsnprintf(finding->why, sizeof(finding->why), why, args);
-	va_end(args);
-	if (status != FINDING_PRESENT)
-		snprintf(finding->mend, sizeof(finding->mend), "%s", mend);
-}
-
 static int doctor_option(void *user, int id, const char *value, struct err *err)
 {
 	*(bool *)user = true;
@@ -55,7 +26,7 @@ static int doctor_option(void *user, int id, const char *value, struct err *err)
 }
 
 /* False: no sandbox can be made, or one leaks. */
-static bool doctor_engine(struct findings *to, const struct config *config)
+static bool doctor_engine(struct findings *to, const struct config *config, const struct doctor_facts *facts)
 {
 	struct err err = ERR_INIT;
 	struct node node = { 0 };
@@ -72,7 +43,7 @@ static bool doctor_engine(struct findings *to, const struct config *config)
 	good = node_open(&loop, config, -1, &node, &err) >= 0;
 	if (good) {
 		finding_add(to, "engine", FINDING_PRESENT, "", "the native engine starts");
-		doctor_engine_check(to, engine_native_host(node.engine));
+		doctor_engine_check(to, engine_native_host(node.engine), facts);
 		doctor_languages_check(to, node.languages);
 		good = doctor_canary_run(to, &node, &loop, config);
 	} else {
@@ -167,6 +138,7 @@ static int doctor_main(const struct command *command, int argc, char *const *arg
 {
 	AUTO_FREE struct findings *findings = NULL;
 	struct config config = { 0 };
+	struct doctor_facts facts;
 	struct err err = ERR_INIT;
 	AUTO_ARGS struct args args;
 	bool json = false;
@@ -182,8 +154,9 @@ static int doctor_main(const struct command *command, int argc, char *const *arg
 		config_finish(&config);
 		return cmd_fail(CMD_USAGE, &(struct err){ .text = "out of memory" });
 	}
-	doctor_host_check(findings);
-	status = doctor_status(findings, doctor_engine(findings, &config));
+	doctor_facts_read(&facts);
+	doctor_host_check(findings, &facts);
+	status = doctor_status(findings, doctor_engine(findings, &config, &facts));
 	config_finish(&config);
 	r = json ? cmd_json_print(findings_json(findings, status), &err)
 		 : findings_table(findings, status, &err);

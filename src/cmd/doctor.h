@@ -1,10 +1,12 @@
 /*
- * What `kiln doctor` finds out. The host's checks ask the kernel by trying where trying is harmless; what the engine
- * can hold is asked of the engine itself, which has tried it; and a canary run tries from inside to get out.
+ * What `kiln doctor` finds out. The host's checks judge what doctor_facts.h found out by trying where that is harmless;
+ * what the engine can hold is asked of the engine itself, which has tried it; and a canary run tries from inside to get
+ * out.
  */
 #ifndef KILN_CMD_DOCTOR_H
 #define KILN_CMD_DOCTOR_H
 
+#include "cmd/doctor_facts.h"
 #include "config/config.h"
 #include "engine/native/native.h"
 #include "lib/node.h"
@@ -27,7 +29,7 @@ struct finding {
 
 const char *finding_status_name(enum finding_status status);
 
-#define FINDINGS_MAX 48
+#define FINDINGS_MAX 64
 
 struct findings {
 	struct finding list[FINDINGS_MAX];
@@ -38,11 +40,12 @@ struct findings {
 void finding_add(struct findings *to, const char *name, enum finding_status status, const char *mend,
 		 const char *why, ...) __attribute__((format(printf, 5, 6)));
 
-/* The checks that need no engine. */
-void doctor_host_check(struct findings *to);
+/* The checks that need no engine. Pure: the same facts, the same findings. */
+void doctor_host_check(struct findings *to, const struct doctor_facts *facts);
 
-/* What the engine found out about this host. */
-void doctor_engine_check(struct findings *to, const struct native_host *host);
+/* What the engine found out about this host. Pure too. */
+void doctor_engine_check(struct findings *to, const struct native_host *host,
+			 const struct doctor_facts *facts);
 
 void doctor_languages_check(struct findings *to, const struct language_registry *languages);
 

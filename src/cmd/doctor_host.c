@@ -1,260 +1,334 @@
+/*
+ * The checks of the host: each judges the facts, says why something is missing, and how to mend it where kiln stands: on
+ * a machine, or in a container of this or that kind.
+ */
+#include "base/cleanup.h"
 #include "cmd/doctor.h"
 
-#include "base/cleanup.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/landlock.h>
-#include <linux/openat2.h>
-#include <linux/seccomp.h>
-#include <pwd.h>
-#include <sched.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/utsname.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <linux/capability.h>
+#include <string.h>
 
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 10
 
-/* The first line of a small file without its newline; false when it cannot be read. */
-static bool line_read(const char *path, char *text, size_t size)
-{
-	FILE *file = fopen(path, "re");
-	bool good = file && fgets(text, (int)size, file);
+#define PROFILE "packaging/docker/kiln-seccomp.json"
 
-	if (file)
-		fclose(file);
-	if (good)
-		text[strcspn(text, "\n")] = '\0';
-	return good;
+/* How the walls of a container that stand in kiln's way are opened, by the kind of container. docs/docker.md has all. */
+static const struct {
+	const char *seccomp, *apparmor, *proc, *privilege, *capability, *sysctl;
+} openings[] = {
+	[CONTAINER_NONE] = {
+		.seccomp = "start kiln without that filter: in a service, look at SystemCallFilter= and "
+			   "RestrictNamespaces=",
+		.apparmor = "give kiln an AppArmor profile of its own with the rules userns, mount, umount, pivot_root",
+		.proc = "umount what covers parts of /proc, or run kiln as root",
+		.privilege = "start kiln as an ordinary user, or as root with its capabilities",
+		.capability = "give them back: in a service, CapabilityBoundingSet=",
+		.sysctl = "sysctl",
+	},
+	[CONTAINER_DOCKER] = {
+		.seccomp = "docker run --security-opt seccomp=" PROFILE ": docs/docker.md",
+		.apparmor = "docker run --security-opt apparmor=unconfined: docs/docker.md",
+		.proc = "docker run --security-opt systempaths=unconfined: docs/docker.md",
+		.privilege = "docker run --user kiln, or --cap-add SYS_ADMIN and the others of docs/docker.md",
+		.capability = "docker run --cap-add for each: docs/docker.md",
+		.sysctl = "on the host: sysctl",
+	},
+	[CONTAINER_PODMAN] = {
+		.seccomp = "podman run --security-opt seccomp=" PROFILE,
+		.apparmor = "podman run --security-opt apparmor=unconfined",
+		.proc = "podman run --security-opt unmask=ALL",
+		.privilege = "podman run --user with an ordinary user, or --cap-add SYS_ADMIN and the others of "
+			     "docs/docker.md",
+		.capability = "podman run --cap-add for each: docs/docker.md",
+		.sysctl = "on the host: sysctl",
+	},
+	[CONTAINER_KUBERNETES] = {
+		.seccomp = "securityContext.seccompProfile of type Localhost with " PROFILE ": docs/docker.md",
+		.apparmor = "securityContext.appArmorProfile of type Unconfined: docs/docker.md",
+		.proc = "securityContext.procMount: Unmasked, with hostUsers: false: docs/docker.md",
+		.privilege = "securityContext.runAsUser with an ordinary user: docs/docker.md",
+		.capability = "securityContext.capabilities.add for each: docs/docker.md",
+		.sysctl = "on the node: sysctl",
+	},
+	[CONTAINER_OTHER] = {
+		.seccomp = "start the container with the seccomp profile " PROFILE,
+		.apparmor = "start the container without an AppArmor profile",
+		.proc = "start the container without anything mounted upon its /proc",
+		.privilege = "start kiln as an ordinary user, or the container with CAP_SYS_ADMIN",
+		.capability = "start the container with them",
+		.sysctl = "on the host: sysctl",
+	},
+};
+
+static bool has_capability(const struct doctor_facts *facts, int capability)
+{
+	return facts->capabilities >> capability & 1;
 }
 
-/* The number in a file, or `missing` without it. */
-static long long number_read(const char *path, long long missing)
+static void kernel_check(struct findings *to, const struct doctor_facts *facts)
 {
-	char text[64];
+	bool good = facts->kernel_major > KERNEL_MAJOR ||
+		    (facts->kernel_major == KERNEL_MAJOR && facts->kernel_minor >= KERNEL_MINOR);
 
-	return line_read(path, text, sizeof(text)) ? strtoll(text, NULL, 10) : missing;
-}
-
-static void kernel_check(struct findings *to)
-{
-	struct utsname u;
-	unsigned major = 0, minor = 0;
-	bool good;
-
-	uname(&u);
-	good = sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > KERNEL_MAJOR || (major == KERNEL_MAJOR && minor >= KERNEL_MINOR));
 	finding_add(to, "kernel", good ? FINDING_PRESENT : FINDING_MISSING, "install Linux 5.10 or newer",
-		    "Linux %s", u.release);
+		    "Linux %s%s", facts->release, good ? "" : " is too old for what sandboxes are made of");
 }
 
-/* Whether a process of ours may make a user namespace: asked by making one, in a child that ends at once. */
-static bool userns_works(void)
-{
-	pid_t pid = fork();
-	int status = -1;
+/* What the keeper needs as root; without the last one only "network": "loopback" is missing. */
+static const struct {
+	int number;
+	const char *name;
+	bool needed;
+} root_capabilities[] = {
+	{ CAP_SYS_ADMIN, "SYS_ADMIN", true },  { CAP_SETUID, "SETUID", true }, { CAP_SETGID, "SETGID", true },
+	{ CAP_SETPCAP, "SETPCAP", true },      { CAP_CHOWN, "CHOWN", true },   { CAP_KILL, "KILL", true },
+	{ CAP_NET_ADMIN, "NET_ADMIN", false },
+};
 
-	if (pid == 0)
-		_exit(unshare(CLONE_NEWUSER) == 0 ? 0 : 1);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+static void capabilities_check(struct findings *to, const struct doctor_facts *facts)
+{
+	enum finding_status status = FINDING_PRESENT;
+	const char *mend = openings[facts->container].capability;
+	char missing[128] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; facts->root && i < ARRAY_LEN(root_capabilities); i++) {
+		if (has_capability(facts, root_capabilities[i].number))
+			continue;
+		len += (size_t)snprintf(missing + len, sizeof(missing) - len, " %s",
+					root_capabilities[i].name);
+		if (root_capabilities[i].needed)
+			status = FINDING_MISSING;
+		else if (status == FINDING_PRESENT)
+			status = FINDING_DEGRADED;
+	}
+	if (facts->root && !has_capability(facts, CAP_SYS_ADMIN))
+		mend = openings[facts->container].privilege;
+	finding_add(to, "capabilities", status, mend, "%s%s",
+		    !facts->root ? "not needed by an ordinary user"
+		    : len	 ? "root without"
+				 : "root with all that the keeper needs",
+		    missing);
 }
 
-static void userns_check(struct findings *to)
+/* Why the kernel says no to what an ordinary machine allows, as far as the facts tell. */
+static void refusal_add(struct findings *to, const struct doctor_facts *facts, const char *name, int error)
 {
-	static const char name[] = "user namespaces";
-
-	if (userns_works())
-		finding_add(to, name, FINDING_PRESENT, "", "can be made");
-	else if (number_read("/proc/sys/user/max_user_namespaces", 1) == 0)
-		finding_add(to, name, FINDING_MISSING, "sysctl user.max_user_namespaces=10000",
-			    "switched off");
-	else if (number_read("/proc/sys/kernel/unprivileged_userns_clone", 1) == 0)
-		finding_add(to, name, FINDING_MISSING, "sysctl kernel.unprivileged_userns_clone=1",
-			    "switched off for ordinary users");
-	else if (number_read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0) == 1)
-		finding_add(to, name, FINDING_MISSING,
-			    "an AppArmor profile with userns for kiln, or sysctl "
-			    "kernel.apparmor_restrict_unprivileged_userns=0",
-			    "AppArmor refuses them to ordinary users");
+	if (facts->root && !has_capability(facts, CAP_SYS_ADMIN))
+		finding_add(to, name, FINDING_MISSING, openings[facts->container].privilege,
+			    "refused to a root without CAP_SYS_ADMIN");
+	else if (error == EACCES && facts->apparmor[0])
+		finding_add(to, name, FINDING_MISSING, openings[facts->container].apparmor,
+			    "refused by the AppArmor profile %s", facts->apparmor);
+	else if (facts->filtered)
+		finding_add(to, name, FINDING_MISSING, openings[facts->container].seccomp,
+			    "refused (%s), by the seccomp filter that kiln was started under",
+			    strerrorname_np(error));
+	else if (facts->apparmor[0])
+		finding_add(to, name, FINDING_MISSING, openings[facts->container].apparmor,
+			    "refused (%s), by the AppArmor profile %s it seems", strerrorname_np(error),
+			    facts->apparmor);
 	else
 		finding_add(to, name, FINDING_MISSING,
-			    "a container needs --security-opt seccomp=unconfined or the like",
-			    "refused: by a container's seccomp filter, it seems");
+			    "leave the chroot if kiln is in one, and look into the kernel's log",
+			    "refused (%s), and nothing known to kiln does that here", strerrorname_np(error));
 }
 
-/* True when /etc/subuid gives the user at least two ids. */
-static bool subuid_has(const char *user)
+/* A setting of the kernel that is in the way of user namespaces, if one is: `mend` is what to write behind "sysctl". */
+static bool setting_refuses(struct findings *to, const struct doctor_facts *facts, const char *name)
 {
-	FILE *file = fopen("/etc/subuid", "re");
-	char line[512], owner[256];
-	unsigned long long first, count;
-	bool found = false;
+	const char *why = NULL, *setting = NULL;
+	char mend[160];
 
-	while (file && !found && fgets(line, sizeof(line), file))
-		found = sscanf(line, "%255[^:]:%llu:%llu", owner, &first, &count) == 3 &&
-			strcmp(owner, user) == 0 && count >= 2;
-	if (file)
-		fclose(file);
-	return found;
+	if (facts->max_user_namespaces == 0) {
+		why = "user.max_user_namespaces is 0";
+		setting = "user.max_user_namespaces=10000";
+	} else if (!facts->root && facts->unprivileged_userns_clone == 0) {
+		why = "kernel.unprivileged_userns_clone refuses them to ordinary users";
+		setting = "kernel.unprivileged_userns_clone=1";
+	} else if (!facts->root && facts->apparmor_restrict_userns == 1) {
+		why = "AppArmor refuses them, or all rights in them, to ordinary users "
+		      "(kernel.apparmor_restrict_unprivileged_userns)";
+		setting = "kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile with "
+			  "userns for kiln";
+	}
+	if (!why)
+		return false;
+	snprintf(mend, sizeof(mend), "%s %s", openings[facts->container].sysctl, setting);
+	finding_add(to, name, FINDING_MISSING, mend, "%s", why);
+	return true;
 }
 
-static void subuid_check(struct findings *to)
+static void userns_check(struct findings *to, const struct doctor_facts *facts)
+{
+	static const char name[] = "user namespaces";
+	int error = facts->attempts[ATTEMPT_USER_NAMESPACE];
+
+	if (error == 0)
+		finding_add(to, name, FINDING_PRESENT, "", "can be made");
+	else if (error == EINVAL)
+		finding_add(to, name, FINDING_MISSING, "a kernel with CONFIG_USER_NS", "not in this kernel");
+	else if (error == ENOSPC && facts->max_user_namespaces != 0)
+		finding_add(to, name, FINDING_MISSING,
+			    "raise user.max_user_namespaces, or look for who makes so many",
+			    "all %lld that user.max_user_namespaces allows are in use",
+			    facts->max_user_namespaces);
+	else if (!setting_refuses(to, facts, name))
+		refusal_add(to, facts, name, error == ATTEMPT_UNTRIED ? EAGAIN : error);
+}
+
+/* Namespaces and mounts. In a user namespace without rights, as AppArmor gives it, these are what fails. */
+static void attempt_check(struct findings *to, const struct doctor_facts *facts, const char *name,
+			  enum attempt which, const char *present)
+{
+	int error = facts->attempts[which];
+
+	if (error == 0)
+		finding_add(to, name, FINDING_PRESENT, "", "%s", present);
+	else if (error == ATTEMPT_UNTRIED)
+		finding_add(to, name, FINDING_MISSING, "see the lines above",
+			    "not tried after what failed before");
+	else if (facts->root || facts->apparmor_restrict_userns != 1 || !setting_refuses(to, facts, name))
+		refusal_add(to, facts, name, error);
+}
+
+static void sandbox_check(struct findings *to, const struct doctor_facts *facts)
+{
+	attempt_check(to, facts, "namespaces", ATTEMPT_NAMESPACES, "mount, pid, network, IPC and UTS");
+	attempt_check(to, facts, "mounts", ATTEMPT_MOUNT, "can be made in a mount namespace");
+	attempt_check(to, facts, "own root", ATTEMPT_ROOT, "can be changed to");
+}
+
+/* Mounts upon parts of /proc, as containers have them, make the kernel refuse a fresh /proc to a user namespace. */
+static void proc_check(struct findings *to, const struct doctor_facts *facts)
+{
+	static const char name[] = "/proc";
+	int error = facts->attempts[ATTEMPT_PROC];
+
+	if (!facts->proc_mounted)
+		finding_add(to, name, FINDING_MISSING, "mount -t proc proc /proc", "not mounted");
+	else if (error == 0)
+		finding_add(to, name, FINDING_PRESENT, "", "a new one can be mounted%s",
+			    facts->proc_covered ? ", although parts of this one are covered" : "");
+	else if (error == EPERM && !facts->root && facts->proc_covered > 0)
+		finding_add(to, name, FINDING_MISSING, openings[facts->container].proc,
+			    "%u parts of it are covered: the kernel gives a user namespace no new one",
+			    facts->proc_covered);
+	else
+		attempt_check(to, facts, name, ATTEMPT_PROC, "");
+}
+
+static void subuid_check(struct findings *to, const struct doctor_facts *facts)
 {
 	static const char name[] = "sub-uids";
-	const struct passwd *pw;
+	char mend[200];
 
-	if (geteuid() == 0) {
+	snprintf(mend, sizeof(mend), "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s",
+		 facts->user);
+	if (facts->root)
 		finding_add(to, name, FINDING_PRESENT, "", "not needed by root");
-		return;
-	}
-	pw = getpwuid(getuid());
-	if (access("/usr/bin/newuidmap", X_OK) < 0 || access("/usr/bin/newgidmap", X_OK) < 0)
+	else if (!facts->newuidmap)
 		finding_add(to, name, FINDING_DEGRADED, "apt install uidmap",
 			    "no newuidmap: sandboxes share this user's uid");
-	else if (!pw || !subuid_has(pw->pw_name))
-		finding_add(to, name, FINDING_DEGRADED,
-			    "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER",
-			    "/etc/subuid has no range for this user: sandboxes share its uid");
+	else if (!facts->subuids || !facts->subgids)
+		finding_add(to, name, FINDING_DEGRADED, mend,
+			    "%s has no range for %s: sandboxes share its uid",
+			    facts->subuids ? "/etc/subgid" : "/etc/subuid", facts->user);
+	else if (facts->no_new_privileges)
+		finding_add(
+			to, name, FINDING_DEGRADED,
+			facts->container ? "start the container without no-new-privileges, or leave it so"
+					 : "start kiln without NoNewPrivileges=, or leave it so",
+			"newuidmap gets no rights under no-new-privileges: sandboxes share this user's uid");
 	else
 		finding_add(to, name, FINDING_PRESENT, "", "newuidmap and a range in /etc/subuid");
 }
 
-static void seccomp_check(struct findings *to)
+static void seccomp_check(struct findings *to, const struct doctor_facts *facts)
 {
-	uint32_t action = SECCOMP_RET_KILL_PROCESS;
-	bool good = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
-
-	finding_add(to, "seccomp", good ? FINDING_PRESENT : FINDING_MISSING,
+	finding_add(to, "seccomp", facts->seccomp ? FINDING_PRESENT : FINDING_MISSING,
 		    "a kernel with CONFIG_SECCOMP_FILTER",
-		    good ? "filters that end a process" : "no filters");
+		    facts->seccomp ? "filters that end a process" : "no filters");
 }
 
-static void landlock_check(struct findings *to)
+static void landlock_check(struct findings *to, const struct doctor_facts *facts)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-
-	if (abi > 0)
-		finding_add(to, "landlock", FINDING_PRESENT, "", "ABI %ld", abi);
+	if (facts->landlock_abi > 0)
+		finding_add(to, "landlock", FINDING_PRESENT, "", "ABI %ld", facts->landlock_abi);
 	else
 		finding_add(to, "landlock", FINDING_DEGRADED,
-			    "a kernel with CONFIG_SECURITY_LANDLOCK and lsm=landlock,…",
-			    "not in this kernel: one wall less behind the others");
+			    facts->filtered && facts->kernel_major > 5
+				    ? openings[facts->container].seccomp
+				    : "a kernel with CONFIG_SECURITY_LANDLOCK and lsm=landlock,…",
+			    "not to be had here: one wall less behind the others");
 }
 
-static void memfd_check(struct findings *to)
+static void calls_check(struct findings *to, const struct doctor_facts *facts)
 {
-	long long noexec = number_read("/proc/sys/vm/memfd_noexec", 0);
-	AUTO_CLOSE int fd = (int)syscall(SYS_memfd_create, "kiln-doctor", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	const struct {
+		const char *name;
+		int error;
+		const char *present;
+	} calls[] = {
+		{ "memfd", facts->memfd, "programs can be run from sealed memory" },
+		{ "openat2", facts->openat2, "resolves beneath a folder" },
+		{ "pidfd", facts->pidfd, "processes can be held by descriptor" },
+		{ "clone3", facts->clone3, "available" },
+	};
 
-	if (fd < 0)
-		finding_add(to, "memfd", FINDING_MISSING,
-			    "a newer kernel, or a container without this filter", "no memfd");
-	else if (noexec >= 2)
-		finding_add(to, "memfd", FINDING_MISSING, "sysctl vm.memfd_noexec=0",
-			    "programs in memory are switched off");
-	else
-		finding_add(to, "memfd", FINDING_PRESENT, "", "programs can be run from sealed memory");
-}
-
-/* Calls that the engine cannot do without, each with arguments that fail in a known way, or do no harm. */
-static void calls_check(struct findings *to)
-{
-	const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH };
-	static const char mend[] = "a newer kernel, or a container whose seccomp filter lets it through";
-	AUTO_CLOSE int dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSE int beneath = (int)syscall(SYS_openat2, dir, ".", &how, sizeof(how));
-	AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	bool clone3 = syscall(SYS_clone3, NULL, 0) < 0 && errno == EINVAL;
-
-	finding_add(to, "openat2", beneath >= 0 ? FINDING_PRESENT : FINDING_MISSING, mend, "%s",
-		    beneath >= 0 ? "resolves beneath a folder" : "refused");
-	finding_add(to, "pidfd", pidfd >= 0 ? FINDING_PRESENT : FINDING_MISSING, mend, "%s",
-		    pidfd >= 0 ? "processes can be held by descriptor" : "refused");
-	finding_add(to, "clone3", clone3 ? FINDING_PRESENT : FINDING_MISSING, mend, "%s",
-		    clone3 ? "available" : "refused");
-}
-
-/* Mounts upon parts of /proc, as containers have them, make the kernel refuse a fresh /proc to a user namespace. */
-static void proc_check(struct findings *to)
-{
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	char line[4096], target[1024];
-	unsigned covered = 0;
-
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%*s %*s %*s %*s %1023s", target) == 1 &&
-		    strncmp(target, "/proc/", 6) == 0 && strcmp(target, "/proc/sys/fs/binfmt_misc") != 0)
-			covered++;
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		if (calls[i].error == 0 && (i > 0 || facts->memfd_noexec < 2))
+			finding_add(to, calls[i].name, FINDING_PRESENT, "", "%s", calls[i].present);
+		else if (calls[i].error == 0)
+			finding_add(to, calls[i].name, FINDING_MISSING, "sysctl vm.memfd_noexec=0",
+				    "programs in memory are switched off");
+		else
+			finding_add(to, calls[i].name, FINDING_MISSING,
+				    facts->filtered ? openings[facts->container].seccomp : "a newer kernel",
+				    "refused (%s)%s", strerrorname_np(calls[i].error),
+				    facts->filtered ? ", by the seccomp filter that kiln was started under"
+						    : "");
 	}
-	if (file)
-		fclose(file);
-	finding_add(to, "/proc",
-		    !file     ? FINDING_MISSING
-		    : covered ? FINDING_DEGRADED
-			      : FINDING_PRESENT,
-		    "in a container: --security-opt systempaths=unconfined", "%s",
-		    !file     ? "not mounted"
-		    : covered ? "parts of it are covered: ordinary users may get no sandbox"
-			      : "fully visible");
 }
 
-static void swap_check(struct findings *to)
+static void habits_check(struct findings *to, const struct doctor_facts *facts)
 {
-	FILE *file = fopen("/proc/swaps", "re");
-	char line[512];
-	unsigned lines = 0;
-
-	while (file && fgets(line, sizeof(line), file))
-		lines++;
-	if (file)
-		fclose(file);
 	finding_add(to, "swap", FINDING_PRESENT, "", "%s",
-		    lines > 1 ? "in use on this host" : "none on this host");
-}
-
-static void core_check(struct findings *to)
-{
-	char pattern[256] = "";
-
-	line_read("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern));
+		    facts->swap_in_use ? "in use on this host" : "none on this host");
 	/* A handler behind a pipe runs as root on every crash; RLIMIT_CORE 1, which sandboxes have, makes the kernel
 	 * skip it: core(5). */
 	finding_add(to, "core dumps", FINDING_PRESENT, "", "core_pattern is '%s'; sandboxes dump none",
-		    pattern);
+		    facts->core_pattern);
 }
 
-static void container_check(struct findings *to)
+/* Being in one is no fault: what it lacks has lines of its own. Having all rights of the host in one is. */
+static void container_check(struct findings *to, const struct doctor_facts *facts)
 {
-	char manager[64] = "";
-	const char *kind = NULL;
+	static const int privileged[] = { CAP_SYS_ADMIN, CAP_SYS_MODULE, CAP_SYS_RAWIO };
+	bool all = facts->root && !facts->filtered;
 
-	if (access("/.dockerenv", F_OK) == 0)
-		kind = "docker";
-	else if (access("/run/.containerenv", F_OK) == 0)
-		kind = "podman";
-	else if (line_read("/run/systemd/container", manager, sizeof(manager)))
-		kind = manager;
-	if (kind)
-		finding_add(to, "container", FINDING_DEGRADED,
-			    "run kiln on the host, or give the container what is missing",
-			    "kiln itself is in a container (%s)", kind);
-	else
+	for (size_t i = 0; i < ARRAY_LEN(privileged); i++)
+		all &= has_capability(facts, privileged[i]);
+	if (!facts->container)
 		finding_add(to, "container", FINDING_PRESENT, "", "kiln is not in one");
+	else if (all)
+		finding_add(to, "container", FINDING_DEGRADED,
+			    "start the container without --privileged: docs/docker.md says what is enough",
+			    "kiln is in one (%s) that is privileged: as good as none", facts->container_name);
+	else
+		finding_add(to, "container", FINDING_PRESENT, "", "kiln is in one (%s), without --privileged",
+			    facts->container_name);
 }
 
-void doctor_host_check(struct findings *to)
+void doctor_host_check(struct findings *to, const struct doctor_facts *facts)
 {
-	static void (*const checks[])(struct findings * to) = {
-		kernel_check, userns_check, subuid_check, seccomp_check, landlock_check,  memfd_check,
-		calls_check,  proc_check,   swap_check,	  core_check,	 container_check,
+	static void (*const checks[])(struct findings * to, const struct doctor_facts *facts) = {
+		kernel_check,  capabilities_check, userns_check, sandbox_check, proc_check,	 subuid_check,
+		seccomp_check, landlock_check,	   calls_check,	 habits_check,	container_check,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++)
-		checks[i](to);
+		checks[i](to, facts);
 }

@@ -412,6 +412,19 @@ def test_doctor_says_what_this_host_enforces(cli):
     assert "\x1b" not in text, "colours where there is no terminal"
 
 
+def test_doctor_tells_of_each_wall_why_it_is_missing_and_how_to_mend_it(cli):
+    report = json.loads(cli.run("doctor", "--json").stdout)
+    assert set(report) == {"verdict", "checks"}
+    names = [check["name"] for check in report["checks"]]
+    assert len(names) == len(set(names)), names
+    for wall in ("user namespaces", "mounts", "/proc", "seccomp", "landlock", "cgroups", "own uids", "namespace_limits"):
+        assert wall in names
+    for check in report["checks"]:
+        assert check["why"], check
+        expected = {"name", "status", "why"} | ({"mend"} if check["status"] != "present" else set())
+        assert set(check) == expected, check
+
+
 def test_no_command_draws_where_there_is_no_terminal(cli):
     for args in (["languages"], ["images"], ["help"], ["run", cli.write("main.sh", "echo x")]):
         done = cli.run(*args)
