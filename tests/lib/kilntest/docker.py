@@ -16,9 +16,8 @@ from pathlib import Path
 from kilntest import host
 from kilntest.settings import KILN, ROOT, seconds
 
-# What the image is made of: Debian packages of this machine, with all that they depend on.
-PACKAGES = """bash coreutils curl dash grep mount procps python3-minimal uidmap util-linux
-    libarchive13 libjansson4 libmd0 libmicrohttpd12 libseccomp2 libuv1 libyaml-0-2""".split()
+# What the image is made of beside kiln and its libraries: packages of this machine, with all that they depend on.
+PACKAGES = "bash coreutils curl dash grep mount procps python3-minimal uidmap util-linux".split()
 NOT_NEEDED = re.compile(r"/usr/share/(doc|man|locale|info|lintian|i18n|bash-completion)/|.*\.(a|h|pyc)$")
 KILN_UID = 10001
 
@@ -71,11 +70,18 @@ def installed_with_dependencies(wanted):
     return sorted(found)
 
 
+def libraries_of(program):
+    """The shared libraries that it is loaded with, as links and as what these lead to."""
+    listing = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    paths = re.findall(r"=> (/\S+)", listing)
+    return {*paths, *map(os.path.realpath, paths)}
+
+
 def files_of(packages):
     """What the packages have below /usr, under the names of a merged system: no folders, they come by themselves."""
     listing = subprocess.run(["dpkg-query", "-L", *packages], check=True, capture_output=True, text=True).stdout
-    merged = {re.sub(r"^/(bin|sbin|lib|lib64)/", r"/usr/\1/", name) for name in listing.splitlines()}
-    for name in sorted(merged):
+    names = {*listing.splitlines(), *libraries_of(KILN)}
+    for name in sorted({re.sub(r"^/(bin|sbin|lib|lib64)/", r"/usr/\1/", name) for name in names}):
         path = Path(name)
         if name.startswith("/usr/") and not NOT_NEEDED.match(name) and (path.is_symlink() or path.is_file()):
             yield path
