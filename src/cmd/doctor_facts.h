@@ -1,6 +1,6 @@
 /*
- * What the checks of `kiln doctor` know about the host, found out once by doctor_facts_read(). The checks only judge it:
- * tests give them hosts that are not there.
+ * What the checks of `kiln doctor` know about the host, found out once by doctor_facts_read(). The checks only judge
+ * it: tests give them hosts that are not there.
  */
 #ifndef KILN_CMD_DOCTOR_FACTS_H
 #define KILN_CMD_DOCTOR_FACTS_H

@@ -1,6 +1,6 @@
 /*
- * The checks of the host: each judges the facts, says why something is missing, and how to mend it where kiln stands: on
- * a machine, or in a container of this or that kind.
+ * The checks of the host: each judges the facts, says why something is missing, and how to mend it where kiln stands:
+ * on a machine, or in a container of this or that kind.
  */
 #include "base/cleanup.h"
 #include "cmd/doctor.h"
@@ -14,7 +14,7 @@
 
 #define PROFILE "packaging/docker/kiln-seccomp.json"
 
-/* How the walls of a container that stand in kiln's way are opened, by the kind of container. docs/docker.md has all. */
+/* How the walls of a container that stand in kiln's way are opened, by its kind. docs/docker.md has all. */
 static const struct {
 	const char *seccomp, *apparmor, *proc, *privilege, *capability, *sysctl;
 } openings[] = {
