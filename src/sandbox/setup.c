@@ -186,8 +186,8 @@ static int keep_capabilities(void)
 }
 
 /*
- * The /proc that settings are written through once nothing of the host has a path any more. Where /proc/sys is read-only
- * an instance that is mounted nowhere takes its place, if the host allows one.
+ * The /proc that settings are written through once nothing of the host has a path any more. Where /proc/sys is
+ * read-only an instance that is mounted nowhere takes its place, if the host allows one.
  */
 static int open_proc(bool fresh)
 {
