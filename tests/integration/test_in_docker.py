@@ -217,7 +217,8 @@ server = socket.create_server(("127.0.0.1", 0))
 client = socket.create_connection(server.getsockname(), 5)
 print("connected")
 """
-    assert said(contained.run(python(source, network="loopback"))) == "connected\n"
+    result = contained.run(python(source, network="loopback"))
+    assert said(result) == "connected\n", result
 
 
 def test_two_runs_share_neither_files_nor_uid(contained):

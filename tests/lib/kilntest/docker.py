@@ -41,9 +41,7 @@ echo '{}' >"$1/daemon.json"
 dockerd --config-file "$1/daemon.json" --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" \
     --host "unix://$1/socket" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
     --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$2" >"$1/log" 2>&1 &
-daemon=$!
-trap 'kill "$daemon"' TERM
-while kill -0 "$daemon" 2>/dev/null; do wait; done
+wait # for it, and for orphans of its containers, which fall to PID 1
 """
 
 
@@ -180,8 +178,7 @@ class Docker:
 
     def run(self, script, check=True, timeout=120, **more):
         """A shell script as somebody would type it on the daemon's machine, in the top folder of the sources."""
-        inside = [pid for pid in host.descendants(self.outer.pid)[:1]]
-        command = ["nsenter", "--net", "--target", str(inside[0])] if inside else []
+        command = [word for pid in self.first_process() for word in ("nsenter", "--net", "--target", str(pid))]
         done = subprocess.run(
             [*command, "/bin/sh", "-euc", script],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=seconds(timeout), **more,
@@ -190,16 +187,16 @@ class Docker:
             assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}{self.log()}"
         return done
 
+    def first_process(self):
+        """PID 1 of the daemon's namespaces; empty before it is there."""
+        return host.descendants(self.outer.pid)[:1] if self.outer and self.outer.poll() is None else []
+
     def close(self):
-        if self.outer and self.outer.poll() is None:
-            self.run("docker ps --all --quiet | xargs --no-run-if-empty docker rm --force", check=False)
-            for pid in host.descendants(self.outer.pid)[:1]:
-                os.kill(pid, signal.SIGTERM)
-            try:
-                self.outer.wait(seconds(30))
-            except subprocess.TimeoutExpired:
-                self.outer.kill()  # and with it, by --kill-child, all that is in the namespaces
-                self.outer.wait()
+        # The kernel kills what else is in the pid namespace, containers too, and lets its parent see the end only then.
+        for pid in self.first_process():
+            os.kill(pid, signal.SIGKILL)
+        if self.outer:
+            self.outer.wait(seconds(30))
         for path in sorted(host.CGROUP_ROOT.glob(f"*/{self.cgroup}")) + [host.CGROUP_ROOT / self.cgroup]:
             for folder, _, _ in os.walk(path, topdown=False):
                 host.wait_until(lambda: self.removed(folder), 10, f"{folder} is not empty")
