@@ -236,6 +236,7 @@ static int mount_scratch(const struct mount_op *op, const struct mount_values *v
 
 static int make_node(const struct mount_op *op, const struct mount_values *values)
 {
+	unsigned long flags = MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NOEXEC;
 	int fd;
 
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]) && values->may_mknod; i++) {
@@ -248,7 +249,13 @@ static int make_node(const struct mount_op *op, const struct mount_values *value
 	if (fd < 0)
 		return -errno;
 	close(fd);
-	return mount(op->source, op->target, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+	if (mount(op->source, op->target, NULL, MS_BIND, NULL) < 0)
+		return -errno;
+	/* A node has no use for them; a host whose own /dev is mounted oddly does not let them be set. */
+	flags |= locked_flags(op->target);
+	if (mount(NULL, op->target, NULL, flags, NULL) < 0)
+		errno = 0;
+	return 0;
 }
 
 /* Nobody may open it, and even a run with its owner's uid cannot change that: the mount is read-only. */
