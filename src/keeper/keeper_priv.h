@@ -54,12 +54,15 @@ struct idmap {
 	uint64_t uid_base, uid_count, gid_base;
 };
 
-#define NETNS_STOCK_MAX 256
+#define NETNS_STOCK_MAX	 256
+#define NETNS_TABLES_MAX 16384
 
 struct netns_stock {
 	int fd[NETNS_STOCK_MAX];
 	unsigned count;
-	int own_fd; /* the keeper's own; -1: none is used again */
+	int own_fd;		      /* the keeper's own; -1: none is used again */
+	char fresh[NETNS_TABLES_MAX]; /* what the tables of a new one say */
+	size_t fresh_len;
 };
 
 struct keeper {

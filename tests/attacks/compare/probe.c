@@ -1,7 +1,7 @@
 /*
- * Feels for the walls around it and tells of each whether it stands: one line "name: stands" or "name: open, what was
- * seen". Built static, so that it runs in any sandbox, also in one that holds nothing else. It harms nothing: what it opens it
- * leaves alone.
+ * Feels for the walls around it and tells of each whether it stands: one line "name: stands" or "name: open, what
+ * was seen". Built static, so that it runs in any sandbox, also in one that holds nothing else. It harms nothing: what
+ * it opens it leaves alone.
  *
  *   probe walls PORT SOCKET KEY   everything that one process can see; the host listens on PORT and on the abstract
  *                                 SOCKET, and has a System V segment KEY
