@@ -1,6 +1,7 @@
 """What /proc and the cgroups say of a server: processes, memory, descriptors, mounts."""
 
 import os
+import time
 from pathlib import Path
 
 
@@ -73,6 +74,18 @@ def mounts():
 def cgroups(pid):
     """Those that the server with this main process made, by the name that it gives them."""
     return sum(f"kiln-{pid}-" in path for path, _, _ in os.walk("/sys/fs/cgroup"))
+
+
+def idle_share(seconds):
+    """The share of all processors' time in which nobody wanted them."""
+    def look():
+        numbers = [int(word) for word in read("/proc/stat").splitlines()[0].split()[1:9]]
+        return numbers[3] + numbers[4], sum(numbers)
+
+    idle, total = look()
+    time.sleep(seconds)
+    idle_later, total_later = look()
+    return (idle_later - idle) / max(1, total_later - total)
 
 
 def memory():

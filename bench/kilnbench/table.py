@@ -46,7 +46,8 @@ def markdown(results):
     m = results["machine"]
     lines = [f"{m['date']}, commit {m['commit']}: {m['processor']}, {m['processors']} processors, "
              f"{m['memory_bytes'] / (1 << 30):.0f} GiB, Linux {m['kernel']}, cgroup version {m['cgroup_version']}; "
-             f"load average {m['load']:.1f} when it was measured.", "",
+             f"load average {m['load']:.1f} "
+             f"when it was measured{', before which it came by --first' if results.get('first') else ''}.", "",
              "| what | goal | measured | ratio (95 %) | |", "|---|---|---|---|---|"]
     for row in results["rows"]:
         measured = row["measured"] if row["measured"] is not None else f"not measured: {row['why']}"
