@@ -35,6 +35,7 @@ struct engine_sandbox_spec {
 	const char *image;
 	struct limits limits; /* of the first step; disk_bytes holds for the sandbox's whole life */
 	bool loopback;
+	bool waits;			/* nobody has a step for it yet: what can be done ahead is done */
 	const struct engine_warm *warm; /* or NULL; it and what it refers to live as long as the engine */
 };
 

@@ -84,7 +84,7 @@ struct launched {
 	int stdin_fd;	  /* write end */
 	int output_fd[2]; /* read ends of stdout and stderr */
 	int error_fd;	  /* read end: what failed before exec, or nothing */
-	int control_fd;	  /* socket to a driver */
+	int control_fd;	  /* socket to a driver, or to what waits for its command */
 	uint64_t start_us;
 };
 
@@ -174,15 +174,16 @@ enum launch_how {
 	LAUNCH_STEP,
 	LAUNCH_HELD,   /* ahead of its step, traced by init */
 	LAUNCH_DRIVER, /* ahead of its step, with a control socket */
+	LAUNCH_ANY,    /* ahead of its step, up to the exec: what to execute comes by the control socket */
 };
 
 /* spawn.c: between fork and exec. */
 struct spawn {
 	char **argv, **envp;
-	char **candidates; /* paths to try, NULL-terminated */
+	uint8_t *room; /* WIRE_TO_INIT_MAX bytes, of LAUNCH_ANY */
 	int stdio[3];
 	int error_fd;	/* write end; gets struct spawn_error */
-	int control_fd; /* a driver's; else -1 */
+	int control_fd; /* of LAUNCH_DRIVER and LAUNCH_ANY; else -1 */
 	const struct init_config *config;
 	const struct sock_filter *filter;
 	const struct limits *limits;
@@ -197,7 +198,7 @@ struct spawn_error {
 };
 
 /* Never returns. Async-signal-safe calls only. */
-_Noreturn void spawn_child(const struct spawn *spawn);
+_Noreturn void spawn_child(struct spawn *spawn);
 /* The seconds of RLIMIT_CPU, a back-stop behind the limit of processor time. */
 int64_t spawn_cpu_seconds(const struct limits *limits);
 int64_t spawn_processes(const struct init_config *config, uint32_t flags, const struct limits *limits);

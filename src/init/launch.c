@@ -16,8 +16,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
-
 void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -42,52 +40,6 @@ static char **strings_to_vector(const struct wire_strings *strings)
 	for (uint32_t i = 0; vector && i < strings->count; i++, at = wire_strings_next(at))
 		vector[i] = (char *)at;
 	return vector;
-}
-
-static const char *search_path(char *const *envp)
-{
-	for (; *envp; envp++) {
-		if (strncmp(*envp, "PATH=", 5) == 0)
-			return *envp + 5;
-	}
-	return DEFAULT_PATH;
-}
-
-/* The paths at which argv[0] may be, one allocation a path; NULL: out of memory. */
-static char **command_candidates(const char *command, const char *path)
-{
-	size_t parts = 2;
-	char **list;
-	size_t count = 0;
-
-	for (const char *at = path; *at; at++)
-		parts += *at == ':';
-	list = calloc(parts + 1, sizeof(*list));
-	if (!list)
-		return NULL;
-	if (strchr(command, '/')) {
-		list[0] = strdup(command);
-		return list;
-	}
-	for (;;) {
-		size_t len = strcspn(path, ":");
-
-		if (len && asprintf(&list[count], "%.*s/%s", (int)len, path, command) < 0) {
-			list[count] = NULL;
-			return list;
-		}
-		count += len != 0;
-		if (!path[len])
-			return list;
-		path += len + 1;
-	}
-}
-
-static void free_candidates(char **list)
-{
-	for (size_t i = 0; list && list[i]; i++)
-		free(list[i]);
-	free(list);
 }
 
 /*
@@ -183,14 +135,11 @@ static int spawn_prepare(struct spawn *spawn, const struct wire_start *start)
 {
 	spawn->argv = strings_to_vector(&start->argv);
 	spawn->envp = strings_to_vector(&start->envp);
-	if (spawn->argv && spawn->envp)
-		spawn->candidates = command_candidates(spawn->argv[0], search_path(spawn->envp));
-	return spawn->candidates ? 0 : -ENOMEM;
+	return spawn->argv && spawn->envp ? 0 : -ENOMEM;
 }
 
 static void spawn_finish(struct spawn *spawn)
 {
-	free_candidates(spawn->candidates);
 	free(spawn->argv);
 	free(spawn->envp);
 }
@@ -199,7 +148,7 @@ static int fork_child(struct init *init, struct spawn *spawn, int cgroup_fd, str
 		      enum wire_stage *ret_stage)
 {
 	struct child_ends child = { { -1, -1, -1 }, -1, -1 };
-	int r = pipes_open(ret, &child, spawn->how == LAUNCH_DRIVER);
+	int r = pipes_open(ret, &child, spawn->how == LAUNCH_DRIVER || spawn->how == LAUNCH_ANY);
 
 	*ret_stage = WIRE_STAGE_PIPE;
 	if (r == 0) {
@@ -227,6 +176,7 @@ int launch(struct init *init, const struct wire_start *start, enum launch_how ho
 			       .filter = init->filter,
 			       .limits = &start->limits,
 			       .flags = start->flags,
+			       .room = init->in,
 			       .how = how };
 	int cgroup_fd = -1;
 	int r = 0;

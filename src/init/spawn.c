@@ -7,6 +7,8 @@
  */
 #include "init/init_priv.h"
 
+#include "base/cleanup.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -15,6 +17,7 @@
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -22,8 +25,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
+
 /* Where they stand while everything else is closed. In init these numbers are taken, so that none is overwritten. */
-#define CONTROL_FD  3 /* a driver's, the only one that it keeps */
+#define CONTROL_FD  3 /* a driver's, the only one that it keeps; of LAUNCH_ANY until exec */
 #define ERROR_FD    4
 #define LANDLOCK_FD 5
 
@@ -54,8 +59,9 @@ static int connect_stdio(const struct spawn *spawn)
 		if (dup2(spawn->stdio[i], i) < 0)
 			return -errno;
 	}
-	if (spawn->control_fd >= 0 ? dup2(spawn->control_fd, CONTROL_FD) < 0
-				   : close_range(CONTROL_FD, CONTROL_FD, 0) < 0)
+	if (spawn->control_fd >= 0
+		    ? dup3(spawn->control_fd, CONTROL_FD, spawn->how == LAUNCH_DRIVER ? 0 : O_CLOEXEC) < 0
+		    : close_range(CONTROL_FD, CONTROL_FD, 0) < 0)
 		return -errno;
 	if (dup3(spawn->error_fd, ERROR_FD, O_CLOEXEC) < 0)
 		return -errno;
@@ -90,23 +96,29 @@ int64_t spawn_processes(const struct init_config *config, uint32_t flags, const 
 	return limits->value[LIMIT_PROCESSES] + spare;
 }
 
-static int set_rlimits(const struct spawn *spawn)
+struct rlimit_row {
+	int which;
+	int64_t value;
+};
+
+static int set_rlimit_rows(const struct rlimit_row *rows, size_t count)
 {
-	const int64_t *limit = spawn->limits->value;
-	/*
-	 * CORE is 1 and not 0: with a pipe in core_pattern the kernel ignores 0 and starts the host's
-	 * handler; 1 makes it skip the dump (fs/coredump.c). AS and DATA stay unlimited: memory is the
-	 * cgroup's business (runtimes reserve terabytes).
-	 */
-	const struct {
-		int which;
-		int64_t value;
-	} table[] = {
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = set_rlimit(rows[i].which, rows[i].value);
+	return r;
+}
+
+/*
+ * What every step has. CORE is 1 and not 0: with a pipe in core_pattern the kernel ignores 0 and starts the host's
+ * handler; 1 makes it skip the dump (fs/coredump.c). AS and DATA stay unlimited: memory is the cgroup's business
+ * (runtimes reserve terabytes).
+ */
+static int set_fixed_rlimits(void)
+{
+	static const struct rlimit_row rows[] = {
 		{ RLIMIT_CORE, 1 },
-		{ RLIMIT_FSIZE, limit[LIMIT_FILE_BYTES] },
-		{ RLIMIT_NOFILE, limit[LIMIT_OPEN_FILES] },
-		{ RLIMIT_STACK, limit[LIMIT_STACK_BYTES] },
-		{ RLIMIT_NPROC, spawn_processes(spawn->config, spawn->flags, spawn->limits) },
 		{ RLIMIT_MEMLOCK, 64 * 1024 },
 		{ RLIMIT_MSGQUEUE, 64 * 1024 },
 		{ RLIMIT_SIGPENDING, 256 },
@@ -114,14 +126,24 @@ static int set_rlimits(const struct spawn *spawn)
 		{ RLIMIT_RTPRIO, 0 },
 	};
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		int r = set_rlimit(table[i].which, table[i].value);
+	return set_rlimit_rows(rows, ARRAY_LEN(rows));
+}
 
-		if (r < 0)
-			return r;
-	}
-	/* What is started ahead gets its time when its step begins. */
-	return spawn->how == LAUNCH_STEP ? set_rlimit(RLIMIT_CPU, spawn_cpu_seconds(spawn->limits)) : 0;
+static int set_rlimits(const struct spawn *spawn)
+{
+	const int64_t *limit = spawn->limits->value;
+	const struct rlimit_row rows[] = {
+		{ RLIMIT_FSIZE, limit[LIMIT_FILE_BYTES] },
+		{ RLIMIT_NOFILE, limit[LIMIT_OPEN_FILES] },
+		{ RLIMIT_STACK, limit[LIMIT_STACK_BYTES] },
+		{ RLIMIT_NPROC, spawn_processes(spawn->config, spawn->flags, spawn->limits) },
+	};
+	int r = set_rlimit_rows(rows, ARRAY_LEN(rows));
+
+	/* What is booted ahead gets its time when its step begins. */
+	if (r < 0 || spawn->how == LAUNCH_HELD || spawn->how == LAUNCH_DRIVER)
+		return r;
+	return set_rlimit(RLIMIT_CPU, spawn_cpu_seconds(spawn->limits));
 }
 
 /* Not even a capability that root could get back: the bounding set empty, securebits locked. Needs CAP_SETPCAP. */
@@ -179,22 +201,98 @@ static int load_filters(const struct spawn *spawn)
 	return 0;
 }
 
-/* As execvp(3) searches: a candidate that may not be executed is remembered, one that is not there passed over. */
-static int execute(const struct spawn *spawn)
+static const char *search_path(char *const *envp)
 {
-	int error = ENOENT;
-
-	for (char **path = spawn->candidates; *path; path++) {
-		execve(*path, spawn->argv, spawn->envp);
-		if (errno != ENOENT && errno != ENOTDIR)
-			error = errno;
-		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
-			break;
+	for (; *envp; envp++) {
+		if (strncmp(*envp, "PATH=", 5) == 0)
+			return *envp + 5;
 	}
-	return -error;
+	return DEFAULT_PATH;
 }
 
-_Noreturn void spawn_child(const struct spawn *spawn)
+/* One folder of the search path; what is too long for a path is not there. */
+static int execute_in(const struct spawn *spawn, const char *folder, size_t folder_len)
+{
+	size_t command_len = strlen(spawn->argv[0]);
+	char path[WIRE_PATH_MAX];
+
+	if (folder_len + 1 + command_len >= sizeof(path))
+		return ENOENT;
+	memcpy(path, folder, folder_len);
+	path[folder_len] = '/';
+	memcpy(path + folder_len + 1, spawn->argv[0], command_len + 1);
+	execve(path, spawn->argv, spawn->envp);
+	return errno;
+}
+
+/* As execvp(3) searches: a file that may not be executed is remembered, one that is not there passed over. */
+static int execute(const struct spawn *spawn)
+{
+	const char *at = search_path(spawn->envp);
+	int error = ENOENT;
+
+	if (strchr(spawn->argv[0], '/')) {
+		execve(spawn->argv[0], spawn->argv, spawn->envp);
+		return -errno;
+	}
+	for (;;) {
+		size_t len = strcspn(at, ":");
+		int tried = len ? execute_in(spawn, at, len) : ENOENT;
+
+		if (tried != ENOENT && tried != ENOTDIR)
+			error = tried;
+		if ((tried != ENOENT && tried != ENOTDIR && tried != EACCES) || !at[len])
+			return -error;
+		at += len + 1;
+	}
+}
+
+static void read_all(int fd, uint8_t *to, size_t len)
+{
+	while (len) {
+		ssize_t n = read(fd, to, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			_exit(127); /* init has thought better of it */
+		to += n;
+		len -= (size_t)n;
+	}
+}
+
+static void fill_vector(const struct wire_strings *strings, char **vector)
+{
+	const char *at = strings->first;
+
+	for (uint32_t i = 0; i < strings->count; i++, at = wire_strings_next(at))
+		vector[i] = (char *)at;
+	vector[strings->count] = NULL;
+}
+
+/* Everything is done but what depends on the step: says so, and waits for the payload of its START. */
+static void await_command(struct spawn *spawn)
+{
+	static char *argv[WIRE_STRINGS_MAX + 1], *envp[WIRE_STRINGS_MAX + 1];
+	static struct wire_start start;
+	struct wire_frame frame = { .payload = spawn->room };
+
+	if (write(CONTROL_FD, "", 1) != 1)
+		_exit(127);
+	read_all(CONTROL_FD, (uint8_t *)&frame.len, sizeof(frame.len));
+	if (frame.len > WIRE_TO_INIT_MAX)
+		_exit(127);
+	read_all(CONTROL_FD, spawn->room, frame.len);
+	if (wire_start_decode(&frame, &start) < 0)
+		_exit(127);
+	fill_vector(&start.argv, argv);
+	fill_vector(&start.envp, envp);
+	spawn->argv = argv;
+	spawn->envp = envp;
+	spawn->limits = &start.limits;
+}
+
+_Noreturn void spawn_child(struct spawn *spawn)
 {
 	int r;
 
@@ -207,7 +305,9 @@ _Noreturn void spawn_child(const struct spawn *spawn)
 	/* Its own cgroup as the root of what /proc/self/cgroup shows. */
 	if (spawn->flags & WIRE_START_CGROUP)
 		unshare(CLONE_NEWCGROUP);
-	r = set_rlimits(spawn);
+	r = set_fixed_rlimits();
+	if (r == 0 && spawn->how != LAUNCH_ANY)
+		r = set_rlimits(spawn);
 	if (r < 0)
 		fail(ERROR_FD, WIRE_STAGE_RLIMIT, -r);
 	r = become_user(spawn->config);
@@ -222,6 +322,12 @@ _Noreturn void spawn_child(const struct spawn *spawn)
 		fail(ERROR_FD, WIRE_STAGE_SECCOMP, -r);
 	if (spawn->how == LAUNCH_HELD && syscall(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0) < 0)
 		fail(ERROR_FD, WIRE_STAGE_EXEC, errno);
+	if (spawn->how == LAUNCH_ANY) {
+		await_command(spawn);
+		r = set_rlimits(spawn);
+		if (r < 0)
+			fail(ERROR_FD, WIRE_STAGE_RLIMIT, -r);
+	}
 	r = execute(spawn);
 	fail(ERROR_FD, WIRE_STAGE_EXEC, -r);
 }

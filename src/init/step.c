@@ -105,7 +105,7 @@ void step_start(struct init *init, const struct wire_start *start)
 	bool hot;
 	int r = 0;
 
-	if (step->running || start->flags & WIRE_START_DRIVER)
+	if (step->running || start->flags & (WIRE_START_DRIVER | WIRE_START_ANY))
 		_exit(1);
 	hot = start->flags & WIRE_START_HOT && warm_take(init, start, &process, &used_us);
 	if (!hot)

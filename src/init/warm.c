@@ -187,6 +187,13 @@ static void warm_ready(struct init *init)
 	tell_warmed(init, 0);
 }
 
+static enum launch_how how_to_launch(const struct wire_start *start)
+{
+	if (start->flags & WIRE_START_ANY)
+		return LAUNCH_ANY;
+	return start->flags & WIRE_START_DRIVER ? LAUNCH_DRIVER : LAUNCH_HELD;
+}
+
 void warm_start(struct init *init, const struct wire_frame *frame)
 {
 	struct warm *warm = &init->warm;
@@ -202,9 +209,7 @@ void warm_start(struct init *init, const struct wire_frame *frame)
 		copy.payload = warm->payload;
 		if (wire_start_decode(&copy, &warm->start) < 0 || warm->start.flags & WIRE_START_HOT)
 			_exit(1);
-		r = launch(init, &warm->start,
-			   warm->start.flags & WIRE_START_DRIVER ? LAUNCH_DRIVER : LAUNCH_HELD,
-			   &warm->process, &stage);
+		r = launch(init, &warm->start, how_to_launch(&warm->start), &warm->process, &stage);
 	}
 	if (r < 0) {
 		warm_clear(warm);
@@ -374,11 +379,14 @@ static bool same_strings(const struct wire_strings *a, const struct wire_strings
 static bool warm_fits(const struct warm *warm, const struct wire_start *start)
 {
 	static const enum limit_id lowered[] = { LIMIT_FILE_BYTES, LIMIT_OPEN_FILES, LIMIT_PROCESSES };
-	const uint32_t beside = WIRE_START_HOT | WIRE_START_DRIVER;
+	const uint32_t beside = WIRE_START_HOT | WIRE_START_DRIVER | WIRE_START_ANY;
 	const struct wire_start *own = &warm->start;
 
-	if (own->step != start->step || (own->flags & ~beside) != (start->flags & ~beside) ||
-	    own->limits.value[LIMIT_STACK_BYTES] != start->limits.value[LIMIT_STACK_BYTES])
+	if (own->step != start->step || (own->flags & ~beside) != (start->flags & ~beside))
+		return false;
+	if (own->flags & WIRE_START_ANY)
+		return true;
+	if (own->limits.value[LIMIT_STACK_BYTES] != start->limits.value[LIMIT_STACK_BYTES])
 		return false;
 	for (size_t i = 0; i < sizeof(lowered) / sizeof(lowered[0]); i++) {
 		if (start->limits.value[lowered[i]] > own->limits.value[lowered[i]])
@@ -433,8 +441,20 @@ static bool tell_driver(const struct launched *process, const struct wire_start 
 	return told;
 }
 
+static bool tell_command(const struct launched *process, const struct wire_start *start)
+{
+	uint32_t len = start->raw_len;
+	struct iovec iov[2] = { { &len, sizeof(len) }, { (void *)start->raw, len } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n = sendmsg(process->control_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n == (ssize_t)(sizeof(len) + len);
+}
+
 static bool let_go(const struct warm *warm, const struct wire_start *start)
 {
+	if (warm->start.flags & WIRE_START_ANY)
+		return tell_command(&warm->process, start);
 	if (warm->start.flags & WIRE_START_DRIVER)
 		return tell_driver(&warm->process, start);
 	return ptrace(PTRACE_DETACH, warm->held, NULL, NULL) == 0;
@@ -449,7 +469,10 @@ bool warm_take(struct init *init, const struct wire_start *start, struct launche
 	if (warm->state != WARM_READY || !warm_fits(warm, start) || has_printed(&warm->process))
 		return false;
 	used_us = process_cpu_us(init, warm->process.pid);
-	if (!lower_limits(init, warm->process.pid, start, used_us) || !let_go(warm, start))
+	/* What executes the command itself sets its limits by itself. */
+	if (!(warm->start.flags & WIRE_START_ANY) && !lower_limits(init, warm->process.pid, start, used_us))
+		return false;
+	if (!let_go(warm, start))
 		return false;
 	close_fd(&warm->process.control_fd);
 	*ret = warm->process;

@@ -129,7 +129,7 @@ static void on_ready(void *user)
 	pool->making--;
 	pool->inner->v->sandbox_idle(item->sb, &idle);
 	demand_made(&shelf->demand, now_us() - item->asked_us);
-	shelf->memory_bytes = COLD_BYTES + (idle.hot ? idle.memory_bytes ?: RUNTIME_BYTES : 0);
+	shelf->memory_bytes = COLD_BYTES + (idle.memory_bytes ?: idle.hot ? RUNTIME_BYTES : 0);
 	item_reckon(item, shelf->memory_bytes);
 	if (shelf->warm && !idle.hot)
 		shelf_back_off(shelf);
@@ -159,6 +159,7 @@ static int item_make(struct shelf *shelf)
 		.image = shelf->image,
 		.limits = shelf->limits,
 		.loopback = shelf->loopback,
+		.waits = true,
 		.warm = shelf->warm,
 	};
 	struct item *item = calloc(1, sizeof(*item));

@@ -129,6 +129,8 @@ int wire_start_decode(const struct wire_frame *frame, struct wire_start *ret)
 {
 	struct wire_reader r = READER(frame);
 
+	ret->raw = frame->payload;
+	ret->raw_len = frame->len;
 	ret->step = (uint32_t)wire_get_uint(&r, 4);
 	ret->flags = (uint32_t)wire_get_uint(&r, 4);
 	for (int i = 0; i < LIMIT_COUNT; i++) {

@@ -102,7 +102,9 @@ enum wire_start_flag {
 	WIRE_START_NPROC = 1u << 3,  /* no cgroup holds processes: RLIMIT_NPROC */
 	WIRE_START_HOT = 1u << 4,    /* of START: the process that WARM made, if it fits */
 	WIRE_START_DRIVER = 1u << 5, /* of WARM: the command is a driver */
-	WIRE_START_ALL = (1u << 6) - 1,
+	WIRE_START_ANY =
+		1u << 6, /* of WARM: the command does not matter, whatever START says will be executed */
+	WIRE_START_ALL = (1u << 7) - 1,
 };
 
 #define WIRE_STRINGS_MAX 4096 /* arguments, environment entries, globs: each list */
@@ -121,6 +123,8 @@ struct wire_start {
 	uint32_t flags;
 	struct limits limits;
 	struct wire_strings argv, envp;
+	const uint8_t *raw; /* the payload itself */
+	uint32_t raw_len;
 };
 
 /* Stages of starting a step, for a sentence when one fails. */

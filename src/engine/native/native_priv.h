@@ -111,7 +111,8 @@ struct sandbox {
 	unsigned busy; /* callbacks under way: freed only when none is */
 	bool destroyed;
 	const struct engine_warm *warm; /* the runtime that it is to have, or NULL */
-	bool hot;			/* it waits for the first step */
+	bool waits;			/* made for nobody yet */
+	bool ahead;			/* the process of its first step is there */
 	uint64_t memory_bytes;		/* that it and its runtime hold; 0: not known */
 	struct limits made_with;
 	bool ready_pending; /* adopted: `ready` is told from the loop */

@@ -294,7 +294,7 @@ static int encode_start(struct sandbox *sb, const struct engine_step *step, stru
 	uint8_t *payload = sb->native->encode;
 	int64_t len;
 
-	flags |= step->hot && sb->hot ? WIRE_START_HOT : 0;
+	flags |= sb->ahead && (step->hot || !sb->warm) ? WIRE_START_HOT : 0;
 	len = wire_start_encode(sb->step, flags, &step->limits, step->argv, step->envp, payload,
 				WIRE_TO_INIT_MAX);
 	if (len < 0)
@@ -329,7 +329,7 @@ int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *
 		return err_set(err, r, "ask the keeper for a step");
 	}
 	sb->limits = step->limits;
-	sb->hot = false;
+	sb->ahead = false;
 	sb->kill = STEP_KILL_NONE;
 	sb->stdin_eof = step->no_stdin;
 	sb->seen[0] = sb->seen[1] = 0;

@@ -63,6 +63,7 @@ static struct sandbox *sandbox_new(struct native *native, const struct engine_sa
 	sb->native = native;
 	sb->made_with = spec->limits;
 	sb->warm = spec->warm;
+	sb->waits = spec->waits;
 	sb->fd = -1;
 	sb->in = BUF_INIT(WIRE_HEADER_SIZE + WIRE_TO_HOST_MAX);
 	outgoing_init(&sb->out);
@@ -104,7 +105,8 @@ int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec
 	struct native *native = (struct native *)engine;
 	struct keeper_request request = {
 		.op = KEEPER_CREATE,
-		.flags = (spec->loopback ? KEEPER_FLAG_LOOPBACK : 0) | (spec->warm ? KEEPER_FLAG_WARM : 0),
+		.flags = (spec->loopback ? KEEPER_FLAG_LOOPBACK : 0) |
+			 (spec->warm || spec->waits ? KEEPER_FLAG_WARM : 0),
 		.limits = spec->limits,
 	};
 	struct sandbox *sb;
@@ -136,14 +138,19 @@ int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec
 
 /* ---- the runtime ---- */
 
+/* The process of the first step, ahead: its runtime, or as far as a process gets without a command. */
 static int send_warm(struct sandbox *sb)
 {
-	const struct engine_warm *warm = sb->warm;
-	uint32_t flags = sandbox_start_flags(&sb->native->host) | (warm->driver ? WIRE_START_DRIVER : 0);
+	static char *const any[] = { (char *)"any", NULL }, *const none[] = { NULL };
+	static const struct engine_warm nothing = { .argv = any, .envp = none };
+	const struct engine_warm *warm = sb->warm ? sb->warm : &nothing;
+	const struct limits *limits = sb->warm ? &warm->limits : &sb->made_with;
+	uint32_t flags = sandbox_start_flags(&sb->native->host);
 	uint8_t *payload = sb->native->encode;
 	int64_t len;
 
-	len = wire_start_encode(1, flags, &warm->limits, warm->argv, warm->envp, payload, WIRE_TO_INIT_MAX);
+	flags |= !sb->warm ? WIRE_START_ANY : warm->driver ? WIRE_START_DRIVER : 0;
+	len = wire_start_encode(1, flags, limits, warm->argv, warm->envp, payload, WIRE_TO_INIT_MAX);
 	return len < 0 ? (int)len : outgoing_frame(&sb->out, WIRE_WARM, payload, (size_t)len);
 }
 
@@ -151,7 +158,7 @@ void sandbox_greeted(struct sandbox *sb)
 {
 	int r;
 
-	if (!sb->warm) {
+	if (!sb->warm && !sb->waits) {
 		sb->state = SANDBOX_IDLE;
 		sb->events->ready(sb->user);
 		return;
@@ -185,7 +192,7 @@ void sandbox_warmed(struct sandbox *sb, uint32_t error)
 					  .slot = sb->slot,
 					  .generation = sb->generation };
 
-	sb->hot = error == 0;
+	sb->ahead = error == 0;
 	if (link_send(&sb->native->link, &request, sb, on_weighed) < 0)
 		patience_end(sb);
 }
@@ -194,7 +201,7 @@ void sandbox_idle(struct engine_sandbox *handle, struct engine_idle *ret)
 {
 	const struct sandbox *sb = of(handle);
 
-	*ret = (struct engine_idle){ .hot = sb->hot, .memory_bytes = sb->memory_bytes };
+	*ret = (struct engine_idle){ .hot = sb->warm && sb->ahead, .memory_bytes = sb->memory_bytes };
 }
 
 /* ---- adoption ---- */
