@@ -132,6 +132,7 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 		.supervisor = (uid_t)supervisor,
 		.init_fd = k->init_fd,
 		.config_fd = k->config_fd,
+		.box = &slot->box,
 		.net_fd = slot->net_fd,
 		.cgroup_fd = k->cgroups.version == 2 ? slot->box.fd[0] : -1,
 	};
@@ -158,12 +159,12 @@ static pid_t clone_setup(struct keeper *k, struct slot *slot, const struct setup
 	return pid < 0 ? -errno : pid;
 }
 
-/* The child waits for a byte: version 1 groups and rootless maps come first. */
+/* The child waits for a byte: rootless its maps come first. */
 static int let_go(struct keeper *k, struct slot *slot, struct err *err)
 {
-	int r = cgroup_box_enter(&slot->box, slot->pid, err);
+	int r = 0;
 
-	if (r == 0 && !k->privileged)
+	if (!k->privileged)
 		r = idmap_write_rootless(&k->idmap, slot->pid, slot_number(k, slot), err);
 	if (r < 0)
 		return r;
@@ -398,7 +399,7 @@ int slot_step(struct keeper *k, struct slot *slot, const struct keeper_request *
 	slot->limits = request->limits;
 	slot->deadline_us =
 		keeper_now_us() + (uint64_t)request->limits.value[LIMIT_WALL_MS] * 1000 + DEADLINE_GRACE_US;
-	slot->check_us = 0;
+	slot->check_us = keeper_now_us() + CPU_CHECK_MIN_US;
 	slot->cpu_told = slot->oom_told = false;
 	slot->state = SLOT_RUNNING;
 	set_active(k, slot, true);

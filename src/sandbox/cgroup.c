@@ -108,19 +108,6 @@ int cgroup_box_clone_fd(const struct cgroup_box *box)
 	return box->init_fd;
 }
 
-int cgroup_box_enter(struct cgroup_box *box, pid_t pid, struct err *err)
-{
-	if (!box->host || box->host->version != 1)
-		return 0;
-	for (int i = 0; i < CGROUP_HIERARCHIES; i++) {
-		int r = box->fd[i] < 0 ? 0 : cgroup_write(box->fd[i], "cgroup.procs", "%d", (int)pid);
-
-		if (r < 0)
-			return err_set(err, r, "cgroup: enter %s", cgroup_controller_names[i]);
-	}
-	return 0;
-}
-
 int cgroup_box_prepare(struct cgroup_box *box, const struct limits *limits, struct err *err)
 {
 	return ops(box) ? ops(box)->prepare(box, limits, err) : 0;

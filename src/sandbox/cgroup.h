@@ -65,8 +65,11 @@ void cgroup_host_close(struct cgroup_host *host);
 				    uid_t owner, struct err *err);
 /* Version 2: the descriptor for CLONE_INTO_CGROUP; else -1. */
 int cgroup_box_clone_fd(const struct cgroup_box *box);
-/* Version 1: puts a process in. */
-[[nodiscard]] int cgroup_box_enter(struct cgroup_box *box, pid_t pid, struct err *err);
+/*
+ * Version 1: puts the calling thread in, which is the only one of its process; else does nothing. Async-signal-safe. A
+ * thread that moves itself is the one case in which the kernel does not hold up every fork and exec of the machine.
+ */
+[[nodiscard]] int cgroup_box_enter(const struct cgroup_box *box);
 /*
  * Before the first step: its limits, as far as they can hold already, so that preparing that step costs next to
  * nothing. Can be called again with others.

@@ -135,18 +135,20 @@ static int v1_step(struct cgroup_box *box, uint32_t step, const struct limits *l
 
 	if (r < 0)
 		return r;
-	if (box->fd[CGROUP_MEMORY] >= 0) {
+	if (box->fd[CGROUP_MEMORY] >= 0)
 		r = cgroup_write(box->fd[CGROUP_MEMORY], "memory.max_usage_in_bytes", "0");
-		box->oom_base = v1_oom_kills(box);
-	}
 	if (r < 0)
 		return err_set(err, r, "cgroup: reset the memory peak");
 	box->cpu_base_us = v1_cpu_us(box);
-	box->refused_base = box->fd[CGROUP_PIDS] >= 0 ? v1_refused(box) : 0;
-	box->peak_base = box->fd[CGROUP_PIDS] >= 0
-				 ? (uint32_t)cgroup_read_number(box->fd[CGROUP_PIDS], "pids.peak", 0)
-				 : 0;
 	box->step = step;
+	if (step == 1 && !box->warm)
+		return 0; /* all other counters are at zero: none but init was in the group */
+	if (box->fd[CGROUP_MEMORY] >= 0)
+		box->oom_base = v1_oom_kills(box);
+	if (box->fd[CGROUP_PIDS] >= 0) {
+		box->refused_base = v1_refused(box);
+		box->peak_base = (uint32_t)cgroup_read_number(box->fd[CGROUP_PIDS], "pids.peak", 0);
+	}
 	return 0;
 }
 

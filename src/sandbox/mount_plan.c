@@ -38,18 +38,19 @@ static const struct mount_op head[] = {
 
 /* After them: what can be written. */
 static const struct mount_op writable[] = {
-	{ MOUNT_DIR, "scratch", NULL, 0700 },
-	{ MOUNT_SCRATCH, "scratch", NULL, 0 },
+	/* The scratch as a whole is mounted where /proc will cover it: to unmount it would wait for the whole machine. */
+	{ MOUNT_DIR, "proc", NULL, 0555 },
+	{ MOUNT_SCRATCH, "proc", NULL, 0 },
 	{ MOUNT_DIR, "sandbox", NULL, 0755 },
-	{ MOUNT_PART, "sandbox", "scratch/sandbox", WRITABLE },
+	{ MOUNT_PART, "sandbox", "proc/sandbox", WRITABLE },
 	{ MOUNT_DIR, "tmp", NULL, 0755 },
-	{ MOUNT_PART, "tmp", "scratch/tmp", WRITABLE },
+	{ MOUNT_PART, "tmp", "proc/tmp", WRITABLE },
 	{ MOUNT_DIR, "home", NULL, 0755 },
 	{ MOUNT_DIR, "home/sandbox", NULL, 0755 },
-	{ MOUNT_PART, "home/sandbox", "scratch/home", WRITABLE },
+	{ MOUNT_PART, "home/sandbox", "proc/home", WRITABLE },
 	{ MOUNT_DIR, "var", NULL, 0755 },
 	{ MOUNT_DIR, "var/tmp", NULL, 0755 },
-	{ MOUNT_PART, "var/tmp", "scratch/vartmp", QUIET },
+	{ MOUNT_PART, "var/tmp", "proc/vartmp", QUIET },
 	{ MOUNT_DIR, "dev", NULL, 0755 },
 };
 
@@ -68,11 +69,9 @@ static const struct mount_op devices[] = {
 };
 
 static const struct mount_op host_system[] = {
-	{ MOUNT_PART, "dev/shm", "scratch/shm", QUIET },
-	{ MOUNT_UNMOUNT, "scratch", NULL, 0 },
+	{ MOUNT_PART, "dev/shm", "proc/shm", QUIET },
 	{ MOUNT_DIR, "run", NULL, 0755 },
 	{ MOUNT_DIR, "sys", NULL, 0555 },
-	{ MOUNT_DIR, "proc", NULL, 0555 },
 	{ MOUNT_PROC, "proc", NULL, 0 },
 	{ MOUNT_HIDDEN, "hidden", NULL, 0 },
 };
@@ -99,7 +98,7 @@ static const struct mount_op walls[] = {
 
 /*
  * A stored image: `top` holds what is ours, and lies over the image's files in one overlay. A folder there is a folder
- * in the result, whatever the image has in its place.
+ * in the result, whatever the image has in its place. What stands beside `root` goes when it becomes the root.
  */
 static const struct mount_op image_top[] = {
 	{ MOUNT_DIR, "top", NULL, 0755 },
@@ -132,7 +131,6 @@ static const struct mount_op image_top[] = {
 
 static const struct mount_op image_system[] = {
 	{ MOUNT_PART, "dev/shm", "../scratch/shm", QUIET },
-	{ MOUNT_UNMOUNT, "../scratch", NULL, 0 },
 	{ MOUNT_PROC, "proc", NULL, 0 },
 };
 
@@ -234,7 +232,6 @@ const char *mount_kind_name(enum mount_kind kind)
 		[MOUNT_OVERLAY] = "mount the image at",
 		[MOUNT_SCRATCH] = "mount the scratch at",
 		[MOUNT_PART] = "bind the scratch to",
-		[MOUNT_UNMOUNT] = "detach",
 		[MOUNT_DEV] = "mount devices at",
 		[MOUNT_NODE] = "make the device",
 		[MOUNT_PROC] = "mount proc at",

@@ -30,8 +30,7 @@ static const struct {
 	const char *name;
 	mode_t mode;
 } scratch_parts[] = {
-	{ "scratch/sandbox", 0755 }, { "scratch/tmp", 01777 }, { "scratch/home", 0755 },
-	{ "scratch/vartmp", 01777 }, { "scratch/shm", 01777 },
+	{ "sandbox", 0755 }, { "tmp", 01777 }, { "home", 0755 }, { "vartmp", 01777 }, { "shm", 01777 },
 };
 
 static char *put_text(char *to, const char *text)
@@ -212,6 +211,18 @@ static int mount_new_scratch(int fs_fd, const char *target, uint64_t disk_bytes)
 	return r;
 }
 
+static int make_part(const char *scratch, const char *name, mode_t mode, const struct mount_values *values)
+{
+	char path[64];
+
+	if (strlen(scratch) + 1 + strlen(name) >= sizeof(path))
+		return -ENAMETOOLONG;
+	put_text(put_text(put_text(path, scratch), "/"), name);
+	return mkdir(path, 0700) < 0 || chmod(path, mode) < 0 || chown(path, values->user, values->group) < 0
+		       ? -errno
+		       : 0;
+}
+
 /* One tmpfs, one budget of bytes and of inodes, for everything that a run can write. */
 static int mount_scratch(const struct mount_op *op, const struct mount_values *values)
 {
@@ -224,14 +235,9 @@ static int mount_scratch(const struct mount_op *op, const struct mount_values *v
 		close(fs_fd);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < sizeof(scratch_parts) / sizeof(scratch_parts[0]); i++) {
-		const char *name = scratch_parts[i].name;
-
-		if (mkdir(name, 0700) < 0 || chmod(name, scratch_parts[i].mode) < 0 ||
-		    chown(name, values->user, values->group) < 0)
-			return -errno;
-	}
-	return 0;
+	for (size_t i = 0; i < sizeof(scratch_parts) / sizeof(scratch_parts[0]) && r == 0; i++)
+		r = make_part(op->target, scratch_parts[i].name, scratch_parts[i].mode, values);
+	return r;
 }
 
 static int make_node(const struct mount_op *op, const struct mount_values *values)
@@ -327,8 +333,6 @@ static int apply(const struct mount_op *op, const struct mount_plan *plan, const
 		return mount_scratch(op, values);
 	case MOUNT_PART:
 		return mount_part(op);
-	case MOUNT_UNMOUNT:
-		return umount2(op->target, MNT_DETACH) < 0 || rmdir(op->target) < 0 ? -errno : 0;
 	case MOUNT_DEV:
 		return mount("dev", op->target, "tmpfs", MS_NOSUID | MS_NOEXEC,
 			     "mode=0755,size=64k,nr_inodes=32") < 0

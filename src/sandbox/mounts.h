@@ -24,7 +24,6 @@ enum mount_kind {
 	MOUNT_OVERLAY, /* a host folder, read-only, with inodes of this sandbox's own */
 	MOUNT_SCRATCH, /* the one tmpfs of all that is writable, `disk_bytes` large */
 	MOUNT_PART,    /* a folder of the scratch, bound at `target`; flags in `number` */
-	MOUNT_UNMOUNT, /* detach and remove `target` */
 	MOUNT_DEV,     /* the tmpfs for devices */
 	MOUNT_NODE, /* a character device: made, or the host's bound where making is not allowed; makedev in `number` */
 	MOUNT_PROC,

@@ -31,6 +31,7 @@ const char *setup_stage_name(unsigned stage)
 		[SETUP_START] = "start",
 		[SETUP_DEATH_SIGNAL] = "tie its life to the keeper's",
 		[SETUP_SESSION] = "make a session",
+		[SETUP_CGROUP] = "enter its control groups",
 		[SETUP_NETWORK] = "enter its network namespace",
 		[SETUP_HOST_PROC] = "open /proc",
 		[SETUP_MOUNT] = "mount",
@@ -294,6 +295,9 @@ _Noreturn void setup_child(const struct setup *setup)
 
 	prepare_process(setup);
 	wait_for_keeper(setup);
+	r = cgroup_box_enter(setup->box);
+	if (r < 0)
+		fail(setup, SETUP_CGROUP, -r, NULL);
 	if (setup->net_fd >= 0 && setns(setup->net_fd, CLONE_NEWNET) < 0)
 		fail(setup, SETUP_NETWORK, errno, NULL);
 	proc_fd = open_proc(setup->fresh_proc);

@@ -8,6 +8,7 @@
 #ifndef KILN_SANDBOX_SETUP_H
 #define KILN_SANDBOX_SETUP_H
 
+#include "sandbox/cgroup.h"
 #include "sandbox/mounts.h"
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@ enum setup_stage {
 	SETUP_START,
 	SETUP_DEATH_SIGNAL,
 	SETUP_SESSION,
+	SETUP_CGROUP,
 	SETUP_NETWORK,
 	SETUP_HOST_PROC,
 	SETUP_MOUNT, /* `what` tells the operation */
@@ -58,7 +60,8 @@ struct setup {
 	bool loopback;
 	bool fresh_proc; /* /proc/sys is mounted read-only here, as in containers */
 	uid_t supervisor;
-	int net_fd; /* network namespace to enter; -1: it was cloned into a new one */
+	const struct cgroup_box *box; /* to enter */
+	int net_fd;		      /* network namespace to enter; -1: it was cloned into a new one */
 	int sync_fd, init_fd, config_fd, socket_fd, cgroup_fd; /* cgroup_fd -1: none */
 };
 
