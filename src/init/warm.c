@@ -468,7 +468,10 @@ bool warm_take(struct init *init, const struct wire_start *start, struct launche
 	step_reap(init); /* it may have died without our having heard of it */
 	if (warm->state != WARM_READY || !warm_fits(warm, start) || has_printed(&warm->process))
 		return false;
-	used_us = process_cpu_us(init, warm->process.pid);
+	/* Where a cgroup counts it is the keeper that knows what was used before. */
+	used_us = start->flags & WIRE_START_WATCH_CPU || !(warm->start.flags & WIRE_START_ANY)
+			  ? process_cpu_us(init, warm->process.pid)
+			  : 0;
 	/* What executes the command itself sets its limits by itself. */
 	if (!(warm->start.flags & WIRE_START_ANY) && !lower_limits(init, warm->process.pid, start, used_us))
 		return false;

@@ -30,7 +30,7 @@
 
 #define EXIT_ENGINE	 125
 #define STOP_PATIENCE_US (5ull * 1000000)
-#define FDS_PER_SANDBOX	 13
+#define FDS_PER_SANDBOX	 20
 #define FDS_RESERVE	 64
 
 uint64_t keeper_now_us(void)

@@ -55,7 +55,7 @@ static void set_active(struct keeper *k, struct slot *slot, bool active)
 	slot->link_active = NULL;
 }
 
-static void tell(struct keeper *k, const struct slot *slot, enum keeper_event event)
+static void tell(struct keeper *k, struct slot *slot, enum keeper_event event)
 {
 	struct keeper_message message = { .event = event,
 					  .slot = slot_number(k, slot),

@@ -60,14 +60,11 @@ uint64_t cgroup_read_number(int dir_fd, const char *file, uint64_t missing)
 	return value;
 }
 
-uint64_t cgroup_read_key(int dir_fd, const char *file, const char *key, uint64_t missing)
+uint64_t cgroup_find_key(const char *text, const char *key, uint64_t missing)
 {
 	size_t key_len = strlen(key);
 	unsigned long long value;
-	char text[1024];
 
-	if (cgroup_read(dir_fd, file, text, sizeof(text)) < 0)
-		return missing;
 	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
 		line += *line == '\n';
 		if (strncmp(line, key, key_len) == 0 && line[key_len] == ' ' &&
@@ -75,6 +72,43 @@ uint64_t cgroup_read_key(int dir_fd, const char *file, const char *key, uint64_t
 			return value;
 	}
 	return missing;
+}
+
+static const struct cgroup_ops *ops(const struct cgroup_box *box)
+{
+	if (!box->host)
+		return NULL;
+	return box->host->version == 2 ? &cgroup_ops_v2 : box->host->version == 1 ? &cgroup_ops_v1 : NULL;
+}
+
+uint64_t cgroup_count(struct cgroup_box *box, enum cgroup_counter counter, const char *key, uint64_t missing)
+{
+	int *fd = &box->counter_fd[counter];
+	unsigned long long value;
+	char text[1024];
+	ssize_t n;
+
+	if (*fd < 0) {
+		struct cgroup_file file = ops(box)->counter(box, counter);
+
+		*fd = file.dir_fd < 0 ? -1 : openat(file.dir_fd, file.name, O_RDONLY | O_CLOEXEC);
+	}
+	n = *fd < 0 ? -1 : pread(*fd, text, sizeof(text) - 1, 0);
+	if (n < 0)
+		return missing;
+	text[n] = '\0';
+	if (key)
+		return cgroup_find_key(text, key, missing);
+	return sscanf(text, "%llu", &value) == 1 ? value : missing;
+}
+
+void cgroup_close_counters(struct cgroup_box *box)
+{
+	for (int i = 0; i < COUNTERS; i++) {
+		if (box->counter_fd[i] >= 0)
+			close(box->counter_fd[i]);
+		box->counter_fd[i] = -1;
+	}
 }
 
 int cgroup_make(int dir_fd, const char *name)
@@ -85,13 +119,6 @@ int cgroup_make(int dir_fd, const char *name)
 		return -errno;
 	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
-}
-
-static const struct cgroup_ops *ops(const struct cgroup_box *box)
-{
-	if (!box->host)
-		return NULL;
-	return box->host->version == 2 ? &cgroup_ops_v2 : box->host->version == 1 ? &cgroup_ops_v1 : NULL;
 }
 
 int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host, unsigned slot, uid_t owner,
@@ -119,12 +146,12 @@ int cgroup_box_step(struct cgroup_box *box, uint32_t step, const struct limits *
 	return ops(box) ? ops(box)->step(box, step, limits, err) : 0;
 }
 
-uint64_t cgroup_box_cpu_us(const struct cgroup_box *box)
+uint64_t cgroup_box_cpu_us(struct cgroup_box *box)
 {
 	return ops(box) ? ops(box)->cpu_us(box) - box->cpu_base_us : 0;
 }
 
-uint32_t cgroup_box_oom_kills(const struct cgroup_box *box)
+uint32_t cgroup_box_oom_kills(struct cgroup_box *box)
 {
 	return ops(box) ? ops(box)->oom_kills(box) - box->oom_base : 0;
 }
@@ -137,12 +164,12 @@ void cgroup_box_sample(struct cgroup_box *box)
 
 	if (!ops(box) || !box->host->pids)
 		return;
-	count = cgroup_read_number(ops(box)->pids_fd(box), "pids.current", 0);
+	count = cgroup_count(box, COUNTER_PIDS_NOW, NULL, 0);
 	if (count > init && count - init > box->processes_peak)
 		box->processes_peak = (uint32_t)(count - init);
 }
 
-void cgroup_box_usage(const struct cgroup_box *box, struct keeper_usage *ret)
+void cgroup_box_usage(struct cgroup_box *box, struct keeper_usage *ret)
 {
 	uint64_t init = box->host && box->host->version == 1; /* it is counted too */
 	uint64_t peak;
@@ -153,9 +180,11 @@ void cgroup_box_usage(const struct cgroup_box *box, struct keeper_usage *ret)
 	ret->cpu_us = box->host->cpu_time ? cgroup_box_cpu_us(box) : 0;
 	ret->memory_peak_bytes = box->host->memory ? ops(box)->memory_peak(box) : 0;
 	ret->oom_kills = box->host->memory ? cgroup_box_oom_kills(box) : 0;
-	ret->forks_refused = box->host->pids ? ops(box)->refused(box) - box->refused_base : 0;
+	if (!box->host->pids)
+		return;
+	ret->forks_refused = (uint32_t)cgroup_count(box, COUNTER_PIDS_EVENTS, "max", 0) - box->refused_base;
 	/* A peak that an earlier step set (version 1: one group for all) says nothing about this one. */
-	peak = box->host->pids ? cgroup_read_number(ops(box)->pids_fd(box), "pids.peak", 0) : 0;
+	peak = cgroup_count(box, COUNTER_PIDS_PEAK, NULL, 0);
 	peak = peak > box->peak_base ? peak - init : 0;
 	ret->processes_peak = peak > box->processes_peak ? (uint32_t)peak : box->processes_peak;
 }
@@ -166,6 +195,7 @@ int cgroup_box_remove(struct cgroup_box *box)
 
 	if (r < 0)
 		return r;
+	cgroup_close_counters(box);
 	for (int i = 0; i < CGROUP_HIERARCHIES; i++) {
 		if (box->fd[i] >= 0)
 			close(box->fd[i]);

@@ -26,6 +26,17 @@ enum cgroup_hierarchy {
 	CGROUP_HIERARCHIES,
 };
 
+/* What is read of a group, from files that stay open. */
+enum cgroup_counter {
+	COUNTER_CPU,
+	COUNTER_MEMORY_PEAK,
+	COUNTER_OOM,
+	COUNTER_PIDS_EVENTS,
+	COUNTER_PIDS_PEAK,
+	COUNTER_PIDS_NOW,
+	COUNTERS,
+};
+
 struct cgroup_host {
 	int version; /* 2, 1, or 0: none */
 	bool memory, pids, cpu, cpu_time, swap_limited;
@@ -43,6 +54,7 @@ struct cgroup_box {
 	char name[16];
 	int fd[CGROUP_HIERARCHIES]; /* version 2: the first */
 	int init_fd, run_fd;	    /* version 2 */
+	int counter_fd[COUNTERS];   /* opened when first read; -1: not yet, or not there */
 	int oom_fd;		    /* version 1: eventfd, readable after a kill for memory; else -1 */
 	uint32_t step;
 	struct limits written; /* version 2: to run<step>; 0: nothing yet */
@@ -78,15 +90,19 @@ int cgroup_box_clone_fd(const struct cgroup_box *box);
 /* Prepares a step: its limits, its counters at zero. */
 [[nodiscard]] int cgroup_box_step(struct cgroup_box *box, uint32_t step, const struct limits *limits,
 				  struct err *err);
-uint64_t cgroup_box_cpu_us(const struct cgroup_box *box);
-uint32_t cgroup_box_oom_kills(const struct cgroup_box *box);
+uint64_t cgroup_box_cpu_us(struct cgroup_box *box);
+uint32_t cgroup_box_oom_kills(struct cgroup_box *box);
 /* Notes how many processes there are now, for hosts without pids.peak. */
 void cgroup_box_sample(struct cgroup_box *box);
-void cgroup_box_usage(const struct cgroup_box *box, struct keeper_usage *ret);
+void cgroup_box_usage(struct cgroup_box *box, struct keeper_usage *ret);
 /* Removes the groups; -EBUSY while a process is still in them (call again). Closes all descriptors on success. */
 [[nodiscard]] int cgroup_box_remove(struct cgroup_box *box);
 
 #define CGROUP_BOX_NONE                                                                                      \
-	((struct cgroup_box){ .fd = { -1, -1, -1, -1 }, .init_fd = -1, .run_fd = -1, .oom_fd = -1 })
+	((struct cgroup_box){ .fd = { -1, -1, -1, -1 },                                                      \
+			      .init_fd = -1,                                                                 \
+			      .run_fd = -1,                                                                  \
+			      .counter_fd = { -1, -1, -1, -1, -1, -1 },                                      \
+			      .oom_fd = -1 })
 
 #endif

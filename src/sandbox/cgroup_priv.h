@@ -13,23 +13,31 @@
 int cgroup_read(int dir_fd, const char *file, char *text, size_t size);
 /* A file that holds one number; `missing` when it is not there or not a number. */
 uint64_t cgroup_read_number(int dir_fd, const char *file, uint64_t missing);
-/* The number behind `key` in a file of "key number" lines; `missing` without. */
-uint64_t cgroup_read_key(int dir_fd, const char *file, const char *key, uint64_t missing);
+/* The number behind `key` in "key number" lines; `missing` without. Pure. */
+uint64_t cgroup_find_key(const char *text, const char *key, uint64_t missing);
+/* One of a box's counters: the number in its file, or behind `key` in a file of "key number" lines. */
+uint64_t cgroup_count(struct cgroup_box *box, enum cgroup_counter counter, const char *key, uint64_t missing);
+/* Closes those that are open. */
+void cgroup_close_counters(struct cgroup_box *box);
 
 /* A sub-folder, made when it is not there; its descriptor or -errno. */
 int cgroup_make(int dir_fd, const char *name);
 /* Kills what is in a group and its sub-groups and removes them; boxes removed, or -errno. */
 int cgroup_remove_tree(int dir_fd, const char *name);
 
+struct cgroup_file {
+	int dir_fd;
+	const char *name;
+};
+
 struct cgroup_ops {
 	int (*create)(struct cgroup_box *box, uid_t owner, struct err *err);
 	int (*prepare)(struct cgroup_box *box, const struct limits *limits, struct err *err);
 	int (*step)(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err);
-	uint64_t (*cpu_us)(const struct cgroup_box *box);
-	uint32_t (*oom_kills)(const struct cgroup_box *box);
-	uint32_t (*refused)(const struct cgroup_box *box);
-	uint64_t (*memory_peak)(const struct cgroup_box *box);
-	int (*pids_fd)(const struct cgroup_box *box);
+	struct cgroup_file (*counter)(const struct cgroup_box *box, enum cgroup_counter counter);
+	uint64_t (*cpu_us)(struct cgroup_box *box);
+	uint32_t (*oom_kills)(struct cgroup_box *box);
+	uint64_t (*memory_peak)(struct cgroup_box *box);
 	int (*remove)(struct cgroup_box *box);
 };
 

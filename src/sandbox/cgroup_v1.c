@@ -102,31 +102,36 @@ static int v1_limits(struct cgroup_box *box, const struct limits *limits, struct
 	return 0;
 }
 
-static uint64_t v1_cpu_us(const struct cgroup_box *box)
+static struct cgroup_file v1_counter(const struct cgroup_box *box, enum cgroup_counter counter)
 {
-	return box->fd[CGROUP_CPUACCT] < 0
-		       ? 0
-		       : cgroup_read_number(box->fd[CGROUP_CPUACCT], "cpuacct.usage", 0) / 1000;
+	static const struct {
+		enum cgroup_hierarchy hierarchy;
+		const char *name;
+	} files[COUNTERS] = {
+		[COUNTER_CPU] = { CGROUP_CPUACCT, "cpuacct.usage" },
+		[COUNTER_MEMORY_PEAK] = { CGROUP_MEMORY, "memory.max_usage_in_bytes" },
+		[COUNTER_OOM] = { CGROUP_MEMORY, "memory.oom_control" },
+		[COUNTER_PIDS_EVENTS] = { CGROUP_PIDS, "pids.events" },
+		[COUNTER_PIDS_PEAK] = { CGROUP_PIDS, "pids.peak" },
+		[COUNTER_PIDS_NOW] = { CGROUP_PIDS, "pids.current" },
+	};
+
+	return (struct cgroup_file){ box->fd[files[counter].hierarchy], files[counter].name };
 }
 
-static uint32_t v1_oom_kills(const struct cgroup_box *box)
+static uint64_t v1_cpu_us(struct cgroup_box *box)
 {
-	return (uint32_t)cgroup_read_key(box->fd[CGROUP_MEMORY], "memory.oom_control", "oom_kill", 0);
+	return cgroup_count(box, COUNTER_CPU, NULL, 0) / 1000;
 }
 
-static uint32_t v1_refused(const struct cgroup_box *box)
+static uint32_t v1_oom_kills(struct cgroup_box *box)
 {
-	return (uint32_t)cgroup_read_key(box->fd[CGROUP_PIDS], "pids.events", "max", 0);
+	return (uint32_t)cgroup_count(box, COUNTER_OOM, "oom_kill", 0);
 }
 
-static uint64_t v1_memory_peak(const struct cgroup_box *box)
+static uint64_t v1_memory_peak(struct cgroup_box *box)
 {
-	return cgroup_read_number(box->fd[CGROUP_MEMORY], "memory.max_usage_in_bytes", 0);
-}
-
-static int v1_pids_fd(const struct cgroup_box *box)
-{
-	return box->fd[CGROUP_PIDS];
+	return cgroup_count(box, COUNTER_MEMORY_PEAK, NULL, 0);
 }
 
 static int v1_step(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err)
@@ -146,8 +151,8 @@ static int v1_step(struct cgroup_box *box, uint32_t step, const struct limits *l
 	if (box->fd[CGROUP_MEMORY] >= 0)
 		box->oom_base = v1_oom_kills(box);
 	if (box->fd[CGROUP_PIDS] >= 0) {
-		box->refused_base = v1_refused(box);
-		box->peak_base = (uint32_t)cgroup_read_number(box->fd[CGROUP_PIDS], "pids.peak", 0);
+		box->refused_base = (uint32_t)cgroup_count(box, COUNTER_PIDS_EVENTS, "max", 0);
+		box->peak_base = (uint32_t)cgroup_count(box, COUNTER_PIDS_PEAK, NULL, 0);
 	}
 	return 0;
 }
@@ -167,10 +172,9 @@ const struct cgroup_ops cgroup_ops_v1 = {
 	.create = v1_create,
 	.prepare = v1_limits,
 	.step = v1_step,
+	.counter = v1_counter,
 	.cpu_us = v1_cpu_us,
 	.oom_kills = v1_oom_kills,
-	.refused = v1_refused,
 	.memory_peak = v1_memory_peak,
-	.pids_fd = v1_pids_fd,
 	.remove = v1_remove,
 };

@@ -56,6 +56,7 @@ static int v2_make_run(struct cgroup_box *box, uint32_t step)
 
 	if (box->run_fd >= 0)
 		close(box->run_fd);
+	cgroup_close_counters(box);
 	snprintf(name, sizeof(name), "run%u", step);
 	box->run_fd = cgroup_make(box->fd[0], name);
 	if (box->run_fd < 0)
@@ -106,26 +107,33 @@ static int v2_prepare(struct cgroup_box *box, const struct limits *limits, struc
 	return r < 0 ? err_set(err, r, "cgroup: make run1") : v2_limits(box, limits, err);
 }
 
-static uint64_t v2_cpu_us(const struct cgroup_box *box)
+static struct cgroup_file v2_counter(const struct cgroup_box *box, enum cgroup_counter counter)
 {
-	return box->run_fd < 0 ? 0 : cgroup_read_key(box->run_fd, "cpu.stat", "usage_usec", 0);
+	static const char *const files[COUNTERS] = {
+		[COUNTER_CPU] = "cpu.stat",	   [COUNTER_MEMORY_PEAK] = "memory.peak",
+		[COUNTER_OOM] = "memory.events",   [COUNTER_PIDS_EVENTS] = "pids.events",
+		[COUNTER_PIDS_PEAK] = "pids.peak", [COUNTER_PIDS_NOW] = "pids.current",
+	};
+
+	return (struct cgroup_file){ box->run_fd, files[counter] };
 }
 
-static uint32_t v2_oom_kills(const struct cgroup_box *box)
+static uint64_t v2_cpu_us(struct cgroup_box *box)
 {
-	return (uint32_t)cgroup_read_key(box->run_fd, "memory.events", "oom_kill", 0);
+	return cgroup_count(box, COUNTER_CPU, "usage_usec", 0);
 }
 
-static uint32_t v2_refused(const struct cgroup_box *box)
+static uint32_t v2_oom_kills(struct cgroup_box *box)
 {
-	return (uint32_t)cgroup_read_key(box->run_fd, "pids.events", "max", 0);
+	return (uint32_t)cgroup_count(box, COUNTER_OOM, "oom_kill", 0);
 }
 
 /* memory.peak is there since 5.19; before, the present value is better than nothing. */
-static uint64_t v2_memory_peak(const struct cgroup_box *box)
+static uint64_t v2_memory_peak(struct cgroup_box *box)
 {
-	return cgroup_read_number(box->run_fd, "memory.peak",
-				  cgroup_read_number(box->run_fd, "memory.current", 0));
+	uint64_t peak = cgroup_count(box, COUNTER_MEMORY_PEAK, NULL, UINT64_MAX);
+
+	return peak != UINT64_MAX ? peak : cgroup_read_number(box->run_fd, "memory.current", 0);
 }
 
 static int v2_step(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err)
@@ -143,13 +151,8 @@ static int v2_step(struct cgroup_box *box, uint32_t step, const struct limits *l
 	prepared = prepared && box->warm;
 	box->cpu_base_us = prepared ? v2_cpu_us(box) : 0;
 	box->oom_base = prepared ? v2_oom_kills(box) : 0;
-	box->refused_base = prepared ? v2_refused(box) : 0;
+	box->refused_base = prepared ? (uint32_t)cgroup_count(box, COUNTER_PIDS_EVENTS, "max", 0) : 0;
 	return 0;
-}
-
-static int v2_pids_fd(const struct cgroup_box *box)
-{
-	return box->run_fd;
 }
 
 static int v2_remove(struct cgroup_box *box)
@@ -163,10 +166,9 @@ const struct cgroup_ops cgroup_ops_v2 = {
 	.create = v2_create,
 	.prepare = v2_prepare,
 	.step = v2_step,
+	.counter = v2_counter,
 	.cpu_us = v2_cpu_us,
 	.oom_kills = v2_oom_kills,
-	.refused = v2_refused,
 	.memory_peak = v2_memory_peak,
-	.pids_fd = v2_pids_fd,
 	.remove = v2_remove,
 };

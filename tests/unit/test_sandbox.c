@@ -344,15 +344,13 @@ static void a_number_is_read_or_is_missing(void **state)
 
 static void a_key_is_found_by_its_whole_name(void **state)
 {
-	const struct folder *f = *state;
+	const char *text = "oom_kill_disable 1\nunder_oom 2\nxoom_kill 3\noom_kill 4\n";
 
-	file_put(f, "oom_kill_disable 1\nunder_oom 2\nxoom_kill 3\noom_kill 4\n");
-	assert_int_equal(cgroup_read_key(f->fd, "file", "oom_kill", 0), 4);
-	assert_int_equal(cgroup_read_key(f->fd, "file", "oom_kill_disable", 0), 1);
-	assert_int_equal(cgroup_read_key(f->fd, "file", "oom", 9), 9);
-	assert_int_equal(cgroup_read_key(f->fd, "file", "", 9), 9);
-	file_put(f, "oom_kill max\n\noom_kill");
-	assert_int_equal(cgroup_read_key(f->fd, "file", "oom_kill", 9), 9);
+	assert_int_equal(cgroup_find_key(text, "oom_kill", 0), 4);
+	assert_int_equal(cgroup_find_key(text, "oom_kill_disable", 0), 1);
+	assert_int_equal(cgroup_find_key(text, "oom", 9), 9);
+	assert_int_equal(cgroup_find_key(text, "", 9), 9);
+	assert_int_equal(cgroup_find_key("oom_kill max\n\noom_kill", "oom_kill", 9), 9);
 }
 
 static void a_file_longer_than_there_is_room_is_cut_and_ended(void **state)
