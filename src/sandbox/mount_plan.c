@@ -38,7 +38,7 @@ static const struct mount_op head[] = {
 
 /* After them: what can be written. */
 static const struct mount_op writable[] = {
-	/* The scratch as a whole is mounted where /proc will cover it: to unmount it would wait for the whole machine. */
+	/* The scratch as a whole stands where /proc will cover it: to unmount it would wait for the whole machine. */
 	{ MOUNT_DIR, "proc", NULL, 0555 },
 	{ MOUNT_SCRATCH, "proc", NULL, 0 },
 	{ MOUNT_DIR, "sandbox", NULL, 0755 },
