@@ -34,6 +34,8 @@ class Plan:
 
 
 def us(value):
+    if value >= 1e6:
+        return f"{value / 1e6:.2f} s"
     return f"{value / 1000:.2f} ms" if value >= 1000 else f"{value:.0f} µs"
 
 

@@ -14,6 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from kilnbench import program
 from kilnbench.program import Unmeasured
 
 ENV = "PATH=/usr/local/bin:/usr/bin:/bin"
@@ -109,7 +110,7 @@ class Oci(Peer):
         bundle = self.work / job.name
         root = bundle / "rootfs"
         root_make(root)
-        (bundle / "config.json").write_text(json.dumps(oci_config(job)))
+        (bundle / "config.json").write_text(json.dumps(oci_config(job, f"{program.parent_group}/kiln-bench-{self.name}")))
         return [self.program, *self.options, "--root", str(self.state), "run", "--bundle", str(bundle), f"kiln-bench-{self.name}"]
 
 
@@ -122,7 +123,7 @@ def root_make(root):
             (root / name).symlink_to(f"usr/{name}")
 
 
-def oci_config(job):
+def oci_config(job, group):
     read_only = ["rbind", "ro", "nosuid", "nodev"]
     return {
         "ociVersion": "1.0.2",
@@ -139,7 +140,7 @@ def oci_config(job):
             {"destination": "/job", "type": "bind", "source": job.folder, "options": read_only},
         ],
         "linux": {"namespaces": [{"type": name} for name in ("pid", "network", "ipc", "uts", "mount")],
-                  "resources": {"memory": {"limit": 256 << 20}, "pids": {"limit": 64}}},
+                  "cgroupsPath": group, "resources": {"memory": {"limit": 256 << 20}, "pids": {"limit": 64}}},
     }
 
 
@@ -199,9 +200,10 @@ def docker_daemon(stack):
     runsc = shutil.which("runsc")
     config.write_text(json.dumps({"runtimes": {"runsc": {"path": runsc, "runtimeArgs": list(RUNSC)}}} if runsc else {}))
     host = f"unix://{work}/docker.sock"
+    parent = ["--cgroup-parent", program.parent_group] if program.parent_group else []
     log = open(work / "log", "w")
     daemon = subprocess.Popen(["dockerd", "--config-file", config, "--data-root", work / "data", "--exec-root", work / "exec",
-                               "--pidfile", work / "pid", "-H", host, "--iptables=false", "--ip6tables=false", "--bridge=none"],
+                               "--pidfile", work / "pid", "-H", host, "--iptables=false", "--ip6tables=false", "--bridge=none", *parent],
                               stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     stack.callback(daemon_stop, daemon)
     for _ in range(Docker.DAEMON_S * 5):
@@ -239,10 +241,11 @@ class GoJudge(Peer):
         self.work = Path(work)
         if self.url:
             return
-        program = need("go-judge")
+        path = need("go-judge")
         port = free_port()
         log = open(self.work / "log", "w")
-        server = subprocess.Popen([program, "-http-addr", f"127.0.0.1:{port}", "-dir", self.work, "-release"],
+        server = subprocess.Popen([path, "-http-addr", f"127.0.0.1:{port}", "-dir", self.work, "-release", "-cgroup-prefix",
+                                   f"{program.parent_group.lstrip('/')}/kiln-bench-go-judge".lstrip("/")],
                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.work)
         stack.callback(daemon_stop, server)
         self.url = f"http://127.0.0.1:{port}"

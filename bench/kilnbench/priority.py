@@ -1,7 +1,7 @@
 """Room on a machine that others use, too: a control group of our own that gets nearly all of the processors' time when it wants it.
 
 Niceness is not enough: it counts within a group only, and every sandbox is a group. For root and version 1 of cgroups, whose groups may hold
-processes beside groups of their own; peers' daemons and containers that were started elsewhere are not in it.
+processes beside groups of their own; peers that were started elsewhere are not in it.
 """
 
 import contextlib
@@ -37,12 +37,13 @@ def first():
                  if "cpu" in line.split(":")[1].split(",")), "/")
     (cpu / name / "cpu.shares").write_text(str(SHARES))
     (cpu / name / "cgroup.procs").write_text(str(os.getpid()))
-    program.flags_of_all.append(f"--cgroup=/{name}")
+    program.parent_group = f"/{name}"
     try:
         yield
     finally:
-        program.flags_of_all.clear()
+        program.parent_group = ""
         (cpu / home.lstrip("/") / "cgroup.procs").write_text(str(os.getpid()))
         for group in made:
-            with contextlib.suppress(OSError):
-                group.rmdir()
+            for path, _, _ in os.walk(group, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)

@@ -15,8 +15,12 @@ TOP = Path(__file__).resolve().parent.parent.parent
 RESULTS = TOP / "bench" / "results"
 START_S, STOP_S = 60, 60
 
-# Settings that every server gets, those of `kiln bench` too.
-flags_of_all = []
+# The control group below which everything measured makes its own, as priority.first() says; "": wherever it likes.
+parent_group = ""
+
+
+def group_flags():
+    return [f"--cgroup={parent_group}"] if parent_group else []
 
 
 class Unmeasured(Exception):
@@ -41,7 +45,7 @@ def setting_exists(name):
 
 def measure(*args, timeout=3600):
     """The report of `kiln bench` with these arguments. Unmeasured, with its sentence, when it could not make one."""
-    command = [kiln(), "bench", "--json", *map(str, args), *flags_of_all]
+    command = [kiln(), "bench", "--json", *map(str, args), *group_flags()]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=timeout)
     if done.returncode != 0:
         raise Unmeasured((done.stderr.strip() or f"exit code {done.returncode}").removeprefix("kiln: "))
@@ -67,7 +71,7 @@ class Server:
     """A `kiln serve` on a free port of the loopback. Settings as keyword arguments, named as in kiln.conf."""
 
     def __init__(self, cpus=None, **settings):
-        self.flags = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()] + flags_of_all
+        self.flags = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()] + group_flags()
         self.cpus = cpus
         self.log = tempfile.TemporaryFile("w+")
         self.process = None
