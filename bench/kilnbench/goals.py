@@ -206,8 +206,9 @@ def peers(plan, shared):
                 (ahead if kiln < one["p50_us"] else behind).append(f"{one['name']} ({job['name']}, {one['p50_us'] / kiln:.1f} ×)")
     if not ahead and not behind:
         raise Unmeasured("no peer is installed")
-    words = f"ahead of {', '.join(ahead) or 'none'}" + (f"; behind {', '.join(behind)}" if behind else "")
-    return {"measured": words, "ratio": None, "met": not behind, "comparison": results}
+    words = f"ahead in {len(ahead)} of {len(ahead) + len(behind)}" + (f"; behind {', '.join(behind)}" if behind else "")
+    return {"measured": words, "ratio": None, "met": not behind, "ahead": ahead, "behind": behind,
+            "comparison": results}
 
 
 ROWS = (

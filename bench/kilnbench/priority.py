@@ -43,7 +43,8 @@ def first():
     finally:
         program.parent_group = ""
         (cpu / home.lstrip("/") / "cgroup.procs").write_text(str(os.getpid()))
-        for group in made:
-            for path, _, _ in os.walk(group, topdown=False):
+        # Peers made theirs below it in hierarchies that it did not need itself.
+        for hierarchy in ROOT.iterdir():
+            for path, _, _ in os.walk(hierarchy / name, topdown=False):
                 with contextlib.suppress(OSError):
                     os.rmdir(path)

@@ -47,7 +47,7 @@ def markdown(results):
     lines = [f"{m['date']}, commit {m['commit']}: {m['processor']}, {m['processors']} processors, "
              f"{m['memory_bytes'] / (1 << 30):.0f} GiB, Linux {m['kernel']}, cgroup version {m['cgroup_version']}; "
              f"load average {m['load']:.1f} "
-             f"when it was measured{', before which it came by --first' if results.get('first') else ''}.", "",
+             f"when it was measured{', and what was measured came first (--first)' if results.get('first') else ''}.", "",
              "| what | goal | measured | ratio (95 %) | |", "|---|---|---|---|---|"]
     for row in results["rows"]:
         measured = row["measured"] if row["measured"] is not None else f"not measured: {row['why']}"
