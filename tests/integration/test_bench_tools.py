@@ -61,7 +61,7 @@ def test_perfs_samples_become_stacks():
 
 
 MINUTE = {"runs": 1, "p99_us": 1000.0, "keeper_bytes": 1 << 20, "front_bytes": 1 << 20, "keeper_fds": 10, "front_fds": 10, "processes": 10,
-          "mounts": 20, "cgroups": 10, "kernel_bytes": 100 << 20, "refused": 0}
+          "mounts": 20, "cgroups": 10, "kernel_bytes": 100 << 20, "memory_cgroups": 50, "refused": 0}
 
 
 def test_a_soak_that_stays_flat_has_no_fault_and_one_that_grows_names_it():
