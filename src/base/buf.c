@@ -97,7 +97,10 @@ uint8_t *buf_take(struct buf *b, size_t *ret_len)
 {
 	uint8_t *data = b->data;
 
-	if (!data)
+	/* Who wrote into what was reserved wrote no NUL. */
+	if (data)
+		data[b->len] = '\0';
+	else
 		data = calloc(1, 1);
 	if (ret_len)
 		*ret_len = b->len;

@@ -1,7 +1,7 @@
 /*
- * What comes from a registry or an archive of images. The input's first byte chooses: a tar as a layer, without and with
- * whiteouts, the documents of an image (its lines are manifest.json, index.json and oci-layout), a
- * description, a name. A layer may make what it likes in its folder and must leave the folder's neighbours alone.
+ * What comes from a registry or an archive of images. The input's first byte chooses: a tar as a layer, without and
+ * with whiteouts, the documents of an image (its lines are manifest.json, index.json and oci-layout), a description, a
+ * name. A layer may make what it likes in its folder and must leave the folder's neighbours alone.
  */
 #include "base/cleanup.h"
 #include "image/image.h"

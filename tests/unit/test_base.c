@@ -320,6 +320,19 @@ static void buf_holds_to_its_ceiling(void **state)
 	assert_null(buf_reserve(&b, SIZE_MAX));
 }
 
+static void buf_hands_out_what_was_written_into_its_reserve_with_a_nul(void **state)
+{
+	struct buf b = BUF_INIT(64);
+	AUTO_FREE char *taken = NULL;
+	uint8_t *at = buf_reserve(&b, 64);
+
+	assert_non_null(at);
+	memset(at, 'x', 64);
+	b.len = 3; /* as after a short read() */
+	taken = (char *)buf_take(&b, NULL);
+	assert_string_equal(taken, "xxx");
+}
+
 static void buf_consumes_and_hands_out(void **state)
 {
 	AUTO_BUF struct buf b = BUF_INIT(100);
@@ -412,6 +425,7 @@ int main(void)
 		cmocka_unit_test(utf8_leaves_out_a_last_character_that_is_cut),
 		cmocka_unit_test(utf8_tail_that_cannot_become_a_character_is_invalid),
 		cmocka_unit_test(buf_holds_to_its_ceiling),
+		cmocka_unit_test(buf_hands_out_what_was_written_into_its_reserve_with_a_nul),
 		cmocka_unit_test(buf_consumes_and_hands_out),
 		cmocka_unit_test(strv_appends_and_copies),
 		cmocka_unit_test(err_is_one_line_whatever_it_quotes),
