@@ -39,22 +39,21 @@ static struct limits boot_limits(const struct limits *own)
 	return limits;
 }
 
-/* The step's own command for the one file that a run has when nobody names others. */
+/* A driver's command, or the step's own for the one file that a run has when nobody names others. */
 static int fill_command(const struct language *language, struct language_warm *warm)
 {
+	const struct language_step *step = language_first_step(language);
 	const struct run_file file = { .name = language->source_file };
-	const struct plan_sources sources = {
-		.files = &file,
-		.files_count = 1,
-		.extensions = language->extensions,
-		.entry = language->source_file,
-	};
+	const struct limits limits = boot_limits(&step->limits);
+	struct plan_sources sources = { .memory_bytes = limits.value[LIMIT_MEMORY_BYTES] };
 
-	if (warm->command) {
-		warm->argv = strv_copy(warm->command);
-		return warm->argv ? 0 : -ENOMEM;
+	if (!warm->command) {
+		sources.files = &file;
+		sources.files_count = 1;
+		sources.extensions = language->extensions;
+		sources.entry = language->source_file;
 	}
-	return plan_command_fill(language_first_step(language)->command, &sources, &warm->argv);
+	return plan_command_fill(warm->command ? warm->command : step->command, &sources, &warm->argv);
 }
 
 int language_warm_prepare(struct language *language, struct language_warm *warm)
@@ -132,8 +131,10 @@ bool language_warm_fits(const struct language_warm *warm, char *const *argv, cha
 		if (limits->value[lowered_limits[i]] > boot->value[lowered_limits[i]])
 			return false;
 	}
+	/* What it works out from its memory, a step of its own would have in its command. */
 	if (warm->command)
-		return env_can_come_late(warm, request_env);
+		return limits->value[LIMIT_MEMORY_BYTES] == boot->value[LIMIT_MEMORY_BYTES] &&
+		       env_can_come_late(warm, request_env);
 	return same_texts(warm->argv, argv) && same_texts(warm->envp, envp);
 }
 

@@ -151,7 +151,7 @@ static int add_all(struct mount_plan *plan, const struct mount_op *ops, size_t c
 	return r;
 }
 
-/* /bin and its kin: a link to below /usr on a merged system, else a folder of their own. */
+/* /bin and its kin: a link to below /usr on a merged system, else a folder of their own. Nothing where there is none. */
 static int add_top_folder(struct mount_plan *plan, const char *path)
 {
 	struct mount_op dir = { MOUNT_DIR, path + 1, NULL, 0755 };
@@ -185,7 +185,17 @@ static int add_top_folder(struct mount_plan *plan, const char *path)
 
 int mount_plan_host(struct mount_plan *plan, struct err *err)
 {
-	static const char *const folders[] = { "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32" };
+	/* Debian keeps in /etc what a JDK below /usr/lib/jvm cannot do without: its list of providers of security. */
+	static const char *const folders[] = { "/bin",
+					       "/sbin",
+					       "/lib",
+					       "/lib32",
+					       "/lib64",
+					       "/libx32",
+					       "/etc/java-11-openjdk",
+					       "/etc/java-17-openjdk",
+					       "/etc/java-21-openjdk",
+					       "/etc/java-25-openjdk" };
 	int r;
 
 	plan->count = 0;

@@ -41,7 +41,7 @@ static bool depends_on_the_host(const struct mount_op *op)
 		if (strcmp(op->target, targets[i]) == 0)
 			return true;
 	}
-	return false;
+	return strncmp(op->target, "etc/java-", strlen("etc/java-")) == 0;
 }
 
 static void print_escaped(struct buf *out, const char *text)
@@ -277,7 +277,8 @@ static void no_text_in_the_image_comes_from_the_host(void **state)
 		if (op->kind == MOUNT_COPY)
 			assert_string_equal(op->source, "/etc/ld.so.cache");
 		if (op->kind == MOUNT_OVERLAY && strncmp(op->target, "etc", 3) == 0)
-			assert_string_equal(op->source, "/etc/alternatives");
+			assert_true(strcmp(op->source, "/etc/alternatives") == 0 ||
+				    strncmp(op->source, "/etc/java-", strlen("/etc/java-")) == 0);
 	}
 }
 
