@@ -496,8 +496,7 @@ static void the_languages_of_kiln_are_right_and_complete(void **state)
 	while ((at = language_next(reg, at))) {
 		assert_non_null(strstr(at->hello, "Hello, World!"));
 		assert_non_null(strstr(at->echo, "got: "));
-		assert_non_null(at->requires);
-		assert_string_equal(at->image, "host");
+		assert_true(at->requires || strcmp(at->image, "host") != 0);
 	}
 	language_registry_probe(reg, "host", exists_yes, NULL);
 	assert_string_equal(language_for_file(reg, "x.sh")->id, "bash");
