@@ -13,7 +13,7 @@
 #include "run/plan.h"
 
 /* Files and input of more bytes are not looked up: hashing them would hold up other runs for too long. */
-#define RUN_CACHE_INPUT_BYTES (4 * 1024 * 1024)
+#define RUN_CACHE_INPUT_BYTES (1024 * 1024)
 
 /* More files than these are not kept. */
 #define RUN_CACHE_FILES 1000
