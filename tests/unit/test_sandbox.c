@@ -134,17 +134,15 @@ static void every_target_is_a_plain_path_below_the_new_root(void **state)
 }
 
 /* init looks into these for what a step left; one that it did not know would be a place to hide things in. */
-static void what_can_be_written_beside_the_sandbox_is_what_init_knows(void **state)
+static void check_writable_places(const struct mount_plan *plan)
 {
-	struct mount_plan plan;
 	size_t known = 0;
 
-	plan_of_this_host(&plan);
-	for (unsigned i = 0; i < plan.count; i++) {
-		const char *target = plan.ops[i].target;
+	for (unsigned i = 0; i < plan->count; i++) {
+		const char *target = plan->ops[i].target;
 		size_t at = 0;
 
-		if (plan.ops[i].kind != MOUNT_PART || strcmp(target, "sandbox") == 0)
+		if (plan->ops[i].kind != MOUNT_PART || strcmp(target, "sandbox") == 0)
 			continue;
 		while (at < ARRAY_LEN(writable_outside) && strcmp(writable_outside[at] + 1, target) != 0)
 			at++;
@@ -153,6 +151,16 @@ static void what_can_be_written_beside_the_sandbox_is_what_init_knows(void **sta
 		known++;
 	}
 	assert_int_equal(known, ARRAY_LEN(writable_outside));
+}
+
+static void what_can_be_written_beside_the_sandbox_is_what_init_knows(void **state)
+{
+	struct mount_plan plan;
+
+	plan_of_this_host(&plan);
+	check_writable_places(&plan);
+	assert_int_equal(mount_plan_image(&plan, NULL), 0);
+	check_writable_places(&plan);
 }
 
 static int find_op(const struct mount_plan *plan, enum mount_kind kind, const char *target)
