@@ -151,7 +151,7 @@ static int add_all(struct mount_plan *plan, const struct mount_op *ops, size_t c
 	return r;
 }
 
-/* /bin and its kin: a link to below /usr on a merged system, else a folder of their own; nothing where there is none. */
+/* /bin and its kin: a link to below /usr on a merged system, else a folder of their own; nothing where none is. */
 static int add_top_folder(struct mount_plan *plan, const char *path)
 {
 	struct mount_op dir = { MOUNT_DIR, path + 1, NULL, 0755 };
