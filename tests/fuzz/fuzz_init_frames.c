@@ -125,7 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.user = &w,
 		.fd = -1,
 		.busy = 1, /* never freed: it is ours */
-		.state = (enum sandbox_state)(SANDBOX_GREETING + data[0] % 7),
+		.state = (enum sandbox_state)(SANDBOX_GREETING + data[0] % (SANDBOX_DEAD - SANDBOX_GREETING)),
 		.collect = { .file_bytes = FILE_BYTES, .total_bytes = FILE_BYTES, .files = FILES },
 		.collect_entries = 8
 	};
