@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "engine/engine.h"
 #include "http/server.h"
+#include "image/store.h"
 #include "obs/log.h"
 #include "run/language.h"
 
@@ -26,7 +27,10 @@ struct api_options {
 	struct engine *engine;
 	const struct language_registry *languages;
 	const struct config *config;
-	const struct log *log;	   /* NULL: no access log */
+	struct image_store *images; /* NULL: none are stored */
+	void (*images_look)(
+		void *user);   /* sees to it that `languages` know of images that came or went; NULL: not */
+	const struct log *log; /* NULL: no access log */
 	const struct engine *pool; /* the engine, where it is a pool (pool/pool.h); else NULL */
 	void (*node_facts)(void *user,
 			   struct api_node_facts *ret); /* NULL: /v1/node says nothing of the host */
@@ -46,7 +50,8 @@ void api_set_server(struct api *api, const struct http_server *server);
  * when out of memory.
  */
 json_t *api_languages_json(const struct language_registry *registry);
-json_t *api_images_json(struct engine *engine, const struct language_registry *registry);
+json_t *api_images_json(struct engine *engine, const struct language_registry *registry,
+			struct image_store *store);
 
 /* New runs get a 503 from now on and /ready says no; running and waiting ones go on. */
 void api_drain(struct api *api);

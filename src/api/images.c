@@ -1,6 +1,7 @@
-/* GET /v1/images: the images that languages name and that this node has; "host" is always among the names. */
+/* GET /v1/images: the host's own, the ones of the engine that languages name, and all that are stored here. */
 #include "api/api_priv.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -26,14 +27,35 @@ static int add_image(json_t *list, struct engine *engine, const char *wanted)
 	const char *full = name ? engine->v->image_digest_name(engine, name) : NULL;
 	const char *at = full ? strchr(full, '@') : NULL;
 
-	if (!name || lists(list, name))
+	/* Stored ones are found as "name@sha256:…", and listed from the store. */
+	if (!name || strchr(name, '@') || lists(list, name))
 		return 0;
-	return json_array_append_new(
-		list, json_pack("{s:s, s:s?, s:s?, s:n}", "name", name, "digest", at ? at + 1 : NULL,
-				"source", strcmp(name, "host") == 0 ? "host" : NULL, "size_bytes"));
+	return json_array_append_new(list, json_pack("{s:s, s:s?, s:s?, s:n, s:n}", "name", name, "digest",
+						     at ? at + 1 : NULL, "source",
+						     strcmp(name, "host") == 0 ? "host" : NULL, "size_bytes",
+						     "created"));
 }
 
-json_t *api_images_json(struct engine *engine, const struct language_registry *registry)
+static int add_stored(json_t *list, struct image_store *store)
+{
+	struct image *images;
+	size_t count;
+	int r = image_store_list(store, &images, &count, NULL);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = json_array_append_new(list,
+					  json_pack("{s:s, s:s, s:s?, s:I, s:I}", "name", images[i].name,
+						    "digest", images[i].digest, "source", images[i].source,
+						    "size_bytes", (json_int_t)images[i].size_bytes, "created",
+						    (json_int_t)images[i].created_s));
+	image_list_free(images, count);
+	return r;
+}
+
+json_t *api_images_json(struct engine *engine, const struct language_registry *registry,
+			struct image_store *store)
 {
 	json_t *list = json_array();
 	const struct language *language = NULL;
@@ -41,6 +63,8 @@ json_t *api_images_json(struct engine *engine, const struct language_registry *r
 
 	while (r == 0 && (language = language_next(registry, language)))
 		r = add_image(list, engine, language->image);
+	if (r == 0 && store)
+		r = add_stored(list, store);
 	if (r < 0) {
 		json_decref(list);
 		return NULL;
@@ -52,5 +76,6 @@ void api_handle_images(struct http_request *request, void *user)
 {
 	const struct api *api = user;
 
-	http_respond_json(request, 200, api_images_json(api->options.engine, api->options.languages));
+	http_respond_json(request, 200,
+			  api_images_json(api->options.engine, api->options.languages, api->options.images));
 }

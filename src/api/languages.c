@@ -143,5 +143,7 @@ void api_handle_languages(struct http_request *request, void *user)
 {
 	const struct api *api = user;
 
+	if (api->options.images_look)
+		api->options.images_look(api->options.user);
 	http_respond_json(request, 200, api_languages_json(api->options.languages));
 }

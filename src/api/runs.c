@@ -175,6 +175,11 @@ static const char *image_find(void *user, const char *name)
 	return engine->v->image_find(engine, name);
 }
 
+static int image_config(void *user, const char *name, struct image *ret, struct err *err)
+{
+	return image_store_find(user, name, ret, err);
+}
+
 static int request_to_plan(struct api *api, const struct http_request *request, struct run_plan **ret,
 			   struct err *err)
 {
@@ -183,10 +188,15 @@ static int request_to_plan(struct api *api, const struct http_request *request, 
 		.hot = api->options.pool && api->options.config->hot,
 		.ceilings = api->options.config->ceilings,
 		.image_find = image_find,
+		.image_config = api->options.images ? image_config : NULL,
+		.image_user = api->options.images,
 		.user = api->options.engine,
 	};
 	struct run_request parsed = { 0 };
 	int r = api_request_read(request, &parsed, err);
+
+	if (api->options.images_look)
+		api->options.images_look(api->options.user);
 
 	if (r == 0)
 		r = plan_make(&parsed, &context, ret, err);

@@ -173,6 +173,11 @@ static int pool_begin(struct front *f, struct err *err)
 	return 0;
 }
 
+static void images_look(void *user)
+{
+	node_images_look(&((struct front *)user)->node);
+}
+
 static int front_begin(struct front *f, struct err *err)
 {
 	const struct api_options options = {
@@ -181,6 +186,8 @@ static int front_begin(struct front *f, struct err *err)
 		.config = f->config,
 		.log = &f->log,
 		.pool = f->config->pool ? f->node.engine : NULL,
+		.images = f->node.images,
+		.images_look = images_look,
 		.node_facts = node_facts,
 		.user = f,
 	};

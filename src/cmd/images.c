@@ -56,7 +56,7 @@ static int images_list(const struct config *config, bool json, struct err *err)
 		return err_set(err, r, "event loop");
 	r = node_open(&loop, config, -1, &node, err);
 	if (r >= 0) {
-		json_t *document = api_images_json(node.engine, node.languages);
+		json_t *document = api_images_json(node.engine, node.languages, node.images);
 
 		r = json ? cmd_json_print(document, err) : images_table(document, err);
 	}

@@ -54,6 +54,7 @@ struct engine_step {
 	char *const *envp;
 	struct limits limits;
 	bool no_stdin; /* it ends at once: as stdin_eof() before anything is written */
+	bool in_pwd;   /* starts in the folder that PWD of envp names, not in /sandbox */
 	bool hot;      /* in the sandbox's warm runtime, if it has one: else as any other command */
 };
 

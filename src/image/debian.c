@@ -329,10 +329,15 @@ static int add_hooks(struct build *b, char ***argv)
 			 b->dir, i);
 		r = add(b, argv, "--customize-hook=", hook);
 	}
-	/* What installing and setting up have left. */
+	/*
+	 * What installing and setting up have left; mmdebstrap's own files there it still needs, and removes
+	 * by itself.
+	 */
 	return r < 0 ? r
-		     : add(b, argv,
-			   "--customize-hook=", "rm -rf \"$1\"/tmp/* \"$1\"/var/tmp/* \"$1\"/root/.cache");
+		     : add(b, argv, "--customize-hook=",
+			   "find \"$1/tmp\" \"$1/var/tmp\" -mindepth 1 -maxdepth 1 ! -name 'mmdebstrap*' "
+			   "-exec rm -rf {} +; "
+			   "rm -rf \"$1/root/.cache\"");
 }
 
 static int add_sources(struct build *b, char ***argv)

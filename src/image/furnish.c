@@ -89,7 +89,7 @@ static int complete_table(int root_fd, size_t at)
 	return fd < 0 ? -errno : fd_write_all(fd, text.data, text.len);
 }
 
-int layer_furnish(int root_fd, struct err *err)
+int layer_furnish(int root_fd, const char *workdir, struct err *err)
 {
 	int r = 0;
 
@@ -97,6 +97,11 @@ int layer_furnish(int root_fd, struct err *err)
 		r = make_folder(root_fd, folders[i]);
 		if (r < 0)
 			return err_set(err, r, "make the folder '/%s' of the image", folders[i]);
+	}
+	if (workdir) {
+		r = layer_make_folder(root_fd, workdir, err);
+		if (r < 0)
+			return r;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
 		r = complete_table(root_fd, i);

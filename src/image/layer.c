@@ -419,3 +419,20 @@ int layer_apply(int tar_fd, int root_fd, const struct layer_options *options, st
 	}
 	return r < 0 ? r : pass(tar_fd, &l);
 }
+
+int layer_make_folder(int root_fd, const char *path, struct err *err)
+{
+	struct layer l = { .root_fd = root_fd, .err = err };
+	struct place place;
+	AUTO_CLOSE int dir_fd = -1;
+	int r = split(&l, path, &place);
+
+	if (r < 0 || !*place.name)
+		return r;
+	dir_fd = open_or_make(root_fd, place.dir);
+	if (dir_fd < 0)
+		return err_set(err, dir_fd, "make the folder '%.200s' of the image", path);
+	return mkdirat(dir_fd, place.name, 0755) < 0 && errno != EEXIST
+		       ? err_set(err, -errno, "make the folder '%.200s' of the image", path)
+		       : 0;
+}

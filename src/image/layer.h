@@ -42,8 +42,12 @@ struct layer_options {
 
 /*
  * Makes the folders on which a sandbox mounts real folders, whatever stood there, and an /etc/passwd and
- * /etc/group that know the uid of a sandbox's user.
+ * /etc/group that know the uid of a sandbox's user. `workdir` is made too if it is not there, as Docker does;
+ * NULL: none.
  */
-[[nodiscard]] int layer_furnish(int root_fd, struct err *err);
+[[nodiscard]] int layer_furnish(int root_fd, const char *workdir, struct err *err);
+
+/* Makes a folder with all that are missing above it, resolved with root_fd as root. */
+[[nodiscard]] int layer_make_folder(int root_fd, const char *path, struct err *err);
 
 #endif

@@ -157,6 +157,21 @@ static int take_texts(const struct reader *r, const json_t *config, const char *
 	return 0;
 }
 
+/* A relative one is meant from the root, as Docker has it. */
+static int take_workdir(const struct reader *r, const json_t *config)
+{
+	AUTO_FREE char *text = NULL;
+	int rc = take_text(r, config, "WorkingDir", &text);
+
+	if (rc < 0 || !text)
+		return rc;
+	if (asprintf(&r->image->workdir, "%s%s", text[0] == '/' ? "" : "/", text) < 0) {
+		r->image->workdir = NULL;
+		return err_set(r->err, -ENOMEM, "configuration of an image");
+	}
+	return 0;
+}
+
 static int take_labels(const struct reader *r, json_t *labels)
 {
 	const char *key;
@@ -203,7 +218,7 @@ static int read_config(const struct reader *r, json_t *document, size_t layers)
 		return unsuitable(r, "its configuration speaks of another number of layers", NULL);
 	rc = take_text(r, config, "User", &r->image->user);
 	if (rc == 0)
-		rc = take_text(r, config, "WorkingDir", &r->image->workdir);
+		rc = take_workdir(r, config);
 	if (rc == 0)
 		rc = take_texts(r, config, "Env", &r->image->env);
 	if (rc == 0)

@@ -25,6 +25,7 @@ int make_unpack(const struct make_watch *watch, const int *tar_fds, size_t count
 		.root_fd = root_fd,
 		.options = { .bounds = { watch->make->bytes_max, MAKE_FILES_MAX }, .whiteouts = whiteouts },
 		.furnish = furnish,
+		.workdir = watch->workdir,
 		.as_user = watch->make->owner,
 	};
 	struct layer_count seen = { 0 };
@@ -73,6 +74,7 @@ int make_from_layout(const struct image_make *make, struct image_work *work, int
 	progress_tell(&make->progress, "checking", 0, 0);
 	r = layout_open(layout_fd, tag, &layout, image, err);
 	watch.total = layout.layers_bytes;
+	watch.workdir = image->workdir;
 	if (r == 0)
 		r = make_unpack(&watch, layout.layers, layout.layers_count, image_work_root_fd(work), true,
 				true, err);

@@ -15,6 +15,7 @@ struct make_watch {
 	const struct image_make *make;
 	const char *phase;
 	uint64_t total;
+	const char *workdir;			/* of the image, or NULL */
 	struct program *program;		/* the one that writes the tar; NULL: none */
 	int (*tick)(void *user, uint64_t read); /* NULL: phase and bytes are told */
 	void *user;

@@ -189,7 +189,8 @@ static void one_line(struct program *program, const char *line)
 	if (!*line)
 		return;
 	keep_printable(program->said, sizeof(program->said), line);
-	if (reads_like_error(line))
+	/* The first is the cause, what follows its consequences. */
+	if (!program->failed[0] && reads_like_error(line))
 		memcpy(program->failed, program->said, sizeof(program->failed));
 	if (program->on_line)
 		program->on_line(program->user, program->said);

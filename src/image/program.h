@@ -38,7 +38,7 @@ struct program {
 	int stdout_fd, stderr_fd;
 	struct buf line;  /* an unfinished line of stderr */
 	char said[256];	  /* its last line that was none of progress, made printable */
-	char failed[256]; /* its last line that reads like an error */
+	char failed[256]; /* its first line that reads like an error */
 	void (*on_line)(void *user, const char *line);
 	void *user;
 	const char *name;

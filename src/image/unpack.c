@@ -45,7 +45,7 @@ static int do_job(const struct unpack_job *job, struct report *report, struct er
 			err_wrap(err, r, "layer %zu", i + 1);
 	}
 	if (r == 0 && job->furnish)
-		r = layer_furnish(job->root_fd, err);
+		r = layer_furnish(job->root_fd, job->workdir, err);
 	return r;
 }
 

@@ -15,7 +15,8 @@ struct unpack_job {
 	size_t tars_count;
 	int root_fd; /* an empty folder */
 	struct layer_options options;
-	bool furnish; /* layer_furnish() at the end */
+	bool furnish;	     /* layer_furnish() at the end */
+	const char *workdir; /* for that, or NULL */
 	uid_t as_user; /* as root: who the child becomes, and so the owner of every file; the folder is given to it */
 };
 

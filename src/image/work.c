@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #define ELSEWHERE	 "elsewhere"
-#define ELSEWHERE_PREFIX "/var/tmp/kiln-build-"
+#define ELSEWHERE_DIR	 "/var/tmp"
+#define ELSEWHERE_PREFIX ELSEWHERE_DIR "/kiln-build-"
 #define DOWNLOAD_NAME	 17
 
 struct image_work {
@@ -51,14 +52,20 @@ static int hold_work(const struct image_store *store, int *ret_fd, struct err *e
 static int remove_elsewhere(const char *path)
 {
 	const char *const argv[] = { "mmdebstrap", "--unshare-helper", "rm", "-rf", "--", path, NULL };
+	AUTO_CLOSE int above_fd = open(ELSEWHERE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *name = path + strlen(ELSEWHERE_DIR "/");
 	int r;
 
-	if (strncmp(path, ELSEWHERE_PREFIX, strlen(ELSEWHERE_PREFIX)) != 0 || strstr(path, ".."))
+	if (strncmp(path, ELSEWHERE_PREFIX, strlen(ELSEWHERE_PREFIX)) != 0 || strchr(name, '/'))
 		return -EINVAL;
-	r = tree_remove(AT_FDCWD, path);
-	if (r < 0 && geteuid() != 0)
-		r = program_run_quietly(argv);
-	return r;
+	if (above_fd < 0)
+		return -errno;
+	r = tree_remove(above_fd, name);
+	if (r == 0 || geteuid() == 0)
+		return r;
+	/* It removes all but the folder itself, which is ours. */
+	r = program_run_quietly(argv);
+	return r == -ENOENT ? r : tree_remove(above_fd, name);
 }
 
 /* Called with the lock of `fd` held. */

@@ -180,7 +180,8 @@ enum launch_how {
 /* spawn.c: between fork and exec. */
 struct spawn {
 	char **argv, **envp;
-	uint8_t *room; /* WIRE_TO_INIT_MAX bytes, of LAUNCH_ANY */
+	uint8_t *room;	 /* WIRE_TO_INIT_MAX bytes, of LAUNCH_ANY */
+	const char *dir; /* where it starts */
 	int stdio[3];
 	int error_fd;	/* write end; gets struct spawn_error */
 	int control_fd; /* of LAUNCH_DRIVER and LAUNCH_ANY; else -1 */

@@ -42,6 +42,16 @@ static char **strings_to_vector(const struct wire_strings *strings)
 	return vector;
 }
 
+/* "/sandbox", or where PWD says. */
+static const char *start_dir(uint32_t flags, char *const *envp)
+{
+	for (; flags & WIRE_START_IN_PWD && *envp; envp++) {
+		if (strncmp(*envp, "PWD=", 4) == 0)
+			return *envp + 4;
+	}
+	return "/sandbox";
+}
+
 /*
  * Entering a cgroup asks for write permission on its cgroup.procs, which is init's: for the moment of the clone init's
  * file system id is its own, not the user's. The child's becomes the user's with its other ids.
@@ -135,7 +145,10 @@ static int spawn_prepare(struct spawn *spawn, const struct wire_start *start)
 {
 	spawn->argv = strings_to_vector(&start->argv);
 	spawn->envp = strings_to_vector(&start->envp);
-	return spawn->argv && spawn->envp ? 0 : -ENOMEM;
+	if (!spawn->argv || !spawn->envp)
+		return -ENOMEM;
+	spawn->dir = start_dir(start->flags, spawn->envp);
+	return 0;
 }
 
 static void spawn_finish(struct spawn *spawn)

@@ -313,7 +313,7 @@ _Noreturn void spawn_child(struct spawn *spawn)
 	r = become_user(spawn->config);
 	if (r < 0)
 		fail(ERROR_FD, WIRE_STAGE_CREDENTIALS, -r);
-	if (chdir("/sandbox") < 0)
+	if (chdir(spawn->dir) < 0)
 		fail(ERROR_FD, WIRE_STAGE_CHDIR, errno);
 	if (spawn->landlock_fd >= 0 && syscall(SYS_landlock_restrict_self, LANDLOCK_FD, 0) < 0)
 		fail(ERROR_FD, WIRE_STAGE_LANDLOCK, errno);

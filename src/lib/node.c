@@ -61,6 +61,11 @@ static bool stored_image_find(void *user, const char *name, char *ret, size_t si
 	return used > 0 && (size_t)used < size;
 }
 
+int node_image_config(void *user, const char *name, struct image *ret, struct err *err)
+{
+	return image_store_find(user, name, ret, err);
+}
+
 void node_images_look(struct node *node)
 {
 	int names_fd = image_store_names_fd(node->images);
@@ -166,6 +171,8 @@ void node_plan_context(struct node *node, const struct config *config, struct pl
 		.languages = node->languages,
 		.ceilings = config->ceilings,
 		.image_find = image_find,
+		.image_config = node_image_config,
+		.image_user = node->images,
 		.user = node->engine,
 	};
 }

@@ -48,6 +48,9 @@ struct native_options node_native_options(const struct config *config, int keepe
 [[nodiscard]] int node_image_make(const struct config *config, struct image_store *store,
 				  char **ret_runtime_dir, struct image_make *ret, struct err *err);
 
+/* plan_context's image_config; `user` is the store. */
+int node_image_config(void *user, const char *name, struct image *ret, struct err *err);
+
 /*
  * Looks whether images came or went since the last time, and says of each language that needs one whether it
  * can be run. Cheap when nothing did.

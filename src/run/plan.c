@@ -1,7 +1,7 @@
 /*
- * How it works: a `draft` collects what the request leads to. First whatever may be refused is looked up and checked,
- * then the steps are written, and only when nothing can fail any more the files and bytes move from request to plan, so
- * that a refused request is still whole.
+ * How it works: a `draft` collects what the request leads to. First whatever may be refused is looked up and
+ * checked, then the steps are written, and only when nothing can fail any more the files and bytes move from
+ * request to plan, so that a refused request is still whole.
  */
 #include "run/plan.h"
 
@@ -22,7 +22,7 @@ struct draft {
 	const struct run_request *req;
 	const struct plan_context *context;
 	const struct language *language; /* NULL: an image run */
-	const char *image;		 /* canonical, of steps that name none */
+	char *image;			 /* canonical, of steps that name none */
 	const char *entry;
 	struct run_file
 		*renamed; /* the entry, which has the name that the language demands; NULL: it had it */
@@ -31,9 +31,15 @@ struct draft {
 	struct run_plan *plan;
 };
 
-static const char *find_image(const struct plan_context *context, const char *name)
+/*
+ * A copy of its canonical name, since the next question may change what this one was answered; NULL: none, no
+ * memory.
+ */
+static char *find_image(const struct plan_context *context, const char *name)
 {
-	return context->image_find ? context->image_find(context->user, name) : NULL;
+	const char *found = context->image_find ? context->image_find(context->user, name) : NULL;
+
+	return found ? strdup(found) : NULL;
 }
 
 /* Says which of the reasons for not having a language it is. */
@@ -134,7 +140,10 @@ static const struct run_file *first_file(const struct draft *draft)
 	return first;
 }
 
-/* The request's entry, else the language's source file when it is there, else the first file; none is no error yet. */
+/*
+ * The request's entry, else the language's source file when it is there, else the first file; none is no error
+ * yet.
+ */
 static int choose_entry(struct draft *draft, struct err *err)
 {
 	const struct run_request *req = draft->req;
@@ -158,8 +167,8 @@ static int choose_entry(struct draft *draft, struct err *err)
 }
 
 /*
- * Gives the entry the name of its public class where the compiler demands it, unless another file has that name. The
- * file keeps its folder.
+ * Gives the entry the name of its public class where the compiler demands it, unless another file has that
+ * name. The file keeps its folder.
  */
 static int name_after_class(struct draft *draft, struct run_file *file, const char *type, struct err *err)
 {
@@ -234,15 +243,16 @@ static int copy_texts(char ***ret, char *const *texts, struct err *err)
 	return *ret ? 0 : err_set(err, -ENOMEM, "plan");
 }
 
-/* What kiln gives, then the language, then for the run step the request, then the step. */
+/*
+ * What kiln gives, then the image (plan_image.c), then the language, then for the run step the request, then
+ * the step.
+ */
 static int write_env(struct plan_step *step, char *const *language, char *const *request, char *const *own,
 		     struct err *err)
 {
 	int r;
 
-	r = plan_env_base(&step->envp);
-	if (r == 0)
-		r = plan_env_merge(&step->envp, language);
+	r = plan_env_merge(&step->envp, language);
 	if (r == 0)
 		r = plan_env_merge(&step->envp, request);
 	if (r == 0)
@@ -259,7 +269,10 @@ static int append_args(struct plan_step *step, char *const *args, struct err *er
 	return 0;
 }
 
-/* A step of the language itself, "compile" or "run"; the latter is the last and gets what the request has for it. */
+/*
+ * A step of the language itself, "compile" or "run"; the latter is the last and gets what the request has for
+ * it.
+ */
 static int write_language_step(struct draft *draft, const char *name, const struct language_step *from,
 			       bool is_run, struct err *err)
 {
@@ -284,6 +297,8 @@ static int write_language_step(struct draft *draft, const char *name, const stru
 	r = copy_text(&step->name, name, err);
 	if (r == 0)
 		r = copy_text(&step->image, draft->image, err);
+	if (r == 0)
+		r = plan_image_apply(step, draft->context, false, NULL, err);
 	if (r == 0)
 		r = copy_texts(&step->keep, from->keep, err);
 	if (r == 0)
@@ -335,14 +350,16 @@ static int name_step(struct plan_step *step, const struct run_step_request *from
 	return copy_text(&step->name, last ? "run" : name, err);
 }
 
-static int step_image(const struct draft *draft, const struct run_step_request *from, size_t at,
-		      const char **ret, struct err *err)
+static int step_image(const struct draft *draft, const struct run_step_request *from, size_t at, char **ret,
+		      struct err *err)
 {
 	char field[64];
 
-	*ret = from->image ? find_image(draft->context, from->image) : draft->image;
+	*ret = from->image ? find_image(draft->context, from->image) : strdup(draft->image);
 	if (*ret)
 		return 0;
+	if (!from->image)
+		return err_set(err, -ENOMEM, "plan");
 	snprintf(field, sizeof(field), "steps[%zu].image", at);
 	return err_refuse(err, ERR_UNKNOWN, "image_unknown", field,
 			  "%s: there is no image '%.128s' on this node", field, from->image);
@@ -363,8 +380,8 @@ static int check_step(const struct draft *draft, const struct run_step_request *
 }
 
 /*
- * Another image needs another sandbox. So does a step that names its image, be it the same one, behind a step that
- * says what to keep: who writes both means a hand-over of just that.
+ * Another image needs another sandbox. So does a step that names its image, be it the same one, behind a step
+ * that says what to keep: who writes both means a hand-over of just that.
  */
 static bool wants_fresh_sandbox(const struct draft *draft, size_t at, const char *image)
 {
@@ -384,23 +401,26 @@ static int write_request_step(struct draft *draft, size_t at, struct err *err)
 	const struct language_step *defaults = draft->language ? &draft->language->run : NULL;
 	struct plan_step *step = &draft->plan->steps[at];
 	bool last = at + 1 == req->steps_count;
-	const char *image;
 	int r;
 
 	r = check_step(draft, from, at, err);
+	draft->plan->steps_count++;
 	if (r == 0)
-		r = step_image(draft, from, at, &image, err);
+		r = step_image(draft, from, at, &step->image, err);
 	if (r < 0)
 		return r;
-	draft->plan->steps_count++;
-	step->fresh = wants_fresh_sandbox(draft, at, image);
+	step->fresh = wants_fresh_sandbox(draft, at, step->image);
 	step->limits = plan_limits_resolve(defaults ? &defaults->limits : NULL, &req->limits, &from->limits,
 					   &draft->context->ceilings);
 	r = name_step(step, from, at, last, err);
+	/* Whoever names an image means it as its maker does; a language's commands are whole. */
 	if (r == 0)
-		r = copy_text(&step->image, image, err);
-	if (r == 0)
-		r = copy_texts(&step->argv, from->command, err);
+		r = plan_image_apply(step, draft->context, from->image || !draft->language,
+				     req->files_count == 0 && !step->fresh ? &step->in_pwd : NULL, err);
+	for (size_t i = 0; r == 0 && from->command[i]; i++)
+		r = strv_append(&step->argv, from->command[i], strlen(from->command[i])) < 0
+			    ? err_set(err, -ENOMEM, "plan")
+			    : 0;
 	if (r == 0 && last)
 		r = append_args(step, req->args, err);
 	if (r == 0)
@@ -497,6 +517,7 @@ int plan_make(struct run_request *req, const struct plan_context *context, struc
 	if (!draft.plan)
 		return err_set(err, -ENOMEM, "plan");
 	r = write_plan(&draft, err);
+	free(draft.image);
 	if (r < 0) {
 		undo_renaming(&draft);
 		plan_destroy(draft.plan);

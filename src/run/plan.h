@@ -1,12 +1,14 @@
 /*
- * What a run will do, worked out before anything is started: each step with its image, argument vector, environment,
- * limits and input. Pure: request + languages + ceilings in, plan out. Golden tests print it.
+ * What a run will do, worked out before anything is started: each step with its image, argument vector,
+ * environment, limits and input. Pure: request + languages + ceilings in, plan out. Golden tests print it.
  *
- * The plan takes over the request's files and bytes (the request is empty afterwards) and is immutable from then on.
+ * The plan takes over the request's files and bytes (the request is empty afterwards) and is immutable from
+ * then on.
  */
 #ifndef KILN_RUN_PLAN_H
 #define KILN_RUN_PLAN_H
 
+#include "image/image.h"
 #include "run/language.h"
 #include "run/request.h"
 
@@ -18,8 +20,9 @@ struct plan_step {
 	struct limits limits; /* every one resolved */
 	struct run_bytes stdin_bytes;
 	char **keep;
-	bool fresh; /* a new sandbox that holds only what the step before kept */
-	bool hot;   /* the first step, and what its language starts ahead can become it */
+	bool fresh;  /* a new sandbox that holds only what the step before kept */
+	bool in_pwd; /* starts in the folder that PWD of envp names, not in /sandbox */
+	bool hot;    /* the first step, and what its language starts ahead can become it */
 };
 
 struct run_plan {
@@ -46,13 +49,19 @@ struct plan_context {
 	/* The canonical name of an image ("host"), or NULL when this node has no such image. */
 	const char *(*image_find)(void *user, const char *name);
 	void *user;
+	/*
+	 * What the maker of a stored image said about running it; 0, or a negative errno with nothing in *ret.
+	 * Never asked of "host". NULL: there are no stored images.
+	 */
+	int (*image_config)(void *user, const char *name, struct image *ret, struct err *err);
+	void *image_user;
 };
 
 /*
- * Returns 0 and *ret (plan_destroy()), or -EINVAL with a refusal: unknown language or image (404, fields "language",
- * "image", "steps[i].image"), a limit over its ceiling or under its minimum (422, "limits.x" or "steps[i].limits.x"),
- * nothing to run (422), files larger than disk_bytes (422, "limits.disk_bytes"), an entry that is not among the files
- * (422, "entry").
+ * Returns 0 and *ret (plan_destroy()), or -EINVAL with a refusal: unknown language or image (404, fields
+ * "language", "image", "steps[i].image"), a limit over its ceiling or under its minimum (422, "limits.x" or
+ * "steps[i].limits.x"), nothing to run (422), files larger than disk_bytes (422, "limits.disk_bytes"), an
+ * entry that is not among the files (422, "entry").
  */
 [[nodiscard]] int plan_make(struct run_request *req, const struct plan_context *context,
 			    struct run_plan **ret, struct err *err);

@@ -16,7 +16,10 @@
 #define HEAP_PERCENT 70
 #define HEAP_MIB_MIN 16
 
-/* All that a program finds in its environment when neither language nor request say more. No TERM: there is none. */
+/*
+ * All that a program finds in its environment when neither language nor request say more. No TERM: there is
+ * none.
+ */
 static const struct {
 	const char *name, *value;
 } base_environment[] = {
@@ -218,7 +221,10 @@ static int append_part(struct buf *b, enum placeholder placeholder, const char *
 	return buf_append_str(b, guard(entry)) < 0 ? -ENOMEM : buf_append(b, entry, len);
 }
 
-/* At least what a runtime starts with, so that a tiny limit ends in the kernel's verdict, not in a refused option. */
+/*
+ * At least what a runtime starts with, so that a tiny limit ends in the kernel's verdict, not in a refused
+ * option.
+ */
 static int append_heap(struct buf *b, int64_t memory_bytes)
 {
 	int64_t mib = memory_bytes / 100 * HEAP_PERCENT / (1024 * 1024);

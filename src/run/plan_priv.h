@@ -9,8 +9,19 @@
 /* [A-Za-z_][A-Za-z0-9_]*, `len` bytes. */
 bool plan_env_name_ok(const char *name, size_t len);
 
-/* Sets a variable in "NAME=value" strings, in the place of one of the same name. 0 or -ENOMEM with *env unchanged. */
+/*
+ * Sets a variable in "NAME=value" strings, in the place of one of the same name. 0 or -ENOMEM with *env
+ * unchanged.
+ */
 [[nodiscard]] int plan_env_set(char ***env, const char *name, size_t name_len, const char *value);
+
+/*
+ * Begins the environment of a step whose image is set, and puts into the step what the image's maker said.
+ * `by_name`: the image was asked for itself, not a language in it. ret_in_pwd NULL: the step starts in
+ * /sandbox in any case.
+ */
+[[nodiscard]] int plan_image_apply(struct plan_step *step, const struct plan_context *context, bool by_name,
+				   bool *ret_in_pwd, struct err *err);
 
 /* Sets every variable of `over` in *env. Entries without '=' are passed over. 0 or -ENOMEM. */
 [[nodiscard]] int plan_env_merge(char ***env, char *const *over);
@@ -19,8 +30,8 @@ bool plan_env_name_ok(const char *name, size_t len);
 [[nodiscard]] int plan_env_base(char ***env);
 
 /*
- * False when an argument of a language's command has a {word} that is none of the placeholders, or {files} with other
- * text beside it; the culprit is then in `unknown`.
+ * False when an argument of a language's command has a {word} that is none of the placeholders, or {files}
+ * with other text beside it; the culprit is then in `unknown`.
  */
 bool plan_placeholders_ok(const char *argument, char *unknown, size_t size);
 
@@ -44,15 +55,15 @@ bool plan_has_sources(const struct plan_sources *sources);
 [[nodiscard]] int plan_command_fill(char *const *command, const struct plan_sources *sources, char ***ret);
 
 /*
- * Checks limits that a request says against minimum and ceiling; `prefix` is "limits" or "steps[1].limits". 0, or
- * -EINVAL with a refusal that names field and bound.
+ * Checks limits that a request says against minimum and ceiling; `prefix` is "limits" or "steps[1].limits". 0,
+ * or -EINVAL with a refusal that names field and bound.
  */
 [[nodiscard]] int plan_limits_check(const struct limits *asked, const struct limits *ceilings,
 				    const char *prefix, struct err *err);
 
 /*
- * The limits of a step: kiln's defaults under the language's (both cut at the ceilings), under the request's, under the
- * step's. `language` and `step` may be NULL.
+ * The limits of a step: kiln's defaults under the language's (both cut at the ceilings), under the request's,
+ * under the step's. `language` and `step` may be NULL.
  */
 struct limits plan_limits_resolve(const struct limits *language, const struct limits *request,
 				  const struct limits *step, const struct limits *ceilings);

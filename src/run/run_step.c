@@ -32,6 +32,7 @@ void run_step_begin(struct run *run)
 					  .envp = plan->envp,
 					  .limits = plan->limits,
 					  .no_stdin = no_stdin,
+					  .in_pwd = plan->in_pwd,
 					  .hot = plan->hot };
 	struct err err = ERR_INIT;
 

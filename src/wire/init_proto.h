@@ -104,7 +104,8 @@ enum wire_start_flag {
 	WIRE_START_DRIVER = 1u << 5, /* of WARM: the command is a driver */
 	WIRE_START_ANY =
 		1u << 6, /* of WARM: the command does not matter, whatever START says will be executed */
-	WIRE_START_ALL = (1u << 7) - 1,
+	WIRE_START_IN_PWD = 1u << 7, /* in the folder that PWD of envp names, not in /sandbox */
+	WIRE_START_ALL = (1u << 8) - 1,
 };
 
 #define WIRE_STRINGS_MAX 4096 /* arguments, environment entries, globs: each list */

@@ -294,7 +294,9 @@ static int encode_start(struct sandbox *sb, const struct engine_step *step, stru
 	uint8_t *payload = sb->native->encode;
 	int64_t len;
 
-	flags |= sb->ahead && (step->hot || !sb->warm) ? WIRE_START_HOT : 0;
+	/* What waits, waits in /sandbox. */
+	flags |= sb->ahead && !step->in_pwd && (step->hot || !sb->warm) ? WIRE_START_HOT : 0;
+	flags |= step->in_pwd ? WIRE_START_IN_PWD : 0;
 	len = wire_start_encode(sb->step, flags, &step->limits, step->argv, step->envp, payload,
 				WIRE_TO_INIT_MAX);
 	if (len < 0)
