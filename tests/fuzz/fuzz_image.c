@@ -84,7 +84,7 @@ static void try_layer(int work_fd, const uint8_t *data, size_t size, bool whiteo
 		assert(count.files <= options.bounds.files && count.bytes <= options.bounds.bytes);
 	else
 		assert(err.code < 0 && err.text[0]);
-	(void)!layer_furnish(root_fd, &err);
+	(void)!layer_furnish(root_fd, "/work/here", &err);
 	close(root_fd);
 	check_neighbours(work_fd);
 }
