@@ -8,6 +8,9 @@
 #include <uv.h>
 
 #define CACHE_ENTRIES 8192
+/* Compiled lambdas of traffic lights; a start-point has one, and compiled ones are some ten times their source. */
+#define LIGHTS_CACHED	    128
+#define LIGHTS_CACHED_BYTES (1024 * 1024)
 
 static const struct http_route routes[] = {
 	{ "POST", "/v1/runs", HTTP_AUTH_BEARER, api_handle_runs },
@@ -43,6 +46,9 @@ int api_create(const struct api_options *options, struct api **ret, struct err *
 			 err);
 	if (r == 0 && options->config->cache_bytes > 0)
 		r = cache_create((size_t)options->config->cache_bytes, CACHE_ENTRIES, &api->cache, err);
+	api->lights = light_cache_create(LIGHTS_CACHED, LIGHTS_CACHED_BYTES);
+	if (r == 0 && !api->lights)
+		r = err_set(err, -ENOMEM, "start the API");
 	if (r == 0)
 		r = api_metrics_init(&api->metrics, err);
 	if (r < 0) {
@@ -58,6 +64,8 @@ struct run_options api_run_options(const struct api *api, const char *tenant, ui
 	return (struct run_options){
 		.queue_us = queue_us,
 		.cache = api->cache,
+		.loop = api->options.loop,
+		.lights = api->lights,
 		.cache_scope = api->options.config->cache_shared ? NULL : tenant,
 	};
 }
@@ -87,6 +95,7 @@ void api_destroy(struct api *api)
 	while (api->runs)
 		api_run_destroy(api->runs);
 	cache_destroy(api->cache);
+	light_cache_destroy(api->lights);
 	api_metrics_finish(&api->metrics);
 	free(api);
 }

@@ -31,6 +31,7 @@ struct api_options {
 	void (*images_look)(
 		void *user);   /* sees to it that `languages` know of images that came or went; NULL: not */
 	const struct log *log; /* NULL: no access log */
+	struct uv_loop_s *loop; /* its thread pool judges traffic lights; NULL: the calling thread does */
 	const struct engine *pool; /* the engine, where it is a pool (pool/pool.h); else NULL */
 	void (*node_facts)(void *user,
 			   struct api_node_facts *ret); /* NULL: /v1/node says nothing of the host */

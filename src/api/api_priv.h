@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "cache/cache.h"
+#include "light/cache.h"
 #include "obs/metrics.h"
 #include "run/plan.h"
 #include "run/queue.h"
@@ -36,6 +37,7 @@ struct api {
 	struct api_options options;
 	struct queue *queue;
 	struct cache *cache; /* of compile steps; NULL: switched off */
+	struct light_cache *lights;
 	struct api_metrics metrics;
 	const struct http_server *server;
 	struct api_run *runs; /* doubly linked */

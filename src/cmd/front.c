@@ -181,6 +181,7 @@ static void images_look(void *user)
 static int front_begin(struct front *f, struct err *err)
 {
 	const struct api_options options = {
+		.loop = &f->loop,
 		.engine = f->node.engine,
 		.languages = f->node.languages,
 		.config = f->config,

@@ -42,8 +42,11 @@ int fault_no_memory(struct light_fault *fault)
 
 void light_fault_explain(const struct light_fault *fault, char *text, size_t size)
 {
+	const char *kind = fault->kind == LIGHT_UNSUPPORTED ? "not supported: " : "";
+
 	if (fault->line > 0)
-		snprintf(text, size, "line %u, column %u: %s", fault->line, fault->column, fault->text);
+		snprintf(text, size, "line %u, column %u: %s%s", fault->line, fault->column, kind,
+			 fault->text);
 	else
-		snprintf(text, size, "%s", fault->text);
+		snprintf(text, size, "%s%s", kind, fault->text);
 }

@@ -1,6 +1,6 @@
 /*
  * How it works: expat tells of elements as they come, and only <testcase> and what may stand in it are looked at. A
- * document type ends the reading, so that there are no entities but XML's five; the input is bounded and so is the depth.
+ * document type ends the reading, so that there are no entities but XML's five; input and depth are bounded.
  */
 #include "light/report_priv.h"
 

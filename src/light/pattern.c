@@ -132,7 +132,7 @@ int pattern_compile_ruby(struct text source, uint32_t options, struct pattern *r
 		return fault_no_memory(fault);
 	pcre2_get_error_message(error, message, sizeof(message));
 	return fault_set(fault, wrong_in_ruby_too(error) ? LIGHT_WRONG : LIGHT_UNSUPPORTED,
-			 "the regular expression cannot be compiled: %s", (const char *)message);
+			 "a regular expression that cannot be compiled here: %s", (const char *)message);
 }
 
 void pattern_finish(struct pattern *pattern)
@@ -172,7 +172,7 @@ static int explain_match(int error, struct light_fault *fault)
 		return fault_no_memory(fault);
 	default:
 		pcre2_get_error_message(error, message, sizeof(message));
-		return fault_set(fault, LIGHT_UNSUPPORTED, "a regular expression failed: %s",
+		return fault_set(fault, LIGHT_UNSUPPORTED, "a regular expression that failed: %s",
 				 (const char *)message);
 	}
 }

@@ -1,7 +1,7 @@
 /*
  * Ruby's regular expressions in PCRE2's syntax. Where the two mean the same by the same letters the text is copied;
- * where they differ it is rewritten (\h, \Z…, word boundaries and POSIX classes that know all of Unicode, /m, /x, {,n}); what
- * has no counterpart is unsupported, and what Ruby refuses is wrong. Tests compare the outcome with Ruby itself.
+ * where they differ it is rewritten (\h, word boundaries and POSIX classes that know all of Unicode, /m, /x, {,n});
+ * what has no counterpart is unsupported, and what Ruby refuses is wrong. Tests compare the outcome with Ruby itself.
  */
 #include "light/regex_priv.h"
 
@@ -39,7 +39,10 @@ struct translation {
 	struct group stack[DEPTH_MAX];
 	size_t depth;
 	enum last last;
-	bool gap; /* white space of an extended pattern stands in front */
+	bool group;    /* what is or may be repeated is a group */
+	bool boundary; /* nothing but anchors so far, a word boundary among them */
+	bool consumed; /* something else, in this alternative */
+	bool gap;      /* white space of an extended pattern, or a comment, stands in front */
 };
 
 static bool is_digit(int c)
@@ -107,6 +110,9 @@ static int translate_simple(struct translation *t, char c)
 		return quantify(t, &c, 1, LAST_SIMPLE);
 	if (t->gap)
 		return regex_unsupported(&t->in, "white space between repeat operators");
+	/* PCRE2 10.42 keeps what such a group captured in an attempt that failed. */
+	if (c == '+' && t->group)
+		return regex_unsupported(&t->in, "a group that is repeated possessively");
 	t->last = LAST_DONE;
 	return regex_put(&t->in, &c, 1);
 }
@@ -230,6 +236,7 @@ static int skip_comment_group(struct translation *t)
 		t->in.at++;
 	}
 	t->in.at++;
+	t->gap = true;
 	return 0;
 }
 
@@ -259,8 +266,6 @@ static int translate_group(struct translation *t)
 	const char *here = t->in.data + t->in.at;
 	size_t left = t->in.len - t->in.at;
 
-	if (peek(t, 1) == '?' && peek(t, 2) == '#')
-		return skip_comment_group(t);
 	for (size_t i = 0; i < sizeof(group_kinds) / sizeof(group_kinds[0]); i++) {
 		size_t len = strlen(group_kinds[i].begin);
 
@@ -290,6 +295,7 @@ static int close_group(struct translation *t)
 	t->options = t->stack[t->depth].options;
 	t->in.caseless = t->options & PATTERN_CASELESS;
 	t->last = t->stack[t->depth].look ? LAST_ANCHOR : LAST_ITEM;
+	t->group = true;
 	return regex_put(&t->in, ")", 1);
 }
 
@@ -380,6 +386,7 @@ static int translate_one(struct translation *t)
 {
 	int c = peek(t, 0);
 
+	t->group = t->group && (c == '*' || c == '+' || c == '?');
 	switch (c) {
 	case '\\':
 		return translate_escape(t);
@@ -412,6 +419,22 @@ static int translate_one(struct translation *t)
 	}
 }
 
+/*
+ * Ruby 3.1 takes a pattern that begins with a word boundary and `.*` for one that begins at the start of a line, and
+ * so misses matches. Whoever wants the same must ask it.
+ */
+static int check_boundary(struct translation *t, int c)
+{
+	if (c == '|') {
+		t->boundary = t->consumed = false;
+	} else if (c == '\\' && (peek(t, 1) == 'b' || peek(t, 1) == 'B')) {
+		t->boundary = !t->consumed;
+	} else if (c == '.' && t->boundary && !t->consumed && (peek(t, 1) == '*' || peek(t, 1) == '{')) {
+		return regex_unsupported(&t->in, "`.*` behind a word boundary at its start");
+	}
+	return 0;
+}
+
 int regex_translate(struct text source, uint32_t options, struct buf *ret, struct light_fault *fault)
 {
 	struct translation t = {
@@ -426,10 +449,19 @@ int regex_translate(struct text source, uint32_t options, struct buf *ret, struc
 	count_groups(&t);
 	while (r == 0 && t.in.at < t.in.len) {
 		size_t depth = t.depth;
+		int c;
 
 		if (skip_extended(&t))
 			continue;
-		r = translate_one(&t);
+		if (peek(&t, 0) == '(' && peek(&t, 1) == '?' && peek(&t, 2) == '#') {
+			r = skip_comment_group(&t);
+			continue;
+		}
+		c = peek(&t, 0);
+		r = check_boundary(&t, c);
+		if (r == 0)
+			r = translate_one(&t);
+		t.consumed |= c != '(' && c != ')' && c != '|' && t.last != LAST_ANCHOR;
 		t.gap = false;
 		/* Options at its very start do not begin a group. */
 		if (t.depth == depth && depth > 0 && t.last != LAST_NOTHING)

@@ -113,8 +113,7 @@ static int parse_begin(struct parser *p, struct node **ret)
 	return r < 0 ? r : parser_expect(p, "end");
 }
 
-/* True when a `return` has no value. */
-static bool value_missing(const struct parser *p)
+bool parser_value_missing(const struct parser *p)
 {
 	static const char *const ends[] = { "if",  "unless", "while", "until", "rescue",
 					    "end", "}",	     ")",     "and",   "or" };
@@ -136,7 +135,7 @@ static int parse_jump(struct parser *p, enum node_kind kind, struct node **ret)
 	if (!node)
 		return -EINVAL;
 	*ret = node;
-	if (r == 0 && !value_missing(p))
+	if (r == 0 && !parser_value_missing(p))
 		r = parse_operators(p, &node->a);
 	if (r == 0 && token_is(p, ","))
 		return lexer_unsupported(&p->lexer, p->lexer.token.at, "several values");

@@ -576,7 +576,9 @@ int parse_statement(struct parser *p, struct node **ret)
 
 static bool statements_end(const struct parser *p)
 {
-	static const char *const ends[] = { "end", "else", "elsif", "when", "}", ")", "in", "ensure" };
+	static const char *const ends[] = {
+		"end", "else", "elsif", "when", "}", ")", "in", "rescue", "ensure"
+	};
 
 	if (p->lexer.token.kind == TOKEN_END)
 		return true;

@@ -247,7 +247,7 @@ static int parse_raise(struct parser *p, struct node **ret)
 	}
 	if (r == 0 && token_is(p, ","))
 		r = parser_next(p);
-	if (r == 0 && p->lexer.token.kind == TOKEN_QUOTED)
+	if (r == 0 && !parser_value_missing(p))
 		r = parse_operators(p, &raise->a);
 	if (r == 0 && parens)
 		r = parser_expect(p, ")");

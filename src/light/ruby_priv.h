@@ -167,6 +167,8 @@ bool token_is(const struct parser *p, const char *text); /* punctuation or keywo
 [[nodiscard]] int parser_expect(struct parser *p, const char *text);
 [[nodiscard]] int parser_skip_newlines(struct parser *p);
 int parser_unexpected(struct parser *p);
+/* True when a `return` or `raise` has no value. */
+bool parser_value_missing(const struct parser *p);
 
 /* The slot of a name, or -1. parser_declare() makes one where there is none; -EINVAL: too many. */
 long parser_find(const struct parser *p, struct text name);

@@ -480,6 +480,8 @@ static void take_bytes(struct run_plan *plan, struct run_request *req)
 	plan->collect_globs = TAKE_PTR(req->collect_globs);
 	plan->network_loopback = req->network_loopback;
 	plan->no_cache = req->no_cache;
+	plan->light = req->light;
+	req->light = (struct run_light_spec){ 0 };
 }
 
 static int write_plan(struct draft *draft, struct err *err)
@@ -548,6 +550,7 @@ void plan_destroy(struct run_plan *plan)
 		free(plan->files[i].data);
 	}
 	free(plan->files);
+	run_light_spec_finish(&plan->light);
 	for (size_t i = 0; i < plan->steps_count; i++)
 		step_finish(&plan->steps[i]);
 	free(plan->steps);

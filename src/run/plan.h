@@ -37,6 +37,7 @@ struct run_plan {
 	char **collect_globs;
 	bool network_loopback;
 	bool no_cache; /* the request wants every step to be run */
+	struct run_light_spec light;
 };
 
 /* What plan_make() asks of its surroundings. */

@@ -111,7 +111,7 @@ static const struct field run_fields[] = {
 	{ "limits", read_limits, RUN(limits) },
 	{ "collect", read_collect, 0 },
 	{ "tests", refuse_not_supported, 0 },
-	{ "traffic_light", refuse_not_supported, 0 },
+	{ "traffic_light", read_light, RUN(light) },
 	{ "network", read_network, 0 },
 	{ "cache", read_cache, 0 },
 };
@@ -232,6 +232,7 @@ void request_finish(struct run_request *req)
 	free(req->stdin_bytes.data);
 	strv_free(req->env);
 	strv_free(req->collect_globs);
+	run_light_spec_finish(&req->light);
 	json_decref(req->names);
 	*req = (struct run_request){ 0 };
 }

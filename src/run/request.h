@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "run/run_light.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,6 +69,7 @@ struct run_request {
 	char **collect_globs;
 	bool network_loopback;
 	bool no_cache;	    /* `cache` is false */
+	struct run_light_spec light;
 	bool archive_given; /* the JSON had `archive` */
 };
 

@@ -70,6 +70,7 @@ int request_refuse_type(struct err *err, const struct path *path, const json_t *
 [[nodiscard]] int read_collect(struct reader *r, const json_t *v, const struct path *p, void *run_request);
 [[nodiscard]] int read_network(struct reader *r, const json_t *v, const struct path *p, void *run_request);
 [[nodiscard]] int read_cache(struct reader *r, const json_t *v, const struct path *p, void *run_request);
+[[nodiscard]] int read_light(struct reader *r, const json_t *v, const struct path *p, void *light_spec);
 [[nodiscard]] int read_files(struct reader *r, const json_t *v, const struct path *p, void *run_request);
 
 /* The content of a file or of stdin: a string, or an object with `content`, `encoding` and, unless NULL, `mode`. */

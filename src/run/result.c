@@ -197,6 +197,36 @@ static json_t *unenforced_to_json(const char *const *names)
 	return list;
 }
 
+static json_t *tests_found_to_json(const struct report *report)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < report->count; i++) {
+		struct object o = object_begin();
+
+		put_string(&o, "name", report->tests[i].name);
+		put(&o, "passed", json_boolean(report->tests[i].passed));
+		put_string(&o, "message", report->tests[i].message);
+		if (json_array_append_new(list, object_end(&o)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static void put_light(struct object *o, const struct run_light_result *light)
+{
+	put_string(o, "colour", light_colour_name(light->colour));
+	if (light->colour == LIGHT_FAULTY)
+		put_string(o, "colour_reason", light->reason);
+	if (!light->has_report)
+		return;
+	put(o, "tests_found", tests_found_to_json(&light->report));
+	if (light->report.truncated)
+		put(o, "tests_found_truncated", json_true());
+}
+
 static json_t *timing_to_json(const struct run_timing *timing)
 {
 	struct object o = object_begin();
@@ -221,6 +251,8 @@ json_t *result_to_json(const struct run_result *result)
 	put(&o, "steps", steps_to_json(result));
 	if (result->collected)
 		put(&o, "files", files_to_json(result));
+	if (result->light.judged)
+		put_light(&o, &result->light);
 	put(&o, "timing", timing_to_json(&result->timing));
 	if (result->unenforced && result->unenforced[0])
 		put(&o, "unenforced", unenforced_to_json(result->unenforced));
@@ -246,5 +278,6 @@ void run_result_destroy(struct run_result *result)
 	free(result->language);
 	free(result->image);
 	free(result->unenforced);
+	report_finish(&result->light.report);
 	free(result);
 }

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "run/request.h"
+#include "run/run_light.h"
 #include "run/verdict.h"
 
 #include <jansson.h>
@@ -53,6 +54,7 @@ struct run_result {
 	struct result_file *files;
 	size_t files_count;
 	const char **unenforced; /* array of static names of limits, NULL-terminated; or NULL */
+	struct run_light_result light;
 	struct run_timing timing;
 };
 

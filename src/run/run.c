@@ -4,7 +4,7 @@
  *   sandbox_create → ready → upload → uploaded → step_start → step_ended → (next step, or)
  *       → collect(SNAPSHOT) → collected → (as before; a compile step that is to be cached, see run_cache.c)
  *       → collect(KEEP) → collected → sandbox_create … (the next step wants a fresh sandbox)
- *       → collect(CHANGES) → collected → done
+ *       → collect(CHANGES) → collected → (the traffic light in the thread pool) → done
  *
  * There is at most one sandbox and one question to it at a time. All memory of the result but outputs and files
  * is there before anything starts, so that any end can be told. Whatever may lead to `done` is the last thing
@@ -59,6 +59,33 @@ static void steps_trim(struct run *run)
 	}
 }
 
+static void deliver(void *user, struct run_result *result)
+{
+	struct run *run = user;
+
+	result->timing.total_us = run->options.queue_us + now_us() - run->began_us;
+	run->judging = NULL;
+	run->state = RUN_STATE_DONE;
+	run->events.done(run->user, result);
+}
+
+/* May deliver, and so end the run, before it returns. */
+static void judge(struct run *run, struct run_result *result)
+{
+	const struct run_judging_options options = {
+		.loop = run->options.loop,
+		.lights = run->options.lights,
+		.done = deliver,
+		.user = run,
+	};
+	struct run_judging *judging;
+
+	run->state = RUN_STATE_JUDGE;
+	run_light_judge(&options, &run->plan->light, result, &judging);
+	if (judging)
+		run->judging = judging;
+}
+
 void run_finish(struct run *run, enum run_outcome outcome)
 {
 	struct run_result *result = run->result;
@@ -66,11 +93,12 @@ void run_finish(struct run *run, enum run_outcome outcome)
 	steps_trim(run);
 	run_cache_forget(run);
 	result->outcome = run->cancelled ? RUN_CANCELLED : outcome;
-	result->timing.total_us = run->options.queue_us + now_us() - run->began_us;
 	run_sandbox_release(run);
-	run->state = RUN_STATE_DONE;
 	run->result = NULL;
-	run->events.done(run->user, result);
+	if (run_light_wanted(&run->plan->light))
+		judge(run, result);
+	else
+		deliver(run, result);
 }
 
 void run_lose(struct run *run, const struct err *err)
@@ -343,7 +371,7 @@ int run_start(struct engine *engine, struct run_plan *plan, const struct run_opt
 
 void run_cancel(struct run *run)
 {
-	if (run->state == RUN_STATE_DONE || run->cancelled)
+	if (run->state == RUN_STATE_JUDGE || run->state == RUN_STATE_DONE || run->cancelled)
 		return;
 	/* In every other state an event is on its way, and its handler looks at this. */
 	run->cancelled = true;
@@ -359,6 +387,7 @@ void run_destroy(struct run *run)
 		*run->ret_destroyed = true;
 	run_sandbox_release(run);
 	run_cache_forget(run);
+	run_light_abandon(run->judging);
 	run_kept_free(run);
 	run_gather_finish(&run->gather);
 	if (run->result)

@@ -15,6 +15,7 @@ enum run_state {
 	RUN_STATE_SNAPSHOT, /* for `collected`, and then what would come next without it */
 	RUN_STATE_KEEP,	    /* for `collected`, and then the next sandbox */
 	RUN_STATE_COLLECT,  /* for `collected`, and then the end */
+	RUN_STATE_JUDGE,    /* for the traffic light, and then the end */
 	RUN_STATE_DONE,
 };
 
@@ -35,7 +36,8 @@ struct run {
 	struct engine_file *uploads; /* while they are on their way */
 	struct run_gather gather;
 	int gather_error;
-	size_t stdin_at; /* bytes of the plan's stdin that were given */
+	struct run_judging *judging; /* or NULL */
+	size_t stdin_at;	     /* bytes of the plan's stdin that were given */
 	size_t live_credit;
 	bool stdin_closed, live_eof;
 	uint64_t began_us, phase_us;

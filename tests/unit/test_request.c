@@ -328,7 +328,18 @@ static void refuses_bad_values_naming_the_field(void **state)
 		{ "{\"language\":\"c\",\"archive\":\"???\"}", 400, "bad_encoding", "archive" },
 		{ "{\"language\":\"c\",\"archive\":\"\"}", 400, "bad_archive", "archive" },
 		{ "{\"language\":\"c\",\"tests\":[]}", 422, "not_supported", "tests" },
-		{ "{\"language\":\"c\",\"traffic_light\":{}}", 422, "not_supported", "traffic_light" },
+		{ "{\"traffic_light\":1}", 400, "wrong_type", "traffic_light" },
+		{ "{\"traffic_light\":{}}", 400, "missing_field", "traffic_light" },
+		{ "{\"traffic_light\":{\"lua\":\"\"}}", 400, "unknown_field", "traffic_light.lua" },
+		{ "{\"traffic_light\":{\"ruby\":1}}", 400, "wrong_type", "traffic_light.ruby" },
+		{ "{\"traffic_light\":{\"ruby\":\"\"}}", 400, "bad_value", "traffic_light.ruby" },
+		{ "{\"traffic_light\":{\"ruby\":\"x\",\"report\":\"xml\"}}", 400, "bad_value",
+		  "traffic_light.report" },
+		{ "{\"traffic_light\":{\"rules\":[]}}", 400, "bad_value", "traffic_light.rules" },
+		{ "{\"traffic_light\":{\"rules\":[{\"status\":1}]}}", 400, "missing_field",
+		  "traffic_light.rules[0].colour" },
+		{ "{\"traffic_light\":{\"ruby\":\"x\",\"rules\":[{\"colour\":\"red\"}]}}", 400, "conflict",
+		  "traffic_light" },
 	};
 
 	assert_refused(cases, ARRAY_LEN(cases));

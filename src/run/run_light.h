@@ -1,0 +1,67 @@
+/*
+ * The traffic light of a run: what a request asks for, and how its output is judged once it has ended, in libuv's
+ * thread pool, because a light may work for up to a second.
+ */
+#ifndef KILN_RUN_RUN_LIGHT_H
+#define KILN_RUN_RUN_LIGHT_H
+
+#include "light/light.h"
+#include "light/report.h"
+
+#include <uv.h>
+
+struct light_cache;
+struct run_result;
+
+enum light_report {
+	LIGHT_REPORT_NONE,
+	LIGHT_REPORT_TAP,   /* of stdout */
+	LIGHT_REPORT_JUNIT, /* of stdout, where that is XML, and of collected files named *.xml */
+};
+
+/* What a request asks for. Owns all of it; all zero: nothing. */
+struct run_light_spec {
+	struct light *rules; /* or */
+	char *ruby;	     /* the source of a lambda, compiled when it judges */
+	size_t ruby_len;
+	enum light_report report;
+};
+
+static inline bool run_light_wanted(const struct run_light_spec *spec)
+{
+	return spec->rules || spec->ruby;
+}
+
+void run_light_spec_finish(struct run_light_spec *spec);
+
+/* What is said of it in the answer. */
+struct run_light_result {
+	bool judged; /* all else means something */
+	enum light_colour colour;
+	char reason[384]; /* of faulty: a sentence */
+	bool has_report;
+	struct report report;
+};
+
+/* A judgement under way. */
+struct run_judging;
+
+struct run_judging_options {
+	uv_loop_t *loop;	    /* NULL: judges at once, within run_light_judge() */
+	struct light_cache *lights; /* of compiled lambdas, outlives the judging; or NULL */
+	/* The end, exactly once unless abandoned: the result is handed back with its light. */
+	void (*done)(void *user, struct run_result *result);
+	void *user;
+};
+
+/*
+ * Judges a result, which it takes over with the spec (*spec is empty afterwards). Returns 0, and *ret (until `done`)
+ * when it is under way; *ret is NULL when `done` was called already. Without memory the light is faulty.
+ */
+void run_light_judge(const struct run_judging_options *options, struct run_light_spec *spec,
+		     struct run_result *result, struct run_judging **ret);
+
+/* Frees it, as soon as its thread lets go of it, without `done`. NULL is fine. */
+void run_light_abandon(struct run_judging *judging);
+
+#endif

@@ -1,0 +1,4 @@
+->(stdout, stderr, status) {
+  return :green if status.zero?
+  (stdout + stderr)[/fail/i] ? :red : :amber
+}

@@ -1,0 +1,4 @@
+-> stdout, _stderr, status do
+  next :green if status == 0
+  stdout.empty? ? :amber : :red
+end

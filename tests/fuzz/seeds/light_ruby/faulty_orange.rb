@@ -1,0 +1,4 @@
+lambda { |stdout, stderr, status|
+  return :orange if status == 1
+  :amber
+}

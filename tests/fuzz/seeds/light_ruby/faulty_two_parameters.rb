@@ -1,0 +1,3 @@
+lambda { |stdout, stderr|
+  return :red
+}

@@ -1,0 +1,3 @@
+lambda { |stdout, stderr, status|
+  return :green if status ==
+}

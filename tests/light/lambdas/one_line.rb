@@ -1,0 +1,1 @@
+lambda { |out, err, st| st == 0 ? :green : (out + err) =~ /assert/i ? :red : :amber }
