@@ -59,6 +59,14 @@ static int template_group(const struct match *match, struct text name)
 	return number < 0 ? -1 : number;
 }
 
+static bool has_names(const struct match *match)
+{
+	uint32_t count = 0;
+
+	pcre2_pattern_info(match->pattern->code, PCRE2_INFO_NAMECOUNT, &count);
+	return count > 0;
+}
+
 static int append(const struct call *c, struct buf *to, struct text text)
 {
 	return buf_append(to, text.data, text.len) < 0
@@ -74,7 +82,8 @@ static bool template_escape(const struct match *match, struct text rest, struct 
 
 	*ret_len = 2;
 	if (letter >= '0' && letter <= '9') {
-		match_group(match, (size_t)(letter - '0'), ret);
+		/* Where groups have names their numbers stand for nothing. */
+		match_group(match, letter > '0' && has_names(match) ? SIZE_MAX : (size_t)(letter - '0'), ret);
 	} else if (letter == '&') {
 		match_group(match, 0, ret);
 	} else if (letter == '`') {

@@ -40,7 +40,7 @@ struct translation {
 	size_t depth;
 	enum last last;
 	bool group;    /* what is or may be repeated is a group */
-	bool boundary; /* nothing but anchors so far, a word boundary among them */
+	bool boundary; /* nothing but anchors so far, another than ^ and \\A among them */
 	bool consumed; /* something else, in this alternative */
 	bool gap;      /* white space of an extended pattern, or a comment, stands in front */
 };
@@ -420,17 +420,17 @@ static int translate_one(struct translation *t)
 }
 
 /*
- * Ruby 3.1 takes a pattern that begins with a word boundary and `.*` for one that begins at the start of a line, and
- * so misses matches. Whoever wants the same must ask it.
+ * Ruby 3.1 takes a pattern that begins with a word boundary, or an end of line or text, and then `.*` for one that
+ * begins at the start of a line, and so misses matches. Whoever wants the same must ask it.
  */
 static int check_boundary(struct translation *t, int c)
 {
 	if (c == '|') {
 		t->boundary = t->consumed = false;
-	} else if (c == '\\' && (peek(t, 1) == 'b' || peek(t, 1) == 'B')) {
-		t->boundary = !t->consumed;
+	} else if (c == '$' || (c == '\\' && peek(t, 1) > 0 && strchr("bBzZ", peek(t, 1)))) {
+		t->boundary |= !t->consumed;
 	} else if (c == '.' && t->boundary && !t->consumed && (peek(t, 1) == '*' || peek(t, 1) == '{')) {
-		return regex_unsupported(&t->in, "`.*` behind a word boundary at its start");
+		return regex_unsupported(&t->in, "`.*` behind an anchor other than ^ and \\A");
 	}
 	return 0;
 }

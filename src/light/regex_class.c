@@ -244,16 +244,13 @@ enum member {
 	MEMBER_DASH,  /* a range has begun */
 };
 
-/*
- * The complements are written out: PCRE2 10.42 loses what is above U+00FF of them beside a property. That of \w is
- * without U+017F and U+212A, which are an s and a k where case does not count.
- */
+/* The complements are written out: PCRE2 10.42 loses what is above U+00FF of them beside a property. */
 static const struct {
 	char letter;
 	const char *text;
 } class_sets[] = {
 	{ 'd', "\\d" },	      { 'D', "\\x00-/:-\\x{10ffff}" },
-	{ 'w', "\\w" },	      { 'W', "\\x00-/:-@[-^`{-\\x{17e}\\x{180}-\\x{2129}\\x{212b}-\\x{10ffff}" },
+	{ 'w', "\\w" },	      { 'W', "\\x00-/:-@[-^`{-\\x{10ffff}" },
 	{ 's', "\\s" },	      { 'S', "\\x00-\\x08\\x0e-\\x1f!-\\x{10ffff}" },
 	{ 'h', "0-9a-fA-F" }, { 'H', "\\x00-/:-@G-`g-\\x{10ffff}" },
 };
@@ -265,6 +262,8 @@ static int class_escape(struct regex_text *in, enum member *ret)
 	for (size_t i = 0; i < ARRAY_LEN(class_sets); i++) {
 		if (class_sets[i].letter != c)
 			continue;
+		if (in->caseless && c == 'W')
+			return regex_unsupported(in, "\\W within brackets where case does not count");
 		in->at += 2;
 		*ret = MEMBER_SET;
 		return regex_put(in, class_sets[i].text, strlen(class_sets[i].text));

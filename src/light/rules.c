@@ -323,7 +323,7 @@ static int refuse_at(struct reading *in, const char *field, const char *slug, co
 	char here[PATH_BYTES];
 
 	snprintf(here, sizeof(here), "%s.%s", in->path, field);
-	return err_refuse(in->err, ERR_MALFORMED, slug, here, "%s %s", here, why);
+	return err_refuse(in->err, ERR_MALFORMED, slug, here, "%s: %s", here, why);
 }
 
 static int compile_regex(struct reading *in, struct condition *to)

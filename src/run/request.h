@@ -68,7 +68,7 @@ struct run_request {
 	enum collect_mode collect;
 	char **collect_globs;
 	bool network_loopback;
-	bool no_cache;	    /* `cache` is false */
+	bool no_cache; /* `cache` is false */
 	struct run_light_spec light;
 	bool archive_given; /* the JSON had `archive` */
 };

@@ -27,7 +27,8 @@ struct run_options {
 	uint64_t queue_us;   /* how long the request waited before; for `timing` */
 	struct cache *cache; /* of compile steps, which must outlive the run; NULL: none */
 	const char *cache_scope; /* whose results this run may be given; needed during run_start() only */
-	struct uv_loop_s *loop; /* in whose thread pool a traffic light is judged; NULL: at once, up to a second */
+	struct uv_loop_s
+		*loop; /* in whose thread pool a traffic light is judged; NULL: at once, up to a second */
 	struct light_cache *lights; /* of compiled lambdas, which must outlive the run; or NULL */
 };
 

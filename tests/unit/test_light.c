@@ -144,7 +144,7 @@ static void a_wrong_lambda_says_where_and_why(void **state)
 	assert_fault("lambda { |a,b,c|\n  \xc3\xa9 = /(/\n}", LIGHT_WRONG, 2, 7, "closing parenthesis");
 	assert_fault("lambda { |a,b,c| :blue }", LIGHT_WRONG, 1, 1, "'blue'");
 	assert_fault("lambda { |a,b,c| nil }", LIGHT_WRONG, 1, 1, "gave nil");
-	assert_fault("lambda { |a,b,c| /y/.match(a)[1] }", LIGHT_WRONG, 1, 29,
+	assert_fault("lambda { |a,b,c| /y/.match(a)[1] }", LIGHT_WRONG, 1, 30,
 		     "undefined method '[]' for nil");
 	assert_fault("lambda { |a,b,c| a + c }", LIGHT_WRONG, 1, 20, "no implicit conversion");
 	assert_fault("lambda { |a,b,c| raise 'wibble' }", LIGHT_WRONG, 1, 18, "wibble");
@@ -210,8 +210,8 @@ static void a_regular_expression_that_runs_away_is_stopped(void **state)
 			assert_int_equal(verdict.colour, LIGHT_RED);
 		light_unref(lights[i]);
 	}
-	assert_fault("lambda { |a,b,c| ('a' * 30000) =~ /(x|a|aa)+[!z]/ ? :red : :green }", LIGHT_LIMIT, 1, 32,
-		     "");
+	assert_fault("lambda { |a,b,c| ('a' * 30000) =~ /(x|a|aa)+[!z]/ ? :red : :green }", LIGHT_LIMIT, 1,
+		     32, "");
 }
 
 static void loops_and_memory_are_bounded(void **state)
