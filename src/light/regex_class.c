@@ -114,12 +114,12 @@ static const struct property {
 	const char *name, *set, *complement;
 	bool cased; /* differs by case: Ruby folds it under /i, PCRE2 does not */
 } properties[] = {
-	{ "alnum", "\\p{Alphabetic}\\p{Nd}", NULL },
+	{ "alnum", "\\p{Alphabetic}" REGEX_DIGIT, NULL },
 	{ "alpha", "\\p{Alphabetic}", "\\P{Alphabetic}" },
 	{ "ascii", "\\x00-\\x7f", "\\x{80}-\\x{10ffff}" },
 	{ "blank", "\\t\\p{Zs}", NULL },
 	{ "cntrl", "\\p{Cc}", "\\P{Cc}" },
-	{ "digit", "\\p{Nd}", "\\P{Nd}" },
+	{ "digit", REGEX_DIGIT, "\\P{" REGEX_DIGIT_NAME "}" },
 	{ "lower", "\\p{Lowercase}", "\\P{Lowercase}", true },
 	{ "punct", "\\p{P}$+<=>^`|~", NULL },
 	{ "space", "\\p{White_Space}", "\\P{White_Space}" },
@@ -132,9 +132,13 @@ static const struct property {
 
 /* General categories that Ruby and PCRE2 call alike. */
 static const char *const categories[] = {
-	"L",  "Ll", "Lu", "Lt", "Lm", "Lo", "M",  "Mn",	 "Mc",	  "Me",	   "N",	       "Nd",	   "Nl",
-	"No", "P",  "Pc", "Pd", "Ps", "Pe", "Pi", "Pf",	 "Po",	  "S",	   "Sm",       "Sc",	   "Sk",
-	"So", "Z",  "Zs", "Zl", "Zp", "Cc", "Cf", "Han", "Greek", "Latin", "Cyrillic", "Hiragana", "Katakana",
+	"L",	    "Ll",	"Lu",	    "Lt",  "Lm",    "Lo",
+	"M",	    "Mn",	"Mc",	    "Me",  "N",	    REGEX_DIGIT_NAME,
+	"Nl",	    "No",	"P",	    "Pc",  "Pd",    "Ps",
+	"Pe",	    "Pi",	"Pf",	    "Po",  "S",	    "Sm",
+	"Sc",	    "Sk",	"So",	    "Z",   "Zs",    "Zl",
+	"Zp",	    "Cc",	"Cf",	    "Han", "Greek", "Latin",
+	"Cyrillic", "Hiragana", "Katakana",
 };
 
 static const struct property *property_find(const char *name, size_t len)

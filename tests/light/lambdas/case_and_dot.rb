@@ -1,6 +1,6 @@
 lambda { |stdout,stderr,status|
   output = stdout + stderr
-  return :red if /fail(ed|ure)s?.*\d/i.match(output)
+  return :red if /(failed|failure)s?.*\d/i.match(output)
   return :amber if /error.*line/mi.match(output)
   return :green
 }
