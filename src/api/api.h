@@ -29,8 +29,8 @@ struct api_options {
 	const struct config *config;
 	struct image_store *images; /* NULL: none are stored */
 	void (*images_look)(
-		void *user);   /* sees to it that `languages` know of images that came or went; NULL: not */
-	const struct log *log; /* NULL: no access log */
+		void *user);	/* sees to it that `languages` know of images that came or went; NULL: not */
+	const struct log *log;	/* NULL: no access log */
 	struct uv_loop_s *loop; /* its thread pool judges traffic lights; NULL: the calling thread does */
 	const struct engine *pool; /* the engine, where it is a pool (pool/pool.h); else NULL */
 	void (*node_facts)(void *user,
