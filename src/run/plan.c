@@ -77,9 +77,11 @@ static int choose_language(struct draft *draft, struct err *err)
 		return refuse_language(draft, err);
 	draft->image = find_image(draft->context, language->image);
 	if (!draft->image)
-		return err_refuse(err, ERR_UNKNOWN, "language_unavailable", "language",
-				  "language '%s' needs image '%s', which this node does not have",
-				  language->id, language->image);
+		return err_refuse(
+			err, ERR_UNKNOWN, "language_unavailable", "language",
+			"language '%s' needs image '%s', which this node does not have: `kiln image build` "
+			"or `kiln image pull` makes it",
+			language->id, language->image);
 	if (!language->available)
 		return err_refuse(err, ERR_UNKNOWN, "language_unavailable", "language",
 				  "language '%s' is not installed in image '%s' of this node", language->id,

@@ -470,7 +470,8 @@ static void an_unknown_language_is_refused_with_the_reason(void **state)
 		{ "gone", NULL, ERR_UNKNOWN, "language_unavailable",
 		  "language 'gone' is not installed in image 'host' of this node" },
 		{ "far", NULL, ERR_UNKNOWN, "language_unavailable",
-		  "language 'far' needs image 'moon', which this node does not have" },
+		  "language 'far' needs image 'moon', which this node does not have: `kiln image build` "
+		  "or `kiln image pull` makes it" },
 	};
 	struct fixture *f = *state;
 
