@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "engine/native/native.h"
 #include "http/server.h"
+#include "image/store.h"
 #include "lib/node.h"
 
 #include <errno.h>
@@ -71,6 +72,17 @@ static int keeper_fd_take(int *ret, struct err *err)
 	return 0;
 }
 
+/* Made now, and swept: the front can only look into a store that is there. A folder that cannot be written has none. */
+static void store_prepare(const struct config *config)
+{
+	struct image_store *store = NULL;
+	struct err err = ERR_INIT;
+
+	if (image_store_open(config->state_dir, IMAGE_STORE_WRITE, &store, &err) < 0)
+		fprintf(stderr, "kiln: no stored images: %s\n", err.text);
+	image_store_close(store);
+}
+
 /* Returns only when it failed. `argv` is that of the whole program: the front is started with it again. */
 static int serve_started(const struct config *config, char *const *argv, struct err *err)
 {
@@ -81,6 +93,7 @@ static int serve_started(const struct config *config, char *const *argv, struct 
 		r = languages_check(config, err);
 	if (r < 0)
 		return r;
+	store_prepare(config);
 	return engine_native_serve_exec(&options, (char **)argv, err);
 }
 

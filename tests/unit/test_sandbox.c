@@ -62,29 +62,31 @@ static const char *flags_text(const struct mount_op *op)
 	return text;
 }
 
-static void the_plan_of_the_host_image_is_this_list(void **state)
+/* Without what depends on the host. */
+static void print_plan(const struct mount_plan *plan, struct buf *out)
 {
-	static char golden[16384];
-	struct buf out = BUF_INIT(sizeof(golden));
-	struct mount_plan plan;
-	FILE *file;
-	size_t n;
-
-	plan_of_this_host(&plan);
-	for (unsigned i = 0; i < plan.count; i++) {
-		const struct mount_op *op = &plan.ops[i];
+	for (unsigned i = 0; i < plan->count; i++) {
+		const struct mount_op *op = &plan->ops[i];
 
 		if (depends_on_the_host(op))
 			continue;
 		assert_int_equal(
-			buf_printf(&out, "%s %s%s", mount_kind_name(op->kind), op->target, flags_text(op)),
-			0);
+			buf_printf(out, "%s %s%s", mount_kind_name(op->kind), op->target, flags_text(op)), 0);
 		if (op->source)
-			assert_int_equal(buf_append_str(&out, " <- "), 0);
-		print_escaped(&out, op->source ? op->source : "");
-		assert_int_equal(buf_append_str(&out, "\n"), 0);
+			assert_int_equal(buf_append_str(out, " <- "), 0);
+		print_escaped(out, op->source ? op->source : "");
+		assert_int_equal(buf_append_str(out, "\n"), 0);
 	}
-	file = fopen(KILN_TEST_SOURCE "/tests/unit/mount_plan_host.txt", "re");
+}
+
+static void assert_plan_is(const struct mount_plan *plan, const char *path)
+{
+	static char golden[16384];
+	struct buf out = BUF_INIT(sizeof(golden));
+	FILE *file = fopen(path, "re");
+	size_t n;
+
+	print_plan(plan, &out);
 	assert_non_null(file);
 	n = fread(golden, 1, sizeof(golden) - 1, file);
 	fclose(file);
@@ -93,12 +95,27 @@ static void the_plan_of_the_host_image_is_this_list(void **state)
 		size_t is_len = strcspn(is, "\n"), was_len = strcspn(was, "\n");
 
 		if (is_len != was_len || memcmp(is, was, is_len) != 0)
-			fail_msg("mount_plan_host.txt has '%.*s', the plan '%.*s'", (int)was_len, was,
-				 (int)is_len, is);
+			fail_msg("%s has '%.*s', the plan '%.*s'", path, (int)was_len, was, (int)is_len, is);
 		is += is_len + (is[is_len] == '\n');
 		was += was_len + (was[was_len] == '\n');
 	}
 	buf_finish(&out);
+}
+
+static void the_plan_of_the_host_image_is_this_list(void **state)
+{
+	struct mount_plan plan;
+
+	plan_of_this_host(&plan);
+	assert_plan_is(&plan, KILN_TEST_SOURCE "/tests/unit/mount_plan_host.txt");
+}
+
+static void the_plan_of_stored_images_is_this_list(void **state)
+{
+	struct mount_plan plan;
+
+	assert_int_equal(mount_plan_image(&plan, NULL), 0);
+	assert_plan_is(&plan, KILN_TEST_SOURCE "/tests/unit/mount_plan_image.txt");
 }
 
 static void what_depends_on_the_host_is_a_link_below_usr_or_an_overlay(void **state)
@@ -437,6 +454,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_plan_of_the_host_image_is_this_list),
+		cmocka_unit_test(the_plan_of_stored_images_is_this_list),
 		cmocka_unit_test(what_depends_on_the_host_is_a_link_below_usr_or_an_overlay),
 		cmocka_unit_test(every_target_is_a_plain_path_below_the_new_root),
 		cmocka_unit_test(what_can_be_written_beside_the_sandbox_is_what_init_knows),

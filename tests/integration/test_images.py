@@ -1,0 +1,158 @@
+"""`kiln image` and runs in stored images: archives of every kind, hostile ones, what an image says about itself, languages."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from kilntest.requests import member, tar
+from kilntest.server import Home, Server, identity
+from kilntest.settings import KILN, seconds
+
+SHELL = Path("/bin/busybox")
+pytestmark = pytest.mark.skipif(not SHELL.exists(), reason="needs busybox-static")
+
+
+@pytest.fixture
+def home():
+    home = Home()
+    yield home
+    home.cleanup()
+
+
+def kiln(home, *words, status=0):
+    done = subprocess.run(
+        [KILN, *map(str, words)], env=home.environment(), cwd="/", capture_output=True, text=True,
+        timeout=seconds(120), check=False, **identity(),
+    )
+    assert done.returncode == status, (done.stdout, done.stderr)
+    return done
+
+
+def rootfs(more=None):
+    """The tar of a root file system with a shell."""
+    program = tarfile.TarInfo("bin/busybox")
+    program.mode = 0o755
+    links = {f"bin/{name}": member(f"bin/{name}", tarfile.SYMTYPE, "busybox") for name in ("sh", "ls", "cat", "id", "env", "stat")}
+    return tar({"bin/busybox": (program, SHELL.read_bytes()), **links, **(more or {})})
+
+
+def oci(layers, **config):
+    """An OCI archive."""
+    blobs = {}
+
+    def blob(data, kind):
+        digest = hashlib.sha256(data).hexdigest()
+        blobs[f"blobs/sha256/{digest}"] = data
+        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(data)}
+
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+    document = {"architecture": machine, "os": "linux", "config": config, "rootfs": {"type": "layers", "diff_ids": [
+        "sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers]}}
+    manifest = {"schemaVersion": 2, "config": blob(json.dumps(document).encode(), "config.v1+json"),
+                "layers": [blob(layer, "layer.v1.tar") for layer in layers]}
+    index = {"schemaVersion": 2, "manifests": [blob(json.dumps(manifest).encode(), "manifest.v1+json")]}
+    return {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode(), **blobs}
+
+
+def archive(home, data, name="image.tar"):
+    path = home.path / name
+    path.write_bytes(data)
+    path.chmod(0o644)
+    return path
+
+
+def run(home, image, script):
+    return kiln(home, "run", "-i", image, "--", "sh", "-c", script).stdout
+
+
+def test_the_tar_of_a_root_file_system_is_imported_run_listed_and_removed(home):
+    kiln(home, "image", "import", archive(home, rootfs({"etc/made": b"by hand"})), "--name", "tiny")
+    assert run(home, "tiny", "cat /etc/made") == "by hand"
+    listed = json.loads(kiln(home, "image", "list", "--json").stdout)["images"]
+    assert [image["name"] for image in listed] == ["tiny"]
+    kiln(home, "image", "inspect", "tiny", "--verify")
+    kiln(home, "image", "rm", "tiny")
+    assert "there is no image 'tiny'" in kiln(home, "run", "-i", "tiny", "--", "sh", status=125).stderr
+
+
+def test_what_an_oci_image_says_about_itself_is_honoured(home):
+    layers = [rootfs({"old": b"x"}), tar({".wh.old": b"", "new": b"y"})]
+    data = tar(oci(layers, Env=["FOO=bar"], WorkingDir="/work", Entrypoint=["/bin/busybox", "sh", "-c"]))
+    kiln(home, "image", "import", archive(home, data), "--name", "said")
+    done = kiln(home, "run", "-i", "said", "--", "echo $FOO; pwd; ls /").stdout.split("\n")
+    assert done[:2] == ["bar", "/work"]
+    assert "new" in done and "old" not in done
+
+
+def test_a_run_that_brings_files_starts_where_they_are(home):
+    kiln(home, "image", "import", archive(home, tar(oci([rootfs()], WorkingDir="/work"))), "--name", "said")
+    script = archive(home, b"pwd; ls", "main.sh")
+    assert kiln(home, "run", "-i", "said", script, "--", "sh", "main.sh").stdout.split() == ["/sandbox", "main.sh"]
+
+
+def test_a_blob_that_is_not_what_its_digest_says_is_refused(home):
+    files = oci([rootfs()])
+    blob = max((name for name in files if name.startswith("blobs/")), key=lambda name: len(files[name]))
+    files[blob] = files[blob][:-1] + b"\x01"
+    done = kiln(home, "image", "import", archive(home, tar(files)), "--name", "bad", status=1)
+    assert "damaged" in done.stderr
+
+
+HOSTILE = {
+    "a name that climbs": {"../../escaped": b"x"},
+    "a name that climbs from a folder": {"a/../../../escaped": b"x"},
+    "a hard link out": {"passwd": member("passwd", tarfile.LNKTYPE, "../../../../etc/passwd")},
+    "a hard link to the host's": {"passwd": member("passwd", tarfile.LNKTYPE, "/etc/passwd")},
+}
+
+
+@pytest.mark.parametrize("members", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_layer_is_refused_and_leaves_nothing(home, members):
+    done = kiln(home, "image", "import", archive(home, tar(oci([rootfs(), tar(members)]))), "--name", "bad", status=1)
+    assert "layer 2" in done.stderr
+    assert json.loads(kiln(home, "image", "list", "--json").stdout)["images"] == []
+    state = next(path for path in (home.path / "state", home.home / "state/kiln") if path.exists())
+    assert not any((state / "images" / "work").iterdir()) and not list(home.path.rglob("escaped"))
+
+
+def test_a_layer_whose_links_stand_where_sandboxes_mount_is_harmless(home):
+    traps = {name: member(name, tarfile.SYMTYPE, "/etc") for name in ("proc", "dev", "sandbox", "tmp", "sys", "run", "home")}
+    su = tarfile.TarInfo("bin/su")
+    su.mode = 0o6755
+    more = {"etc/own": b"x", **traps, "bin/su": (su, b"x"), "disk": member("disk", tarfile.BLKTYPE)}
+    kiln(home, "image", "import", archive(home, tar(oci([rootfs(more)]))), "--name", "traps")
+    out = run(home, "traps", "ls -d /disk; stat -c %a /bin/su; cat /proc/self/comm; echo x > /tmp/a; ls /etc /tmp; id -u")
+    lines = out.split()
+    assert lines[:2] == ["755", "cat"] and lines[-2:] == ["a", "1000"] and "own" in lines
+    assert not Path("/etc/a").exists()
+
+
+def test_an_image_that_a_run_uses_is_not_removed(home):
+    kiln(home, "image", "import", archive(home, rootfs()), "--name", "tiny")
+    program = subprocess.Popen(
+        [KILN, "run", "-i", "tiny", "--", "sh", "-c", "echo here; cat"], env=home.environment(), cwd="/",
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, **identity(),
+    )
+    assert program.stdout.readline() == b"here\n"
+    assert "is being used" in kiln(home, "image", "rm", "tiny", status=1).stderr
+    program.communicate(timeout=seconds(20))
+    kiln(home, "image", "rm", "tiny")
+
+
+def test_a_server_runs_in_an_image_that_came_after_its_start(home):
+    server = Server(home=home).start()
+    try:
+        kiln(home, "image", "import", archive(home, rootfs()), "--name", "late")
+        result = server.run({"image": "late", "steps": [{"name": "run", "command": ["sh", "-c", "echo $((6 * 7))"]}]})
+        assert result["steps"][0]["stdout"] == "42\n"
+        assert result["image"].startswith("late@sha256:")
+        names = [image["name"] for image in server.get("/v1/images").json()["images"]]
+        assert names[0] == "host" and "late" in names
+    finally:
+        server.close()
