@@ -1,0 +1,7 @@
+(ns sample (:require [clojure.string :as str]))
+(defn twice [x] (* 2 x))
+(defmulti area :shape)
+(defmethod area :square [{:keys [side]}] (* side side))
+(doseq [line (line-seq (java.io.BufferedReader. *in*))] (println (str/upper-case line)))
+(println (map twice (filter odd? (range 10))) (area {:shape :square :side 2}) (reduce + [1 2 3]))
+(try (throw (ex-info "sample" {})) (catch Exception e (println (.getMessage e))))
