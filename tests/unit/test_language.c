@@ -74,7 +74,7 @@ static bool exists_one(void *user, const char *path)
 static void add(struct language_registry *reg, const char *id, const char *version, const char *more)
 {
 	AUTO_BUF struct buf text = BUF_INIT(4096);
-	struct language language;
+	struct language_list list;
 	struct err err = ERR_INIT;
 
 	assert_int_equal(
@@ -85,9 +85,11 @@ static void add(struct language_registry *reg, const char *id, const char *versi
 	if (*version)
 		assert_int_equal(buf_printf(&text, "version: %s\n", version), 0);
 	assert_int_equal(buf_append_str(&text, more), 0);
-	if (parse((const char *)text.data, &language, &err) < 0)
+	if (parse_list((const char *)text.data, &list, &err) < 0)
 		fail_msg("%s", err.text);
-	assert_int_equal(language_registry_add(reg, &language, &err), 0);
+	for (size_t i = 0; i < list.count; i++)
+		assert_int_equal(language_registry_add(reg, &list.items[i], &err), 0);
+	language_list_finish(&list);
 }
 
 static void a_minimal_file_is_read(void **state)
@@ -478,26 +480,134 @@ static void a_folder_with_a_wrong_file_is_refused_by_its_name(void **state)
 	assert_int_equal(language_registry_load(dir, &reg, &err), -ENOENT);
 }
 
+static void every_version_has_the_file_s_keys_under_its_own(void **state)
+{
+	struct language_list list;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse_list("id: toy\nname: Toy\naliases: [t]\nsource_file: m.t\n"
+				    "env: {A: all, B: all}\n"
+				    "compile: {command: [tc], limits: {processes: 9}}\n"
+				    "run: {command: [./m], limits: {processes: 7, wall_ms: 1s}}\n"
+				    "hello: h\n"
+				    "versions:\n"
+				    "  - {image: host, requires: [/usr/bin/tc]}\n"
+				    "  - {image: toy-2, version: 2, aliases: [t2], env: {B: own},\n"
+				    "     run: {command: [./n], limits: {processes: 8}}}\n",
+				    &list, &err),
+			 0);
+	assert_int_equal(list.count, 2);
+	assert_string_equal(list.items[0].image, "host");
+	assert_null(list.items[0].aliases[1]);
+	assert_string_equal(list.items[0].run.command[0], "./m");
+	assert_string_equal(list.items[0].run.env[1], "B=all");
+	assert_string_equal(list.items[1].id, "toy");
+	assert_string_equal(list.items[1].version, "2");
+	assert_string_equal(list.items[1].aliases[1], "t2");
+	assert_null(list.items[1].requires);
+	assert_string_equal(list.items[1].run.command[0], "./n");
+	assert_null(list.items[1].run.command[1]);
+	assert_int_equal(list.items[1].run.limits.value[LIMIT_PROCESSES], 8);
+	assert_int_equal(list.items[1].run.limits.value[LIMIT_WALL_MS], 1000);
+	assert_string_equal(list.items[1].compile.command[0], "tc");
+	assert_string_equal(list.items[1].run.env[0], "A=all");
+	assert_string_equal(list.items[1].run.env[1], "B=own");
+	language_list_finish(&list);
+}
+
+static void a_mistake_in_a_version_is_named(void **state)
+{
+	assert_refused(MINIMAL "versions: []\n", "toy.yaml:7: versions: must be a list of versions");
+	assert_refused(MINIMAL "versions:\n  - {id: other}\n",
+		       "toy.yaml:8: id: is the same for all versions");
+	assert_refused(MINIMAL "versions:\n  - {versions: []}\n",
+		       "toy.yaml:8: versions: a version cannot have versions");
+	assert_refused(MINIMAL "versions:\n  - {compile: {keep: [x]}}\n",
+		       "toy.yaml:8: compile: key 'command' is missing");
+	assert_refused("id: toy\nname: T\nsource_file: m\nrun: {command: [x]}\nhello: h\nversions:\n  - "
+		       "{version: 1}\n",
+		       "toy.yaml:7: key 'image' is missing");
+	assert_refused(MINIMAL "needs: money\n", "toy.yaml:7: needs: can only be 'registry'");
+	assert_refused(MINIMAL "start: {../x: y}\n",
+		       "toy.yaml:7: start: '../x' is not a relative name without '..'");
+}
+
+static void an_image_of_its_own_goes_before_the_host_in_the_same_version(void **state)
+{
+	struct language_registry *reg = language_registry_create();
+
+	add(reg, "toy", "2", "versions: [{image: host}, {image: toy}]\n");
+	language_registry_probe(reg, "host", exists_yes, NULL);
+	assert_string_equal(language_find(reg, "toy", NULL)->image, "host");
+	language_registry_probe(reg, "toy", exists_yes, NULL);
+	assert_string_equal(language_find(reg, "toy", NULL)->image, "toy");
+	language_registry_destroy(reg);
+}
+
+static void add_site(struct language_registry *reg, const char *text, int expected)
+{
+	struct err err = ERR_INIT;
+
+	assert_int_equal(
+		language_registry_add_site(reg, "site.yaml", (const uint8_t *)text, strlen(text), &err),
+		expected);
+}
+
+static void a_site_s_language_takes_the_place_of_kiln_s(void **state)
+{
+	struct language_registry *reg = language_registry_create();
+
+	add(reg, "toy", "1", "");
+	add(reg, "toy", "2", "");
+	add(reg, "other", "", "aliases: [o, mine]\n");
+	add_site(reg,
+		 "id: toy\nname: Own\naliases: [mine]\nimage: host\nsource_file: m\nrun: {command: "
+		 "[x]}\nhello: h\n",
+		 0);
+	assert_string_equal(language_find(reg, "toy", NULL)->name, "Own");
+	assert_null(language_find(reg, "toy", "1"));
+	assert_string_equal(language_find(reg, "mine", NULL)->id, "toy");
+	assert_string_equal(language_find(reg, "o", NULL)->id, "other");
+	add_site(reg, "id: toy\n", -EINVAL);
+	language_registry_destroy(reg);
+}
+
 /* The files that kiln ships. */
 static void the_languages_of_kiln_are_right_and_complete(void **state)
 {
-	static const char *const names[] = {
-		"c",  "gcc",  "cpp", "c++",	   "python", "python3", "py", "bash",
-		"sh", "perl", "pl",  "javascript", "node",   "nodejs",	"js", "awk",
-	};
+	static const char names[] =
+		"ada bash c clojure coffeescript cpp csharp d elixir fortran fsharp go groovy haskell java "
+		"java7 "
+		"java8 javascript julia kotlin lolcode lua objective-c ocaml octave pascal perl php python "
+		"python2 "
+		"r racket ruby rust lisp scala smalltalk swift tcl vbnet whitespace typescript erlang prolog "
+		"cobol "
+		"assembly scheme sql awk zig nim raku brainfuck gcc c++ python3 py sh pl node nodejs js";
 	struct language_registry *reg;
 	struct err err = ERR_INIT;
 	const struct language *at = NULL;
+	char name[32];
+	size_t len;
 
 	if (language_registry_load(KILN_TEST_SOURCE "/languages", &reg, &err) < 0)
 		fail_msg("%s", err.text);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		assert_non_null(language_find(reg, names[i], NULL));
-	while ((at = language_next(reg, at))) {
-		assert_non_null(strstr(at->hello, "Hello, World!"));
-		assert_non_null(strstr(at->echo, "got: "));
-		assert_true(at->requires || strcmp(at->image, "host") != 0);
+	for (const char *word = names; *word; word += len + (word[len] == ' ')) {
+		len = strcspn(word, " ");
+		snprintf(name, sizeof(name), "%.*s", (int)len, word);
+		if (!language_find(reg, name, NULL))
+			fail_msg("no language answers to '%s'", name);
 	}
+	while ((at = language_next(reg, at))) {
+		if (!at->start.names && !strstr(at->hello, "World") && strcmp(at->id, "whitespace") != 0 &&
+		    strcmp(at->id, "brainfuck") != 0)
+			fail_msg("the hello of %s does not say it", at->id);
+		if (strcmp(at->image, "host") == 0
+			    ? !at->requires
+			    : !at->needs_registry && !*at->version && strcmp(at->id, "sh") != 0)
+			fail_msg("%s in image %s says neither what it requires nor its version", at->id,
+				 at->image);
+	}
+	assert_true(language_find(reg, "vbnet", NULL)->needs_registry);
 	language_registry_probe(reg, "host", exists_yes, NULL);
 	assert_string_equal(language_for_file(reg, "x.sh")->id, "bash");
 	assert_string_equal(language_for_file(reg, "x.c")->id, "c");
@@ -525,6 +635,10 @@ int main(void)
 		cmocka_unit_test(languages_come_in_the_order_of_id_and_version),
 		cmocka_unit_test(the_version_of_a_program_is_told_by_its_other_names),
 		cmocka_unit_test(a_folder_with_a_wrong_file_is_refused_by_its_name),
+		cmocka_unit_test(every_version_has_the_file_s_keys_under_its_own),
+		cmocka_unit_test(a_mistake_in_a_version_is_named),
+		cmocka_unit_test(an_image_of_its_own_goes_before_the_host_in_the_same_version),
+		cmocka_unit_test(a_site_s_language_takes_the_place_of_kiln_s),
 		cmocka_unit_test(the_languages_of_kiln_are_right_and_complete),
 	};
 

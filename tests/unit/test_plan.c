@@ -43,6 +43,11 @@ static const char *const language_files[] = {
 	"id: driven\nname: Driven\nversion: 1\nimage: host\nsource_file: main.d\nextensions: [d]\n"
 	"warm: {command: [driver], cold_env: [DRIVEN_*]}\nrun: {command: [driven, \"{files}\"]}\nhello: h\n",
 
+	"id: java\nname: Java\nimage: host\nsource_file: Main.java\nextensions: [java]\nsource_class: java\n"
+	"compile: {command: [javac, \"{files}\"], limits: {memory_bytes: 1GiB}}\n"
+	"run: {command: [java, \"-Xmx{heap_mib}m\", \"{class}\"], limits: {memory_bytes: 100MiB}}\nhello: "
+	"h\n",
+
 	"id: far\nname: Far\nimage: moon\nsource_file: m\nrun: {command: [far]}\nhello: h\n",
 };
 
@@ -314,6 +319,74 @@ static void the_entry_is_the_source_file_else_the_first_file(void **state)
 	assert_int_equal(plan_make(&f->req, &f->context, &f->plan, &f->err), 0);
 	assert_string_equal(f->plan->steps[0].argv[2], "--out=./-other.o");
 	assert_string_equal(f->plan->steps[0].argv[3], "./-other");
+}
+
+static void a_java_source_is_named_after_its_public_class(void **state)
+{
+	struct fixture *f = *state;
+
+	f->req.language = strdup("java");
+	add_file(&f->req, "src/x.java", "package a; public class Foo { void main() {} }");
+	assert_int_equal(plan_make(&f->req, &f->context, &f->plan, &f->err), 0);
+	assert_string_equal(f->plan->files[0].name, "src/Foo.java");
+	assert_string_equal(f->plan->steps[0].argv[1], "src/Foo.java");
+	assert_string_equal(f->plan->steps[1].argv[2], "a.Foo");
+}
+
+static void a_java_source_whose_name_is_taken_keeps_its_own(void **state)
+{
+	struct fixture *f = *state;
+
+	f->req.language = strdup("java");
+	f->req.entry = strdup("x.java");
+	add_file(&f->req, "x.java", "public class Foo { }");
+	add_file(&f->req, "Foo.java", "class Bar { }");
+	assert_int_equal(plan_make(&f->req, &f->context, &f->plan, &f->err), 0);
+	assert_string_equal(f->plan->files[0].name, "x.java");
+	assert_string_equal(f->plan->steps[1].argv[2], "Foo");
+}
+
+static void of_several_java_sources_the_one_with_main_is_run(void **state)
+{
+	struct fixture *f = *state;
+
+	f->req.language = strdup("java");
+	add_file(&f->req, "Lib.java", "public class Lib { }");
+	add_file(&f->req, "App.java", "class App { public static void main(String[] a) {} }");
+	assert_int_equal(plan_make(&f->req, &f->context, &f->plan, &f->err), 0);
+	assert_string_equal(f->plan->steps[1].argv[2], "App");
+}
+
+static void a_java_request_that_is_refused_has_its_names_still(void **state)
+{
+	struct fixture *f = *state;
+
+	f->req.language = strdup("java");
+	f->req.limits.value[LIMIT_DISK_BYTES] = 65536;
+	add_file(&f->req, "x.java", "public class Foo { }");
+	f->req.files[0].len = 100000;
+	f->req.files[0].data = realloc(f->req.files[0].data, 100000);
+	memset(f->req.files[0].data + 20, ' ', 100000 - 20);
+	assert_int_equal(plan_make(&f->req, &f->context, &f->plan, &f->err), -EINVAL);
+	assert_string_equal(f->err.field, "limits.disk_bytes");
+	assert_string_equal(f->req.files[0].name, "x.java");
+	f->plan = NULL;
+}
+
+static void the_heap_is_a_share_of_the_memory_that_the_step_has(void **state)
+{
+	struct fixture *f = *state;
+
+	f->req.language = strdup("java");
+	add_file(&f->req, "Main.java", "");
+	assert_int_equal(plan_make(&f->req, &f->context, &f->plan, &f->err), 0);
+	assert_string_equal(f->plan->steps[1].argv[1], "-Xmx70m");
+	assert_string_equal(f->plan->steps[1].argv[2], "Main");
+	plan_destroy(f->plan);
+	f->req.limits.value[LIMIT_MEMORY_BYTES] = 4 * 1024 * 1024;
+	add_file(&f->req, "Main.java", "");
+	assert_int_equal(plan_make(&f->req, &f->context, &f->plan, &f->err), 0);
+	assert_string_equal(f->plan->steps[1].argv[1], "-Xmx16m");
 }
 
 static void steps_of_an_image_run_as_they_are_given(void **state)
@@ -704,6 +777,11 @@ int main(void)
 		T(an_interpreted_language_has_one_step_with_its_placeholders_filled),
 		T(the_plan_takes_the_bytes_and_leaves_the_request_without),
 		T(the_entry_is_the_source_file_else_the_first_file),
+		T(a_java_source_is_named_after_its_public_class),
+		T(a_java_source_whose_name_is_taken_keeps_its_own),
+		T(of_several_java_sources_the_one_with_main_is_run),
+		T(a_java_request_that_is_refused_has_its_names_still),
+		T(the_heap_is_a_share_of_the_memory_that_the_step_has),
 		T(steps_of_an_image_run_as_they_are_given),
 		T(a_step_with_its_own_stdin_keeps_it),
 		T(steps_replace_the_language_s_own_but_have_its_image_env_and_limits),
