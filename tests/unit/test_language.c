@@ -517,19 +517,19 @@ static void every_version_has_the_file_s_keys_under_its_own(void **state)
 
 static void a_mistake_in_a_version_is_named(void **state)
 {
-	assert_refused(MINIMAL "versions: []\n", "toy.yaml:7: versions: must be a list of versions");
+	assert_refused(MINIMAL "versions: []\n", "toy.yaml:8: versions: must be a list of versions");
 	assert_refused(MINIMAL "versions:\n  - {id: other}\n",
-		       "toy.yaml:8: id: is the same for all versions");
+		       "toy.yaml:9: id: is the same for all versions");
 	assert_refused(MINIMAL "versions:\n  - {versions: []}\n",
-		       "toy.yaml:8: versions: a version cannot have versions");
+		       "toy.yaml:9: versions: a version cannot have versions");
 	assert_refused(MINIMAL "versions:\n  - {compile: {keep: [x]}}\n",
-		       "toy.yaml:8: compile: key 'command' is missing");
+		       "toy.yaml:9: compile: key 'command' is missing");
 	assert_refused("id: toy\nname: T\nsource_file: m\nrun: {command: [x]}\nhello: h\nversions:\n  - "
 		       "{version: 1}\n",
 		       "toy.yaml:7: key 'image' is missing");
-	assert_refused(MINIMAL "needs: money\n", "toy.yaml:7: needs: can only be 'registry'");
+	assert_refused(MINIMAL "needs: money\n", "toy.yaml:8: needs: can only be 'registry'");
 	assert_refused(MINIMAL "start: {../x: y}\n",
-		       "toy.yaml:7: start: '../x' is not a relative name without '..'");
+		       "toy.yaml:8: start: '../x' is not a relative name without '..'");
 }
 
 static void an_image_of_its_own_goes_before_the_host_in_the_same_version(void **state)

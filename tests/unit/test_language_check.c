@@ -1,7 +1,5 @@
 #include "run/language_check.h"
 
-#include "base/cleanup.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -10,7 +8,8 @@
 
 #include <cmocka.h>
 
-static char *compiler[] = { "cc", NULL };
+static char cc[] = "cc", unknown[] = "", run_name[] = "run";
+static char *compiler[] = { cc, NULL };
 
 /* A result with one step, or two when the language compiles; the last step prints `out` and `err`. */
 struct made {
@@ -24,7 +23,7 @@ static const struct run_result *made(struct made *m, size_t steps, enum run_outc
 	struct step_result *last = &m->steps[steps - 1];
 
 	*m = (struct made){ .result = { .outcome = outcome, .steps = m->steps, .steps_count = steps } };
-	last->name = "run";
+	last->name = run_name;
 	last->out = (struct buf){ .data = (uint8_t *)(uintptr_t)out, .len = strlen(out) };
 	last->err = (struct buf){ .data = (uint8_t *)(uintptr_t)err, .len = strlen(err) };
 	return &m->result;
@@ -42,7 +41,7 @@ static bool judged(const struct language *language, enum language_check check,
 
 static void hello_must_be_said_exactly(void **state)
 {
-	const struct language l = { .version = "" };
+	const struct language l = { .version = unknown };
 	struct made m;
 
 	assert_true(judged(&l, LANGUAGE_CHECK_HELLO, made(&m, 1, RUN_OK, "Hello, World!\n", "")));
@@ -52,8 +51,8 @@ static void hello_must_be_said_exactly(void **state)
 
 static void a_compiler_s_refusal_is_not_a_program_s_failure(void **state)
 {
-	const struct language compiled = { .version = "", .compile.command = compiler };
-	const struct language interpreted = { .version = "" };
+	const struct language compiled = { .version = unknown, .compile.command = compiler };
+	const struct language interpreted = { .version = unknown };
 	struct made m;
 
 	assert_true(
@@ -69,7 +68,7 @@ static void a_compiler_s_refusal_is_not_a_program_s_failure(void **state)
 
 static void a_limit_must_end_what_has_no_end(void **state)
 {
-	const struct language l = { .version = "" };
+	const struct language l = { .version = unknown };
 	struct made m;
 
 	assert_true(judged(&l, LANGUAGE_CHECK_ENDLESS_LOOP, made(&m, 1, RUN_CPU_TIME_EXCEEDED, "", "")));
@@ -115,12 +114,14 @@ static void a_version_must_fit_the_file_s(void **state)
 /* With start files a sample stands in the place of the source file. */
 static void a_sample_joins_the_start_files(void **state)
 {
-	char *names[] = { "hiker.py", "test_hiker.py", NULL }, *texts[] = { "good", "test", NULL };
-	const struct language l = { .id = "toy",
-				    .version = "",
-				    .source_file = "hiker.py",
+	char id[] = "toy", source[] = "hiker.py", test[] = "test_hiker.py", good[] = "good", text[] = "test",
+	     bad[] = "bad";
+	char *names[] = { source, test, NULL }, *texts[] = { good, text, NULL };
+	const struct language l = { .id = id,
+				    .version = unknown,
+				    .source_file = source,
 				    .start = { names, texts },
-				    .runtime_error = "bad" };
+				    .runtime_error = bad };
 	struct run_request req;
 	struct err err = ERR_INIT;
 

@@ -382,11 +382,6 @@ static void the_heap_is_a_share_of_the_memory_that_the_step_has(void **state)
 	assert_int_equal(plan_make(&f->req, &f->context, &f->plan, &f->err), 0);
 	assert_string_equal(f->plan->steps[1].argv[1], "-Xmx70m");
 	assert_string_equal(f->plan->steps[1].argv[2], "Main");
-	plan_destroy(f->plan);
-	f->req.limits.value[LIMIT_MEMORY_BYTES] = 4 * 1024 * 1024;
-	add_file(&f->req, "Main.java", "");
-	assert_int_equal(plan_make(&f->req, &f->context, &f->plan, &f->err), 0);
-	assert_string_equal(f->plan->steps[1].argv[1], "-Xmx16m");
 }
 
 static void steps_of_an_image_run_as_they_are_given(void **state)
