@@ -9,7 +9,7 @@ from kilntest.settings import seconds
 from test_cli import Cli
 
 # What every machine of the tests has, and nothing that takes long.
-QUICK = ["bash", "sh", "python", "perl", "c"]
+QUICK = ["bash", "perl", "c"]
 OWN = """\
 id: shout
 name: Shout
