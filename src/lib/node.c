@@ -15,8 +15,23 @@ static bool host_has(void *user, const char *path)
 	return faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
 }
 
+/* Those whose image is stored can be run. */
+static void mark_stored(struct language_registry *languages, struct image_store *images)
+{
+	const struct language *language = NULL;
+
+	while ((language = language_next(languages, language))) {
+		AUTO_IMAGE struct image image = { 0 };
+
+		if (strcmp(language->image, "host") != 0)
+			language_set_available(languages, language,
+					       image_store_find(images, language->image, &image, NULL) == 0);
+	}
+}
+
 int node_languages_load(const struct config *config, struct language_registry **ret, struct err *err)
 {
+	struct image_store *images = NULL;
 	AUTO_FREE char *site = NULL;
 	struct language_registry *languages;
 	int r;
@@ -29,11 +44,15 @@ int node_languages_load(const struct config *config, struct language_registry **
 	if (r < 0)
 		return err_wrap(err, r, "languages");
 	r = language_registry_load_site(languages, site, err);
+	if (r == 0)
+		r = image_store_open(config->state_dir, IMAGE_STORE_READ, &images, err);
 	if (r < 0) {
 		language_registry_destroy(languages);
 		return err_wrap(err, r, "languages");
 	}
 	language_registry_probe(languages, "host", host_has, NULL);
+	mark_stored(languages, images);
+	image_store_close(images);
 	*ret = languages;
 	return 0;
 }
@@ -69,7 +88,6 @@ int node_image_config(void *user, const char *name, struct image *ret, struct er
 void node_images_look(struct node *node)
 {
 	int names_fd = image_store_names_fd(node->images);
-	const struct language *language = NULL;
 	struct stat st;
 	int64_t changed_ns;
 
@@ -79,14 +97,7 @@ void node_images_look(struct node *node)
 	if (changed_ns == node->images_seen_ns)
 		return;
 	node->images_seen_ns = changed_ns;
-	while ((language = language_next(node->languages, language))) {
-		AUTO_IMAGE struct image image = { 0 };
-
-		if (strcmp(language->image, "host") != 0)
-			language_set_available(
-				node->languages, language,
-				image_store_find(node->images, language->image, &image, NULL) == 0);
-	}
+	mark_stored(node->languages, node->images);
 }
 
 static int open_parts(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *node,
