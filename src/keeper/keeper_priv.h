@@ -54,7 +54,7 @@ struct idmap {
 	uint64_t uid_base, uid_count, gid_base;
 };
 
-#define NETNS_STOCK_MAX	 256
+#define NETNS_STOCK_MAX	 32
 #define NETNS_TABLES_MAX 16384
 
 struct netns_stock {

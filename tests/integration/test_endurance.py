@@ -15,7 +15,7 @@ AT_ONCE = int(1000 / SLOW)
 
 # Slack over the state after the warm-up: memory of allocators that settle late; all else must be as it was, but for
 # the warm sandboxes that happen to be made at the moment of looking.
-GROWTH = {"memory": 8 * MIB, "descriptors": 4, "threads": 0, "processes": 2, "mounts": 0, "cgroups": 12}
+GROWTH = {"memory": 8 * MIB, "descriptors": 12, "threads": 0, "processes": 2, "mounts": 0, "cgroups": 12}
 
 
 class Client:
