@@ -4,14 +4,18 @@ import hashlib
 import io
 import json
 import os
+import shutil
+import signal
+import socket
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from kilntest import host
 from kilntest.requests import member, tar
-from kilntest.server import Home, Server, identity
+from kilntest.server import Home, Server, free_port, identity
 from kilntest.settings import KILN, seconds
 
 SHELL = Path("/bin/busybox")
@@ -156,3 +160,57 @@ def test_a_server_runs_in_an_image_that_came_after_its_start(home):
         assert names[0] == "host" and "late" in names
     finally:
         server.close()
+
+
+@pytest.fixture
+def registry(home):
+    """A registry of our own, with the image `lessons/tiny:1` in it; its address."""
+    if not shutil.which("docker-registry") or not shutil.which("skopeo"):
+        pytest.skip("needs docker-registry and skopeo")
+    address = f"127.0.0.1:{free_port()}"
+    settings = {"version": 0.1, "storage": {"filesystem": {"rootdirectory": str(home.path / "registry")}}, "http": {"addr": address}}
+    config = home.write("registry.yml", json.dumps(settings))
+    with open(home.path / "registry.log", "wb") as log:
+        process = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
+    try:
+        host.wait_until(lambda: answers(address), 20, "the registry does not answer")
+        image = archive(home, tar(oci([rootfs(), tar({"etc/made": b"pushed"})], Env=["FROM=registry"])), "pushed.tar")
+        subprocess.run(
+            ["skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", f"oci-archive:{image}",
+             f"docker://{address}/lessons/tiny:1"], check=True, timeout=seconds(60),
+        )
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(address):
+    name, port = address.split(":")
+    try:
+        socket.create_connection((name, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_an_image_is_pulled_from_a_registry(home, registry):
+    kiln(home, "image", "pull", f"{registry}/lessons/tiny:1", "--name", "tiny")
+    assert run(home, "tiny", "echo $FROM; cat /etc/made").split() == ["registry", "pushed"]
+    done = kiln(home, "image", "pull", f"{registry}/lessons/none:1", status=1)
+    assert "manifest unknown" in done.stderr
+
+
+def test_a_pull_that_is_killed_leaves_nothing_and_completes_the_next_time(home, registry):
+    program = subprocess.Popen(
+        [KILN, "image", "pull", f"{registry}/lessons/tiny:1", "--name", "tiny"], env=home.environment(), cwd="/",
+        stdout=subprocess.DEVNULL, **identity(),
+    )
+    state = home.path / "state" / "images" if "KILN_STATE_DIR" in home.environment() else home.home / "state/kiln/images"
+    host.wait_until(lambda: (state / "download").exists() and any((state / "download").iterdir()), 20, "no download begins")
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    assert not any(state.glob("sha256-*")) and not any((state / "names").iterdir())
+    kiln(home, "image", "pull", f"{registry}/lessons/tiny:1", "--name", "tiny")
+    assert run(home, "tiny", "cat /etc/made") == "pushed"
+    assert not any((state / "download").iterdir()) and not any((state / "work").iterdir())
