@@ -19,6 +19,7 @@
 #define MAKING_MAX     2
 #define TICK_MS	       200
 #define LATER_MS       2
+#define PUT_OFF_MAX    25
 #define BACKOFF_US     500000u
 #define BACKOFF_MAX_US 60000000u
 #define COLD_BYTES                                                                                           \
@@ -61,6 +62,7 @@ struct pool {
 	unsigned handles;
 	struct shelf *shelves;
 	size_t shelves_count;
+	unsigned put_off;      /* how often the filling that is due was */
 	unsigned held, making; /* items, and those of them that are not ready */
 	uint64_t memory_bytes;
 };
@@ -312,9 +314,18 @@ static void refill(struct pool *pool)
 	}
 }
 
+/* While runs are under way the processors are theirs, for a while. */
 static void on_later(uv_timer_t *timer)
 {
-	refill(timer->data);
+	struct pool *pool = timer->data;
+
+	if (pool->put_off < PUT_OFF_MAX && pool->inner->v->sandbox_count(pool->inner) > pool->held) {
+		pool->put_off++;
+		uv_timer_start(timer, on_later, LATER_MS, 0);
+		return;
+	}
+	pool->put_off = 0;
+	refill(pool);
 }
 
 /* One at a time: what a burst has left is needed again if another one comes. */

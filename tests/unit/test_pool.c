@@ -199,7 +199,7 @@ static void a_run_takes_one_of_the_stock_and_another_is_made(void **state)
 	run_for(&f, 20);
 	take(&f, &spec, &guest);
 	assert_int_equal(guest.ready, 0); /* no event from inside a call */
-	run_for(&f, 50);
+	run_for(&f, 200);
 	assert_int_equal(guest.ready, 1);
 	assert_int_equal(engine_fake_counts(f.fake).adopted, 1);
 	assert_int_equal(engine_fake_counts(f.fake).created, 3);
@@ -207,7 +207,7 @@ static void a_run_takes_one_of_the_stock_and_another_is_made(void **state)
 	assert_int_equal(only_shelf(&f).ready, 2);
 	assert_int_equal(f.pool->v->sandbox_count(f.pool), 1);
 	give_back(&f, &guest);
-	run_for(&f, 50);
+	run_for(&f, 200);
 	assert_int_equal(only_shelf(&f).ready, 2); /* never put back */
 	close_pool(&f);
 }
@@ -245,6 +245,7 @@ static void kinds_have_shelves_of_their_own(void **state)
 		take(&f, &specs[i], &guest);
 		run_for(&f, 20);
 		give_back(&f, &guest);
+		run_for(&f, 20);
 	}
 	assert_int_equal(pool_inspect(f.pool, facts, 8), 4);
 	for (int i = 0; i < 4; i++)
@@ -266,6 +267,7 @@ static void without_a_hot_one_a_plain_one_serves(void **state)
 	assert_int_equal(guest.ready, 1);
 	assert_int_equal(engine_fake_counts(f.fake).adopted, 1);
 	give_back(&f, &guest);
+	run_for(&f, 20);
 	take(&f, &hot, &guest); /* by now the runtime is booted */
 	run_for(&f, 20);
 	assert_int_equal(pool_totals(f.pool).taken, 1);
