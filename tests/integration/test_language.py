@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -32,13 +33,13 @@ def cli():
     one.home.cleanup()
 
 
-def tested(cli, *names):
+def results_of(cli, *names):
     done = cli.run("language", "test", "--json", *names, timeout=seconds(120))
     return done, json.loads(done.stdout)["languages"]
 
 
 def test_proves_the_host_s_languages(cli):
-    done, languages = tested(cli, *(name + "@*" for name in QUICK))
+    done, languages = results_of(cli, *(name + "@*" for name in QUICK))
     assert (done.returncode, [one["problems"] for one in languages if not one["ok"]]) == (0, [])
     assert {one["id"] for one in languages} == set(QUICK)
     for one in languages:
@@ -55,7 +56,7 @@ def test_prints_a_table(cli):
 
 def test_says_which_check_failed_and_how(cli):
     cli.run("language", "add", cli.write("shout.yaml", OWN.replace("Hello", "Goodbye")))
-    done, (shout,) = tested(cli, "loud")
+    done, (shout,) = results_of(cli, "loud")
     assert (done.returncode, shout["ok"], shout["checks"]) == (1, False, {"hello": False})
     assert shout["problems"] == ["hello: printed something else: the outcome is ok in step run: Goodbye, World!"]
 
@@ -98,7 +99,7 @@ def test_misuse_is_refused(cli, args):
 
 def test_what_another_writes_into_the_folder_is_read_at_the_next_start(cli):
     cli.run("language", "add", cli.write("shout.yaml", OWN))
-    folder = next(path for path, _, files in os.walk(cli.home.home) if "shout.yaml" in files and path.endswith("languages"))
-    assert sorted(os.listdir(folder)) == ["shout.yaml"]
-    os.unlink(os.path.join(folder, "shout.yaml"))
+    path = next(Path(cli.home.home.parent).rglob("languages/shout.yaml"))
+    assert os.listdir(path.parent) == ["shout.yaml"]
+    path.unlink()
     assert b"shout" not in cli.run("languages").stdout
