@@ -21,10 +21,19 @@ static const struct {
 	const char *program, *package;
 } packages[] = { { "mmdebstrap", "mmdebstrap" }, { "skopeo", "skopeo" }, { "npm", "npm" }, { "tar", "tar" } };
 
-static const char *const kept_variables[] = {
-	"PATH",	       "HOME",	   "http_proxy",    "https_proxy",  "no_proxy",		  "HTTP_PROXY",
-	"HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR"
-};
+static const char *const kept_variables[] = { "PATH",
+					      "HOME",
+					      "http_proxy",
+					      "https_proxy",
+					      "no_proxy",
+					      "HTTP_PROXY",
+					      "HTTPS_PROXY",
+					      "NO_PROXY",
+					      "SSL_CERT_FILE",
+					      "SSL_CERT_DIR",
+					      "REGISTRY_AUTH_FILE",
+					      "XDG_RUNTIME_DIR",
+					      "NODE_EXTRA_CA_CERTS" };
 
 int progress_tell(const struct image_progress *progress, const char *phase, uint64_t done, uint64_t total)
 {
