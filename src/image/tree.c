@@ -99,16 +99,21 @@ int tree_names(int dir_fd, char ***ret)
 	return 0;
 }
 
-static int remove_entry(int dir_fd, const char *name, int depth);
+struct removal {
+	int top_fd;	/* the outermost folder that is removed */
+	unsigned moved; /* folders from too deep inside, which came to be right in it */
+};
+
+static int remove_entry(struct removal *removal, int dir_fd, const char *name, int depth);
 
 /* The first error is kept; the rest is removed nevertheless. */
-static int remove_content(int fd, int depth)
+static int remove_content(struct removal *removal, int fd, int depth)
 {
 	char **names = NULL;
 	int r = tree_names(fd, &names), first = r;
 
 	for (size_t i = 0; r == 0 && names && names[i]; i++) {
-		int one = remove_entry(fd, names[i], depth + 1);
+		int one = remove_entry(removal, fd, names[i], depth + 1);
 
 		if (one < 0 && first == 0)
 			first = one;
@@ -117,9 +122,33 @@ static int remove_content(int fd, int depth)
 	return first;
 }
 
-static int remove_entry(int dir_fd, const char *name, int depth)
+/* Links of an image make folders of any depth. What is too deep is removed from further up. */
+static int move_up(struct removal *removal, int dir_fd, const char *name)
+{
+	char to[32];
+
+	snprintf(to, sizeof(to), ".deep-%u", removal->moved);
+	if (renameat2(dir_fd, name, removal->top_fd, to, RENAME_NOREPLACE) < 0)
+		return -ELOOP;
+	removal->moved++;
+	return 0;
+}
+
+static int open_to_remove(int dir_fd, const char *name)
+{
+	int fd = tree_open_dir(dir_fd, name);
+
+	if (fd == -EACCES && fchmodat(dir_fd, name, 0700, 0) == 0)
+		fd = tree_open_dir(dir_fd, name);
+	if (fd >= 0)
+		fchmod(fd, 0700);
+	return fd;
+}
+
+static int remove_entry(struct removal *removal, int dir_fd, const char *name, int depth)
 {
 	AUTO_CLOSE int fd = -1;
+	unsigned moved;
 	int r;
 
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
@@ -127,14 +156,16 @@ static int remove_entry(int dir_fd, const char *name, int depth)
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;
 	if (depth > TREE_DEPTH_MAX)
-		return -ELOOP;
-	fd = tree_open_dir(dir_fd, name);
-	if (fd == -EACCES && fchmodat(dir_fd, name, 0700, 0) == 0)
-		fd = tree_open_dir(dir_fd, name);
+		return move_up(removal, dir_fd, name);
+	fd = open_to_remove(dir_fd, name);
 	if (fd < 0)
 		return fd;
-	fchmod(fd, 0700);
-	r = remove_content(fd, depth);
+	if (depth == 0)
+		removal->top_fd = fd;
+	do {
+		moved = removal->moved;
+		r = remove_content(removal, fd, depth);
+	} while (depth == 0 && r == 0 && removal->moved > moved);
 	if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT && r == 0)
 		r = -errno;
 	return r;
@@ -142,7 +173,9 @@ static int remove_entry(int dir_fd, const char *name, int depth)
 
 int tree_remove(int dir_fd, const char *name)
 {
-	return remove_entry(dir_fd, name, 0);
+	struct removal removal = { .top_fd = -1 };
+
+	return remove_entry(&removal, dir_fd, name, 0);
 }
 
 static uint64_t bytes_below(int dir_fd, int depth)

@@ -88,7 +88,7 @@ static int handle_step_end(struct keeper *k, struct slot *slot, const struct kee
 static int handle_usage(struct keeper *k, struct slot *slot, const struct keeper_request *request,
 			struct keeper_message *reply, struct err *err)
 {
-	cgroup_box_usage(&slot->box, &reply->usage);
+	cgroup_box_weigh(&slot->box, &reply->usage);
 	return 0;
 }
 

@@ -189,6 +189,22 @@ void cgroup_box_usage(struct cgroup_box *box, struct keeper_usage *ret)
 	ret->processes_peak = peak > box->processes_peak ? (uint32_t)peak : box->processes_peak;
 }
 
+void cgroup_box_weigh(struct cgroup_box *box, struct keeper_usage *ret)
+{
+	cgroup_box_usage(box, ret);
+	box->oom_base += ret->oom_kills;
+	box->refused_base += ret->forks_refused;
+}
+
+bool cgroup_holds(const struct cgroup_box *box, const struct limits *limits)
+{
+	const int64_t *want = limits->value, *have = box->written.value;
+
+	return want[LIMIT_MEMORY_BYTES] == have[LIMIT_MEMORY_BYTES] &&
+	       want[LIMIT_PROCESSES] == have[LIMIT_PROCESSES] &&
+	       want[LIMIT_CPU_PERCENT] == have[LIMIT_CPU_PERCENT];
+}
+
 int cgroup_box_remove(struct cgroup_box *box)
 {
 	int r = ops(box) ? ops(box)->remove(box) : 0;

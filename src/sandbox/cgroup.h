@@ -95,6 +95,11 @@ uint32_t cgroup_box_oom_kills(struct cgroup_box *box);
 /* Notes how many processes there are now, for hosts without pids.peak. */
 void cgroup_box_sample(struct cgroup_box *box);
 void cgroup_box_usage(struct cgroup_box *box, struct keeper_usage *ret);
+/*
+ * The same of what was started ahead, and takes note of it: kills and refusals from now on are the first step's, which
+ * may begin a moment before cgroup_box_step().
+ */
+void cgroup_box_weigh(struct cgroup_box *box, struct keeper_usage *ret);
 /* Removes the groups; -EBUSY while a process is still in them (call again). Closes all descriptors on success. */
 [[nodiscard]] int cgroup_box_remove(struct cgroup_box *box);
 

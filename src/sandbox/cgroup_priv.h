@@ -20,6 +20,9 @@ uint64_t cgroup_count(struct cgroup_box *box, enum cgroup_counter counter, const
 /* Closes those that are open. */
 void cgroup_close_counters(struct cgroup_box *box);
 
+/* Whether all limits that a group holds are these already. */
+bool cgroup_holds(const struct cgroup_box *box, const struct limits *limits);
+
 /* A sub-folder, made when it is not there; its descriptor or -errno. */
 int cgroup_make(int dir_fd, const char *name);
 /* Kills what is in a group and its sub-groups and removes them; boxes removed, or -errno. */

@@ -136,6 +136,7 @@ static uint64_t v1_memory_peak(struct cgroup_box *box)
 
 static int v1_step(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err)
 {
+	bool held = cgroup_holds(box, limits);
 	int r = v1_limits(box, limits, err);
 
 	if (r < 0)
@@ -148,12 +149,14 @@ static int v1_step(struct cgroup_box *box, uint32_t step, const struct limits *l
 	box->step = step;
 	if (step == 1 && !box->warm)
 		return 0; /* all other counters are at zero: none but init was in the group */
+	if (box->fd[CGROUP_PIDS] >= 0)
+		box->peak_base = (uint32_t)cgroup_count(box, COUNTER_PIDS_PEAK, NULL, 0);
+	if (step == 1 && held)
+		return 0; /* it may be running already: what counts is what cgroup_box_weigh() saw */
 	if (box->fd[CGROUP_MEMORY] >= 0)
 		box->oom_base = v1_oom_kills(box);
-	if (box->fd[CGROUP_PIDS] >= 0) {
+	if (box->fd[CGROUP_PIDS] >= 0)
 		box->refused_base = (uint32_t)cgroup_count(box, COUNTER_PIDS_EVENTS, "max", 0);
-		box->peak_base = (uint32_t)cgroup_count(box, COUNTER_PIDS_PEAK, NULL, 0);
-	}
 	return 0;
 }
 

@@ -139,6 +139,7 @@ static uint64_t v2_memory_peak(struct cgroup_box *box)
 static int v2_step(struct cgroup_box *box, uint32_t step, const struct limits *limits, struct err *err)
 {
 	bool prepared = box->run_fd >= 0 && box->step == step;
+	bool held = prepared && cgroup_holds(box, limits);
 	int r = prepared ? 0 : v2_make_run(box, step);
 
 	if (r == 0)
@@ -150,6 +151,8 @@ static int v2_step(struct cgroup_box *box, uint32_t step, const struct limits *l
 	/* A runtime that was booted in here is not charged to the step, but for the memory that it holds. */
 	prepared = prepared && box->warm;
 	box->cpu_base_us = prepared ? v2_cpu_us(box) : 0;
+	if (prepared && held)
+		return 0; /* it may be running already: what counts is what cgroup_box_weigh() saw */
 	box->oom_base = prepared ? v2_oom_kills(box) : 0;
 	box->refused_base = prepared ? (uint32_t)cgroup_count(box, COUNTER_PIDS_EVENTS, "max", 0) : 0;
 	return 0;

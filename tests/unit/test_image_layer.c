@@ -1,6 +1,7 @@
 #include "image_fixture.h"
 
 #include "base/cleanup.h"
+#include "image/tree.h"
 #include "image/unpack.h"
 
 #include <setjmp.h>
@@ -201,6 +202,41 @@ static void a_folder_in_too_many_folders_is_refused(void **state)
 	assert_int_equal(apply(root->fd, members, false, NULL), -EINVAL);
 }
 
+/* Each link leads into the innermost folder so far, and the next folders are made through it. */
+static void folders_that_links_make_deeper_than_allowed_can_be_removed(void **state)
+{
+	enum { LINKS = 12, STEP = 120 };
+	const struct folder *root = *state;
+	static char way[2 * STEP], through[LINKS + 1][STEP * 2 + 16], links[LINKS][16],
+		targets[LINKS][STEP * 2 + 16];
+	struct member members[2 * LINKS + 3] = { 0 };
+	char deepest[STEP * 2 + 32];
+	size_t count = 0;
+
+	for (size_t i = 0; i < STEP; i++)
+		memcpy(way + 2 * i, "d/", 2);
+	way[2 * STEP - 1] = '\0';
+	snprintf(through[0], sizeof(through[0]), "%s", way);
+	members[count++] = (struct member){ through[0], S_IFDIR };
+	for (size_t i = 0; i < LINKS; i++) {
+		snprintf(links[i], sizeof(links[i]), "l%zu", i);
+		memcpy(targets[i], through[i], sizeof(targets[i]));
+		members[count++] = (struct member){ links[i], S_IFLNK, targets[i] };
+		snprintf(through[i + 1], sizeof(through[i + 1]), "%s/%s", links[i], way);
+		members[count++] = (struct member){ through[i + 1], S_IFDIR };
+	}
+	snprintf(deepest, sizeof(deepest), "%.*s/file", (int)sizeof(through[LINKS]) - 1, through[LINKS]);
+	members[count++] = (struct member){ deepest, S_IFREG, "text" };
+	assert_int_equal(mkdirat(root->fd, "image", 0755), 0);
+	{
+		AUTO_CLOSE int fd = tree_open_dir(root->fd, "image");
+
+		assert_int_equal(apply(fd, members, false, NULL), 0);
+	}
+	assert_int_equal(tree_remove(root->fd, "image"), 0);
+	assert_false(is_there(root->fd, "image"));
+}
+
 static void what_is_no_tar_or_cut_short_is_refused(void **state)
 {
 	const struct folder *root = *state;
@@ -342,6 +378,7 @@ int main(void)
 		with_folder(more_bytes_or_files_than_allowed_are_refused),
 		with_folder(a_file_that_says_it_is_huge_is_refused_before_it_is_written),
 		with_folder(a_folder_in_too_many_folders_is_refused),
+		with_folder(folders_that_links_make_deeper_than_allowed_can_be_removed),
 		with_folder(what_is_no_tar_or_cut_short_is_refused),
 		with_folder(whiteouts_remove_what_lower_layers_put_there_and_no_more),
 		with_folder(a_whiteout_without_a_name_or_of_the_folder_above_is_refused),

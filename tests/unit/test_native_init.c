@@ -120,6 +120,27 @@ static void a_second_hello_fails_the_sandbox(void **state)
 	guest_finish(&g);
 }
 
+/* Each would cost a request to the keeper. */
+static void a_runtime_that_says_twice_that_it_has_booted_fails_the_sandbox(void **state)
+{
+	struct fixture *fx = *state;
+	const struct engine_sandbox_spec spec = { .image = "host", .limits = some_limits(), .waits = true };
+	struct guest g = { .fx = fx, .init_fd = -1, .destroy_at = -1, .slot = fx->next_slot++ };
+
+	assert_int_equal(fx->engine->v->sandbox_create(fx->engine, &spec, &guest_events, &g, &g.sb, NULL), 0);
+	guest_give(&g, keeper_hear(fx, KEEPER_CREATE).tag);
+	init_say_number(&g, WIRE_HELLO, WIRE_VERSION);
+	assert_true(init_hears(&g, WIRE_WARM));
+	init_say_number(&g, WIRE_WARMED, 0);
+	assert_int_equal(g.told[TOLD_FAILED], 0);
+	init_say_number(&g, WIRE_WARMED, 0);
+	assert_failed_once(&g);
+	keeper_hear(fx, KEEPER_USAGE);
+	keeper_hear(fx, KEEPER_DESTROY);
+	assert_true(keeper_heard_nothing(fx));
+	guest_finish(&g);
+}
+
 static void an_upload_acknowledged_before_it_was_read_fails_the_sandbox(void **state)
 {
 	struct fixture *fx = *state;
@@ -428,6 +449,7 @@ int main(void)
 		with_engine(a_frame_out_of_order_fails_the_sandbox),
 		with_engine(another_version_of_init_fails_the_sandbox),
 		with_engine(a_second_hello_fails_the_sandbox),
+		with_engine(a_runtime_that_says_twice_that_it_has_booted_fails_the_sandbox),
 		with_engine(an_upload_acknowledged_before_it_was_read_fails_the_sandbox),
 		with_engine(a_file_that_init_could_not_write_is_named_and_the_sandbox_lives),
 		with_engine(output_up_to_the_limit_is_taken_and_a_byte_more_fails_the_sandbox),

@@ -448,6 +448,53 @@ static void without_control_groups_a_box_is_empty_and_goes_away(void **state)
 	assert_int_equal(cgroup_box_remove(&box), 0);
 }
 
+static void kills_so_far(int dir_fd, const char *text)
+{
+	AUTO_CLOSE int fd =
+		openat(dir_fd, "memory.oom_control", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+/* The front starts a step whose limits hold already without waiting for the keeper, which may be busy. */
+static void a_kill_before_the_keeper_hears_of_the_step_is_the_steps(void **state)
+{
+	const struct folder *f = *state;
+	const struct cgroup_host host = { .version = 1, .memory = true, .fd = { -1, -1, -1, -1 } };
+	struct limits limits = { { 0 } };
+	struct cgroup_box box = CGROUP_BOX_NONE;
+	struct keeper_usage usage;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		limits.value[i] = 100;
+	file_put(f, "");
+	assert_int_equal(renameat(f->fd, "file", f->fd, "memory.max_usage_in_bytes"), 0);
+	file_put(f, "");
+	assert_int_equal(renameat(f->fd, "file", f->fd, "memory.limit_in_bytes"), 0);
+	kills_so_far(f->fd, "oom_kill 1\n");
+	box.host = &host;
+	box.warm = true;
+	box.fd[CGROUP_MEMORY] = f->fd;
+	box.written = limits;
+
+	cgroup_box_weigh(&box, &usage); /* when its runtime had not booted */
+	assert_int_equal(usage.oom_kills, 1);
+	kills_so_far(f->fd, "oom_kill 2\n");
+	assert_int_equal(cgroup_box_step(&box, 1, &limits, NULL), 0);
+	assert_int_equal(cgroup_box_oom_kills(&box), 1);
+
+	/* With other limits the keeper's answer is waited for; what their writing killed was none of the step's. */
+	limits.value[LIMIT_MEMORY_BYTES]--;
+	kills_so_far(f->fd, "oom_kill 3\n");
+	assert_int_equal(cgroup_box_step(&box, 1, &limits, NULL), 0);
+	assert_int_equal(cgroup_box_oom_kills(&box), 0);
+	close(box.counter_fd[COUNTER_OOM]);
+	unlinkat(f->fd, "memory.max_usage_in_bytes", 0);
+	unlinkat(f->fd, "memory.limit_in_bytes", 0);
+	unlinkat(f->fd, "memory.oom_control", 0);
+}
+
 #define with_folder(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
 
 int main(void)
@@ -472,6 +519,7 @@ int main(void)
 		with_folder(a_tree_of_groups_is_removed_with_all_below),
 		with_folder(a_group_is_made_once_and_opened_again),
 		cmocka_unit_test(without_control_groups_a_box_is_empty_and_goes_away),
+		with_folder(a_kill_before_the_keeper_hears_of_the_step_is_the_steps),
 	};
 
 	return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);

@@ -84,6 +84,7 @@ enum sandbox_state {
 	SANDBOX_CREATING, /* CREATE is with the keeper */
 	SANDBOX_GREETING, /* init's HELLO is awaited */
 	SANDBOX_WARMING,  /* its runtime boots */
+	SANDBOX_WEIGHING, /* it has booted, or not; USAGE is with the keeper */
 	SANDBOX_ADOPTING, /* ADOPT is with the keeper */
 	SANDBOX_IDLE,
 	SANDBOX_UPLOADING, /* SYNC sent */

@@ -174,7 +174,7 @@ void sandbox_greeted(struct sandbox *sb)
 
 static void on_weighed(struct sandbox *sb, const struct keeper_message *reply, int fd)
 {
-	if (sb->state != SANDBOX_WARMING)
+	if (sb->state != SANDBOX_WEIGHING)
 		return;
 	if (reply->error) {
 		sandbox_fail_with(sb, reply->error, reply->stage);
@@ -193,6 +193,7 @@ void sandbox_warmed(struct sandbox *sb, uint32_t error)
 					  .generation = sb->generation };
 
 	sb->ahead = error == 0;
+	sb->state = SANDBOX_WEIGHING;
 	if (link_send(&sb->native->link, &request, sb, on_weighed) < 0)
 		patience_end(sb);
 }
