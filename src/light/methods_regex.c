@@ -6,8 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define PATTERNS_MAX 200 /* made on the way, in one judgement */
-#define COMPILE_WORK 50000
+#define PATTERNS_MAX  200 /* made on the way, in one judgement */
+#define COMPILE_WORK  50000
+#define COMPILED_WORK 300 /* for a byte of what comes of it */
 
 int regex_make(struct eval *e, const struct node *node, struct text source, uint32_t options,
 	       const struct pattern **ret)
@@ -36,7 +37,7 @@ int regex_make(struct eval *e, const struct node *node, struct text source, uint
 	pattern->next = e->patterns;
 	e->patterns = pattern;
 	*ret = pattern;
-	return 0;
+	return eval_work(e, node, COMPILED_WORK * pattern->bytes);
 }
 
 static int escape_text(const struct call *c, struct text text, struct text *ret)

@@ -81,9 +81,15 @@ static int compile(struct text source, uint32_t options, struct pattern *ret, si
 		return error;
 	*ret = (struct pattern){ .code = code, .options = options };
 	pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &ret->groups);
+	pcre2_pattern_info(code, PCRE2_INFO_SIZE, &ret->bytes);
 	/* Where there can be no executable memory the pattern is interpreted. */
 	pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 	return 0;
+}
+
+size_t patterns_bytes_max(size_t source_len)
+{
+	return 65536 + 16 * source_len;
 }
 
 static int check_length(struct text source, struct light_fault *fault)

@@ -139,7 +139,7 @@ struct parser {
 	size_t visible; /* of them, now */
 	size_t depth;	/* of the recursion */
 	size_t nodes;
-	size_t patterns;
+	size_t patterns, compiled; /* regular expressions, and what they come to in bytes */
 };
 
 /* NULL with the fault set: over RUBY_NODES, or out of memory. */

@@ -280,6 +280,9 @@ static int make_regex(struct parser *p, struct quoted *q, struct node **ret)
 	node->pattern->source = q->first->text;
 	node->pattern->next = p->program->patterns;
 	p->program->patterns = node->pattern;
+	p->compiled += node->pattern->bytes;
+	if (p->compiled > patterns_bytes_max(p->program->source.len))
+		return lexer_limit(&p->lexer, q->token.at, "the regular expressions repeat too much");
 	return 0;
 }
 

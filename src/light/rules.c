@@ -66,6 +66,7 @@ struct rule_list {
 struct reading {
 	const char *path;
 	size_t conditions, bytes, nesting;
+	size_t compiled; /* bytes of all patterns */
 	struct err *err;
 };
 
@@ -337,6 +338,9 @@ static int compile_regex(struct reading *in, struct condition *to)
 	if (r < 0)
 		return refuse_at(in, "regex", "bad_value", fault.text);
 	to->has_pattern = true;
+	in->compiled += to->pattern.bytes;
+	if (in->compiled > patterns_bytes_max(in->bytes))
+		return refuse_at(in, "regex", "bad_value", "repeats too much, with those before it");
 	if (to->group > to->pattern.groups)
 		return refuse_at(in, "group", "bad_value", "is more than the regular expression has");
 	return 0;

@@ -1,3 +1,4 @@
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "light/cache.h"
 #include "light/light.h"
@@ -375,6 +376,35 @@ static void the_cache_is_bounded_in_bytes_too(void **state)
 	light_unref(light);
 }
 
+#define REPEATS "(?:a{1,255}){1,200}"
+
+/* A few bytes of it are many of machine code: without a bound half a second and fifteen megabytes come of these. */
+static void regular_expressions_may_not_repeat_without_end(void **state)
+{
+	AUTO_BUF struct buf text = BUF_INIT(65536);
+	json_t *json = json_array(), *whole;
+	struct light *light = NULL;
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < 128; i++)
+		json_array_append_new(json, json_pack("{s:s, s:s}", "regex", REPEATS, "colour", "red"));
+	assert_int_equal(light_compile_rules(json, "rules", &light, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "repeats too much"));
+	json_decref(json);
+
+	whole = json_pack("[{s:s, s:s}]", "regex", REPEATS, "colour", "red");
+	assert_int_equal(light_compile_rules(whole, "rules", &light, &err), 0);
+	light_unref(light);
+	json_decref(whole);
+
+	assert_int_equal(buf_append_str(&text, "lambda { |stdout, stderr, status|\n"), 0);
+	for (int i = 0; i < 128; i++)
+		assert_int_equal(buf_append_str(&text, "/" REPEATS "/.match(stdout)\n"), 0);
+	assert_int_equal(buf_append_str(&text, ":red }"), 0);
+	assert_int_equal(fault_of((const char *)text.data).kind, LIGHT_LIMIT);
+	assert_non_null(strstr(fault_of((const char *)text.data).text, "repeat too much"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +424,7 @@ int main(void)
 		cmocka_unit_test(wrong_rules_are_refused_with_their_field),
 		cmocka_unit_test(the_cache_gives_up_what_was_used_longest_ago),
 		cmocka_unit_test(the_cache_is_bounded_in_bytes_too),
+		cmocka_unit_test(regular_expressions_may_not_repeat_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
