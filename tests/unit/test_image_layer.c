@@ -207,10 +207,10 @@ static void folders_that_links_make_deeper_than_allowed_can_be_removed(void **st
 {
 	enum { LINKS = 12, STEP = 120 };
 	const struct folder *root = *state;
-	static char way[2 * STEP], through[LINKS + 1][STEP * 2 + 16], links[LINKS][16],
-		targets[LINKS][STEP * 2 + 16];
+	static char way[2 * STEP], through[LINKS + 1][STEP * 2 + 32], links[LINKS][16],
+		targets[LINKS][STEP * 2 + 32];
 	struct member members[2 * LINKS + 3] = { 0 };
-	char deepest[STEP * 2 + 32];
+	char deepest[STEP * 2 + 48];
 	size_t count = 0;
 
 	for (size_t i = 0; i < STEP; i++)

@@ -1,6 +1,4 @@
-/*
- * Golden tests: each makes a plan, prints the whole of it and compares the text.
- */
+/* Golden tests: each makes a plan, prints the whole of it and compares the text. */
 #include "run/plan.h"
 
 #include "run/language_priv.h"
