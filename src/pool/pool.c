@@ -189,6 +189,28 @@ static int item_make(struct shelf *shelf)
 	return 0;
 }
 
+/*
+ * What the last run asked for, but nothing so low that the making of the next one's sandbox would be slow, or fail:
+ * with one group for init and payload (cgroup version 1) it is made under these limits.
+ */
+static struct limits limits_to_make(const struct limits *asked)
+{
+	static const struct {
+		enum limit_id limit;
+		int64_t least;
+	} floors[] = { { LIMIT_MEMORY_BYTES, 64 * 1024 * 1024 },
+		       { LIMIT_PROCESSES, 16 },
+		       { LIMIT_CPU_PERCENT, 100 },
+		       { LIMIT_DISK_BYTES, 1024 * 1024 } };
+	struct limits limits = *asked;
+
+	for (size_t i = 0; i < ARRAY_LEN(floors); i++) {
+		if (limits.value[floors[i].limit] < floors[i].least)
+			limits.value[floors[i].limit] = floors[i].least;
+	}
+	return limits;
+}
+
 /* ---- shelves ---- */
 
 static bool same_runtime(const struct engine_warm *a, const struct engine_warm *b)
@@ -377,7 +399,7 @@ static struct item *take(struct pool *pool, const struct engine_sandbox_spec *sp
 	*ret_shelf = shelf;
 	if (!shelf)
 		return NULL;
-	shelf->limits = spec->limits;
+	shelf->limits = limits_to_make(&spec->limits);
 	demand_arrival(&shelf->demand, now_us());
 	item = shelf_first_ready(shelf);
 	shelf->taken += item != NULL;
@@ -522,7 +544,7 @@ void pool_foster(struct engine *engine, const struct engine_sandbox_spec *spec)
 	if (!shelf)
 		return;
 	shelf->fostered = true;
-	shelf->limits = spec->limits;
+	shelf->limits = limits_to_make(&spec->limits);
 	refill(of(engine));
 }
 

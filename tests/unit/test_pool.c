@@ -212,6 +212,42 @@ static void a_run_takes_one_of_the_stock_and_another_is_made(void **state)
 	close_pool(&f);
 }
 
+static struct limits made_last;
+static const struct engine_vtable *real;
+
+static int note_and_create(struct engine *engine, const struct engine_sandbox_spec *spec,
+			   const struct engine_events *events, void *user, struct engine_sandbox **ret,
+			   struct err *err)
+{
+	made_last = spec->limits;
+	return real->sandbox_create(engine, spec, events, user, ret, err);
+}
+
+static void a_run_with_hardly_any_room_does_not_starve_the_stock_of_others(void **state)
+{
+	struct engine_sandbox_spec spec = spec_of("host", NULL);
+	struct engine_vtable noting;
+	struct fixture f;
+	struct guest guest;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		spec.limits.value[i] = limit_table[i].minimum;
+	open_pool(&f, &roomy, false);
+	real = f.fake->v;
+	noting = *real;
+	noting.sandbox_create = note_and_create;
+	f.fake->v = &noting;
+	take(&f, &spec, &guest);
+	pool_foster(f.pool, &spec);
+	run_for(&f, 20);
+	assert_true(made_last.value[LIMIT_CPU_PERCENT] >= 100);
+	assert_true(made_last.value[LIMIT_MEMORY_BYTES] >= 64 * 1024 * 1024);
+	assert_true(made_last.value[LIMIT_PROCESSES] >= 16);
+	give_back(&f, &guest);
+	f.fake->v = real;
+	close_pool(&f);
+}
+
 static void an_empty_shelf_refuses_nobody(void **state)
 {
 	struct engine_sandbox_spec spec = spec_of("host", NULL);
@@ -373,6 +409,7 @@ int main(void)
 		cmocka_unit_test(making_that_became_slow_raises_the_target),
 		cmocka_unit_test(a_fostered_shelf_is_stocked_before_anybody_asks),
 		cmocka_unit_test(a_run_takes_one_of_the_stock_and_another_is_made),
+		cmocka_unit_test(a_run_with_hardly_any_room_does_not_starve_the_stock_of_others),
 		cmocka_unit_test(an_empty_shelf_refuses_nobody),
 		cmocka_unit_test(kinds_have_shelves_of_their_own),
 		cmocka_unit_test(without_a_hot_one_a_plain_one_serves),
