@@ -230,7 +230,7 @@ static void nesting_and_size_are_bounded(void **state)
 	static const char *const units[] = { "(",    "!",   "[",   "if x then ", "x.a?{",
 					     "\"#{", "1+(", "->{", "not ",	 "x ? x : " };
 	static const char prefix[] = "lambda { |x,y,z| ";
-	AUTO_FREE char *source = malloc(LIGHT_SOURCE_BYTES + 64);
+	AUTO_FREE char *source = calloc(1, LIGHT_SOURCE_BYTES + 64);
 	struct light *light = NULL;
 	struct light_fault fault;
 
@@ -244,6 +244,7 @@ static void nesting_and_size_are_bounded(void **state)
 		}
 		assert_int_equal(light_compile_ruby(source, len, &light, &fault), -EINVAL);
 	}
+	memset(source, ' ', LIGHT_SOURCE_BYTES + 1);
 	assert_int_equal(light_compile_ruby(source, LIGHT_SOURCE_BYTES + 1, &light, &fault), -EINVAL);
 	assert_int_equal(fault.kind, LIGHT_LIMIT);
 }
