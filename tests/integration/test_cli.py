@@ -179,7 +179,7 @@ def test_a_signal_is_128_and_its_number(cli, signal_):
 
 
 def test_a_wall_time_limit_is_124_and_one_line_says_by_how_much(cli):
-    done = cli.script("echo before; sleep 30", "--limit", "wall_ms=500")
+    done = cli.script("echo before; sleep 30", "--limit", f"wall_ms={int(seconds(500))}")
     assert (done.returncode, done.stdout) == (124, b"before\n")
     line = one_line(done)
     assert "wall" in line and re.search(r"\d", line), line
