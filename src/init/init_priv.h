@@ -189,6 +189,7 @@ struct spawn {
 	const struct sock_filter *filter;
 	const struct limits *limits;
 	uint32_t flags;
+	uid_t init_uid; /* the child asks when it is somebody else already */
 	enum launch_how how;
 	int landlock_fd; /* -1: none */
 };
@@ -202,7 +203,8 @@ struct spawn_error {
 _Noreturn void spawn_child(struct spawn *spawn);
 /* The seconds of RLIMIT_CPU, a back-stop behind the limit of processor time. */
 int64_t spawn_cpu_seconds(const struct limits *limits);
-int64_t spawn_processes(const struct init_config *config, uint32_t flags, const struct limits *limits);
+int64_t spawn_processes(const struct init_config *config, uid_t init_uid, uint32_t flags,
+			const struct limits *limits);
 
 /* launch.c: 0 and *ret, or a negative errno and the stage that failed. */
 int launch(struct init *init, const struct wire_start *start, enum launch_how how, struct launched *ret,

@@ -190,6 +190,7 @@ int launch(struct init *init, const struct wire_start *start, enum launch_how ho
 			       .limits = &start->limits,
 			       .flags = start->flags,
 			       .room = init->in,
+			       .init_uid = getuid(),
 			       .how = how };
 	int cgroup_fd = -1;
 	int r = 0;

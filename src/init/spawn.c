@@ -88,10 +88,11 @@ int64_t spawn_cpu_seconds(const struct limits *limits)
 	return (limits->value[LIMIT_CPU_MS] + 999) / 1000 + 2;
 }
 
-int64_t spawn_processes(const struct init_config *config, uint32_t flags, const struct limits *limits)
+int64_t spawn_processes(const struct init_config *config, uid_t init_uid, uint32_t flags,
+			const struct limits *limits)
 {
 	/* Where a cgroup holds processes this is a back-stop; else init itself counts if it is the same uid. */
-	int64_t spare = flags & WIRE_START_NPROC ? getuid() == config->payload_uid : 8;
+	int64_t spare = flags & WIRE_START_NPROC ? init_uid == config->payload_uid : 8;
 
 	return limits->value[LIMIT_PROCESSES] + spare;
 }
@@ -136,7 +137,8 @@ static int set_rlimits(const struct spawn *spawn)
 		{ RLIMIT_FSIZE, limit[LIMIT_FILE_BYTES] },
 		{ RLIMIT_NOFILE, limit[LIMIT_OPEN_FILES] },
 		{ RLIMIT_STACK, limit[LIMIT_STACK_BYTES] },
-		{ RLIMIT_NPROC, spawn_processes(spawn->config, spawn->flags, spawn->limits) },
+		{ RLIMIT_NPROC,
+		  spawn_processes(spawn->config, spawn->init_uid, spawn->flags, spawn->limits) },
 	};
 	int r = set_rlimit_rows(rows, ARRAY_LEN(rows));
 

@@ -424,7 +424,8 @@ static bool lower_limits(const struct init *init, pid_t pid, const struct wire_s
 
 	return lower_limit(pid, RLIMIT_FSIZE, limit[LIMIT_FILE_BYTES]) &&
 	       lower_limit(pid, RLIMIT_NOFILE, limit[LIMIT_OPEN_FILES]) &&
-	       lower_limit(pid, RLIMIT_NPROC, spawn_processes(init->config, start->flags, &start->limits)) &&
+	       lower_limit(pid, RLIMIT_NPROC,
+			   spawn_processes(init->config, getuid(), start->flags, &start->limits)) &&
 	       lower_limit(pid, RLIMIT_CPU, (int64_t)(used_us / 1000000) + spawn_cpu_seconds(&start->limits));
 }
 

@@ -86,15 +86,26 @@ static bool crashes_too_often(void)
 	return oldest && now_us - oldest < CRASH_WINDOW_US;
 }
 
+/* Those that only waited for a run are no loss. */
+static uint32_t count_lost(const struct keeper *k)
+{
+	uint32_t lost = 0;
+
+	for (uint32_t i = 0; i < k->slots_count; i++)
+		lost += k->slots[i].state != SLOT_FREE && k->slots[i].used;
+	return lost;
+}
+
 static void restart(struct keeper *k, int status)
 {
+	uint32_t lost = count_lost(k);
 	struct timespec pause = { .tv_nsec = CRASH_PAUSE_NS };
 	struct err err = ERR_INIT;
 
 	keeper_log("the front was killed by signal %d; %u sandboxes are ended, their runs are lost; starting "
 		   "it again",
-		   WTERMSIG(status), k->live);
-	k->lost += k->live;
+		   WTERMSIG(status), lost);
+	k->lost += lost;
 	slots_kill_all(k);
 	nanosleep(&pause, NULL);
 	if (front_start(k, &err) < 0) {

@@ -42,6 +42,7 @@ struct slot {
 	uint64_t deadline_us, check_us; /* monotonic; of a running step */
 	uint64_t retry_us;		/* when to try again to remove the groups of a dying one */
 	bool cpu_told, oom_told;
+	bool used;     /* had a step: a run is lost with it */
 	bool expected; /* its end was asked for */
 	bool reaped;
 	struct slot *next_active, **link_active; /* list of slots with a timer */

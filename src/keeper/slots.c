@@ -259,7 +259,7 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct e
 	slot->pid = 0;
 	slot->pid_fd = slot->sync_fd = slot->front_fd = slot->disk_fd = slot->net_fd = -1;
 	slot->limits = request->limits;
-	slot->expected = slot->reaped = slot->cpu_told = slot->oom_told = false;
+	slot->expected = slot->reaped = slot->cpu_told = slot->oom_told = slot->used = false;
 	slot->deadline_us = keeper_now_us() + SETUP_PATIENCE_US;
 	slot->check_us = slot->retry_us = 0;
 	set_active(k, slot, true);
@@ -401,6 +401,7 @@ int slot_step(struct keeper *k, struct slot *slot, const struct keeper_request *
 		keeper_now_us() + (uint64_t)request->limits.value[LIMIT_WALL_MS] * 1000 + DEADLINE_GRACE_US;
 	slot->check_us = keeper_now_us() + CPU_CHECK_MIN_US;
 	slot->cpu_told = slot->oom_told = false;
+	slot->used = true;
 	slot->state = SLOT_RUNNING;
 	set_active(k, slot, true);
 	return 0;
