@@ -158,6 +158,12 @@ void link_close(struct keeper_link *link);
 [[nodiscard]] int keeper_start_child(const struct native_options *options, int *ret_fd, pid_t *ret_pid,
 				     struct err *err);
 
+/* What the vtable's callers hold. */
+static inline struct sandbox *sandbox_of(struct engine_sandbox *handle)
+{
+	return (struct sandbox *)(void *)handle;
+}
+
 /* sandbox_make.c */
 [[nodiscard]] int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec,
 				 const struct engine_events *events, void *user, struct engine_sandbox **ret,

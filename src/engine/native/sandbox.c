@@ -14,11 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct sandbox *of(struct engine_sandbox *handle)
-{
-	return (struct sandbox *)(void *)handle;
-}
-
 static void report_step(struct sandbox *sb, const struct keeper_usage *usage, const struct err *err);
 
 /* ---- life ---- */
@@ -79,7 +74,7 @@ static void ask_to_destroy(struct sandbox *sb)
 
 void sandbox_destroy(struct engine_sandbox *handle)
 {
-	struct sandbox *sb = of(handle);
+	struct sandbox *sb = sandbox_of(handle);
 
 	if (!sb || sb->destroyed)
 		return;
@@ -209,7 +204,7 @@ static int queue_file(struct sandbox *sb, const struct engine_file *file)
 
 void sandbox_upload(struct engine_sandbox *handle, const struct engine_file *files, size_t count)
 {
-	struct sandbox *sb = of(handle);
+	struct sandbox *sb = sandbox_of(handle);
 	int r = 0;
 
 	if (sb->state == SANDBOX_DEAD)
@@ -311,7 +306,7 @@ static int encode_start(struct sandbox *sb, const struct engine_step *step, stru
 
 int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *step, struct err *err)
 {
-	struct sandbox *sb = of(handle);
+	struct sandbox *sb = sandbox_of(handle);
 	struct keeper_request request = {
 		.op = KEEPER_STEP, .slot = sb->slot, .generation = sb->generation, .limits = step->limits
 	};
@@ -348,7 +343,7 @@ int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *
 
 void sandbox_stdin_write(struct engine_sandbox *handle, const uint8_t *data, size_t len)
 {
-	struct sandbox *sb = of(handle);
+	struct sandbox *sb = sandbox_of(handle);
 
 	if (sb->state != SANDBOX_RUNNING || sb->destroyed)
 		return;
@@ -361,7 +356,7 @@ void sandbox_stdin_write(struct engine_sandbox *handle, const uint8_t *data, siz
 
 void sandbox_stdin_eof(struct engine_sandbox *handle)
 {
-	struct sandbox *sb = of(handle);
+	struct sandbox *sb = sandbox_of(handle);
 
 	if (sb->state == SANDBOX_PREPARING)
 		sb->stdin_eof = true;
@@ -375,7 +370,7 @@ void sandbox_stdin_eof(struct engine_sandbox *handle)
 
 void sandbox_step_kill(struct engine_sandbox *handle, enum step_kill reason)
 {
-	struct sandbox *sb = of(handle);
+	struct sandbox *sb = sandbox_of(handle);
 	uint8_t payload = (uint8_t)reason;
 
 	if (sb->destroyed || sb->kill != STEP_KILL_NONE ||
@@ -473,7 +468,7 @@ void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_
 		[ENGINE_COLLECT_KEEP] = WIRE_COLLECT_KEEP,
 		[ENGINE_COLLECT_SNAPSHOT] = WIRE_COLLECT_SNAPSHOT,
 	};
-	struct sandbox *sb = of(handle);
+	struct sandbox *sb = sandbox_of(handle);
 	struct wire_collect what = {
 		.kind = kinds[spec->kind],
 		.file_bytes = spec->file_bytes,

@@ -9,11 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct sandbox *of(struct engine_sandbox *handle)
-{
-	return (struct sandbox *)(void *)handle;
-}
-
 void sandbox_take_slot(struct sandbox *sb, uint32_t slot, uint32_t generation)
 {
 	if (slot >= KEEPER_SLOTS_MAX)
@@ -200,7 +195,7 @@ void sandbox_warmed(struct sandbox *sb, uint32_t error)
 
 void sandbox_idle(struct engine_sandbox *handle, struct engine_idle *ret)
 {
-	const struct sandbox *sb = of(handle);
+	const struct sandbox *sb = sandbox_of(handle);
 
 	*ret = (struct engine_idle){ .hot = sb->warm && sb->ahead, .memory_bytes = sb->memory_bytes };
 }
@@ -231,7 +226,7 @@ static bool fits(const struct sandbox *sb, const struct limits *limits)
 void sandbox_adopt(struct engine_sandbox *handle, const struct engine_sandbox_spec *spec,
 		   const struct engine_events *events, void *user)
 {
-	struct sandbox *sb = of(handle);
+	struct sandbox *sb = sandbox_of(handle);
 	struct keeper_request request = {
 		.op = KEEPER_ADOPT, .slot = sb->slot, .generation = sb->generation, .limits = spec->limits
 	};
