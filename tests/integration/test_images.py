@@ -158,8 +158,9 @@ def test_a_server_runs_in_an_image_that_came_after_its_start(home):
         assert result["image"].startswith("late@sha256:")
         names = [image["name"] for image in server.get("/v1/images").json()["images"]]
         assert names[0] == "host" and "late" in names
+        server.stop()
     finally:
-        server.close()
+        server.kill()
 
 
 @pytest.fixture
