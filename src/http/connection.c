@@ -34,7 +34,7 @@ void http_connection_phase(struct http_connection *c, enum http_phase phase)
 	if (phase == HTTP_PHASE_HEAD) {
 		c->first_byte_ms = 0;
 		c->at = http_counters_read(c->fd);
-	} else if (phase == HTTP_PHASE_ANSWER) {
+	} else if (phase == HTTP_PHASE_ANSWER || phase == HTTP_PHASE_STREAM) {
 		c->progress = http_counters_read(c->fd).acked;
 		c->at.acked = c->progress;
 	}
@@ -141,7 +141,7 @@ void http_connection_hang_up(struct http_connection *c, unsigned farewell)
 	/* Should MHD be stuck and look at its socket no more (a buffer full of chunk framing), its own clock
 	 * ends it. */
 	MHD_set_connection_option(c->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
-	shutdown(c->fd, c->phase == HTTP_PHASE_ANSWER ? SHUT_RDWR : SHUT_RD);
+	shutdown(c->fd, c->phase == HTTP_PHASE_ANSWER || c->phase == HTTP_PHASE_STREAM ? SHUT_RDWR : SHUT_RD);
 }
 
 static void timed_out(struct http_connection *c, unsigned farewell)
@@ -235,6 +235,9 @@ void http_connections_check(struct http_server *server, uint64_t now_ms)
 			break;
 		case HTTP_PHASE_ANSWER:
 			check_answer(c, now_ms);
+			break;
+		case HTTP_PHASE_STREAM:
+			http_stream_check(c, now_ms);
 			break;
 		}
 	}

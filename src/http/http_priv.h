@@ -34,6 +34,7 @@ enum http_phase {
 	HTTP_PHASE_BODY,    /* headers accepted, body coming */
 	HTTP_PHASE_HANDLER, /* complete; the handler has it, time is the handler's business */
 	HTTP_PHASE_ANSWER,  /* answer queued, the socket is taking it */
+	HTTP_PHASE_STREAM,  /* the same of one that is still being made (stream.c) */
 };
 
 struct http_connection {
@@ -46,7 +47,7 @@ struct http_connection {
 	enum http_phase phase;
 	uint64_t since_ms;	 /* when the phase began */
 	uint64_t first_byte_ms;	 /* HEAD: first byte of this request was seen by then; 0: none yet */
-	uint64_t progress_ms;	 /* BODY, ANSWER: the last time a byte moved */
+	uint64_t progress_ms;	 /* BODY, ANSWER, STREAM: the last time a byte moved */
 	uint64_t progress;	 /* …and the counter then */
 	struct http_counters at; /* counters when the phase HEAD began */
 
@@ -101,6 +102,7 @@ struct http_request {
 	struct http_field fields[HTTP_ANSWER_HEADERS_MAX];
 	size_t fields_count;
 	struct MHD_Response *response; /* ready and not yet queued */
+	struct http_stream *stream;    /* that makes its body; NULL: it has one */
 	unsigned status;
 	bool failed; /* no memory for an answer: a farewell instead */
 };
@@ -220,5 +222,16 @@ void http_request_completed(void *cls, struct MHD_Connection *mhd, void **contex
 
 /* respond.c */
 void http_respond_refusal(struct http_request *request, const struct http_refusal *refusal);
+/* Takes `response`; NULL is an answer that failed. False when it did. */
+bool http_respond_prepared(struct http_request *request, unsigned status, const char *content_type,
+			   struct MHD_Response *response);
+
+/* stream.c */
+/* The owner is told that the client has gone; its connection is dropped. */
+void http_stream_abandon(struct http_stream *stream);
+void http_stream_free(struct http_request *request);
+/* The watch saw a FIN (`half`) or an error while the stream was suspended. */
+void http_stream_disconnected(struct http_connection *c, bool half);
+void http_stream_check(struct http_connection *c, uint64_t now_ms);
 
 #endif

@@ -57,6 +57,7 @@ static void request_free(struct http_request *request)
 		server->requests_open--;
 	if (request->response)
 		MHD_destroy_response(request->response);
+	http_stream_free(request);
 	for (size_t i = 0; i < request->fields_count; i++) {
 		free(request->fields[i].name);
 		free(request->fields[i].value);
@@ -85,6 +86,8 @@ void http_request_completed(void *cls, struct MHD_Connection *mhd, void **contex
 	/* Cannot happen while suspended, but a handler must hear of it whatever MHD does. */
 	if (request->dispatched)
 		http_request_abandon(request);
+	if (request->stream)
+		http_stream_abandon(request->stream);
 	request_free(request);
 	if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		http_connection_phase(c, HTTP_PHASE_HEAD);
@@ -103,7 +106,7 @@ static enum MHD_Result queue_answer(struct http_request *request)
 	if (c->server->quiescing || request->refusal.at_once)
 		(void)!MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	c->server->stats.answers[request->status / 100 % 6]++;
-	http_connection_phase(c, HTTP_PHASE_ANSWER);
+	http_connection_phase(c, request->stream ? HTTP_PHASE_STREAM : HTTP_PHASE_ANSWER);
 	r = MHD_queue_response(c->mhd, request->status, response);
 	MHD_destroy_response(response);
 	return r;

@@ -72,21 +72,14 @@ static bool add_headers(const struct http_request *request, struct MHD_Response 
 	return true;
 }
 
-/* Takes `data` (from malloc). */
-static void answer(struct http_request *request, unsigned status, const char *content_type, void *data,
-		   size_t len)
+bool http_respond_prepared(struct http_request *request, unsigned status, const char *content_type,
+			   struct MHD_Response *response)
 {
 	struct http_connection *c = request->connection;
-	struct MHD_Response *response;
 
 	assert(!request->response && !request->gone && status >= 200 && status <= 599);
 	request->status = status;
-	response = data && !request->failed
-			   ? MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE)
-			   : NULL;
-	if (!response)
-		free(data);
-	else if (!add_headers(request, response, content_type)) {
+	if (response && (request->failed || !add_headers(request, response, content_type))) {
 		MHD_destroy_response(response);
 		response = NULL;
 	}
@@ -98,6 +91,19 @@ static void answer(struct http_request *request, unsigned status, const char *co
 		MHD_resume_connection(c->mhd);
 		http_server_wake(c->server);
 	}
+	return response;
+}
+
+/* Takes `data` (from malloc). */
+static void answer(struct http_request *request, unsigned status, const char *content_type, void *data,
+		   size_t len)
+{
+	struct MHD_Response *response =
+		data ? MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE) : NULL;
+
+	if (!response)
+		free(data);
+	http_respond_prepared(request, status, content_type, response);
 }
 
 void http_respond_bytes(struct http_request *request, unsigned status, const char *content_type,

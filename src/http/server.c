@@ -194,6 +194,8 @@ void http_server_destroy(struct http_server *server)
 	for (struct http_connection *c = server->connections; c; c = c->next) {
 		if (c->request && c->request->dispatched)
 			http_request_abandon(c->request);
+		if (c->request && c->request->stream)
+			http_stream_abandon(c->request->stream);
 	}
 	MHD_stop_daemon(server->daemon);
 	http_greetings_close(server);

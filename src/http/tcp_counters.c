@@ -21,6 +21,7 @@ struct http_counters http_counters_read(int fd)
 		.received = info.tcpi_bytes_received,
 		.sent = info.tcpi_bytes_sent + info.tcpi_notsent_bytes,
 		.acked = info.tcpi_bytes_acked,
+		.waiting = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
 		.fin = info.tcpi_state == STATE_CLOSE || info.tcpi_state == STATE_CLOSE_WAIT,
 	};
 }

@@ -12,6 +12,7 @@ struct http_counters {
 	uint64_t received; /* bytes that the peer sent and the kernel acknowledged */
 	uint64_t sent;	   /* bytes put on the wire, repeated ones too, or waiting to be */
 	uint64_t acked;	   /* bytes that the peer has taken */
+	bool waiting;	   /* some of what was sent is not acked yet */
 	bool fin;	   /* the peer has sent its FIN, or the connection is gone */
 };
 

@@ -35,6 +35,10 @@ static void watch_event(uv_poll_t *handle, int status, int events)
 {
 	struct http_connection *c = handle->data;
 
+	if (c->phase == HTTP_PHASE_STREAM) {
+		http_stream_disconnected(c, status == 0 && (events & UV_DISCONNECT));
+		return;
+	}
 	/* From now on only an error or a reset wakes us: the FIN stays and would be reported for ever. */
 	if (status == 0 && (events & UV_DISCONNECT) && probe(c) &&
 	    uv_poll_start(handle, UV_PRIORITIZED, watch_event) == 0)

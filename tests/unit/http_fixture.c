@@ -64,6 +64,38 @@ static void handle_kept_and_answered(struct http_request *request, void *user)
 	http_respond_json(request, 200, json_pack("{s:b}", "at_once", 1));
 }
 
+static void on_stream_vanished(struct http_stream *stream, void *user)
+{
+	struct world *w = user;
+
+	assert_ptr_equal(stream, w->stream);
+	w->stream = NULL;
+	w->vanished++;
+}
+
+static void on_stream_drained(struct http_stream *stream, void *user)
+{
+	((struct world *)user)->drained++;
+}
+
+struct http_stream_options http_fixture_stream_options(struct world *w)
+{
+	return (struct http_stream_options){ .status = 200,
+					     .content_type = HTTP_EVENTS_TYPE,
+					     .heartbeat = HTTP_EVENTS_HEARTBEAT,
+					     .drained = on_stream_drained,
+					     .vanished = on_stream_vanished,
+					     .user = w };
+}
+
+static void handle_stream(struct http_request *request, void *user)
+{
+	const struct http_stream_options options = http_fixture_stream_options(user);
+
+	http_respond_header(request, "X-Of-Stream", "yes");
+	((struct world *)user)->stream = http_respond_stream(request, &options);
+}
+
 static void handle_quota(struct http_request *request, void *user)
 {
 	struct err err = ERR_INIT;
@@ -112,6 +144,7 @@ static const struct http_route routes[] = {
 	{ "GET", "/images/special", HTTP_AUTH_NONE, handle_hello },
 	{ "POST", "/kept", HTTP_AUTH_NONE, handle_kept },
 	{ "POST", "/kept-and-answered", HTTP_AUTH_NONE, handle_kept_and_answered },
+	{ "GET", "/stream", HTTP_AUTH_NONE, handle_stream },
 	{ "GET", "/quota", HTTP_AUTH_NONE, handle_quota },
 	{ "GET", "/big", HTTP_AUTH_NONE, handle_big },
 	{ "POST", "/upload", HTTP_AUTH_NONE, handle_upload },

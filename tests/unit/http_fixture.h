@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "http/server.h"
+#include "http/stream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,8 +26,10 @@
 struct world {
 	uv_loop_t loop;
 	struct http_server *server;
-	struct http_request *kept; /* of POST /kept, until it is answered or its client has gone */
-	int handled;		   /* requests that reached a handler that counts */
+	struct http_request *kept;  /* of POST /kept, until it is answered or its client has gone */
+	struct http_stream *stream; /* of GET /stream, likewise */
+	int drained;		    /* times that it was */
+	int handled;		    /* requests that reached a handler that counts */
 	int vanished;
 	char parts[512]; /* as http_fixture_note_part() saw them */
 };
@@ -44,6 +47,9 @@ int http_fixture_teardown(void **state);
 /* Writes "[name|file name|type|data]" behind the world's parts. */
 int http_fixture_note_part(void *user, const char *name, const char *file_name, const char *content_type,
 			   const uint8_t *data, size_t len, struct err *err);
+
+/* What GET /stream answers with. */
+struct http_stream_options http_fixture_stream_options(struct world *w);
 
 /* Without a set-up: a world of one's own, with these tokens or none. */
 void world_start(struct world *w, const struct http_token *with_tokens, size_t tokens_count);
