@@ -96,7 +96,7 @@ static const char *const readable[] = {
 	"/usr/lib/locale", /* libarchive's conversion of names */
 };
 
-static int readable_allow(int ruleset, const char *path, uint64_t rights)
+static int readable_allow(int ruleset, const char *path, uint64_t rights, struct err *err)
 {
 	AUTO_CLOSE int fd = open(path, O_PATH | O_CLOEXEC);
 	const struct landlock_path_beneath_attr rule = {
@@ -104,9 +104,16 @@ static int readable_allow(int ruleset, const char *path, uint64_t rights)
 		.parent_fd = fd,
 	};
 
+	if (fd < 0 && errno == ENOENT)
+		return 0;
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno : 0;
+		return err_set(
+			err, -errno,
+			"'%s' cannot be reached by the front's user %u, who may not search a folder above it",
+			path, (unsigned)geteuid());
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+		return err_set(err, -errno, "Landlock, a rule for '%s'", path);
+	return 0;
 }
 
 /* -EOPNOTSUPP and -ENOSYS are no failure: a kernel without Landlock leaves the work to uid and seccomp. */
@@ -121,18 +128,18 @@ static int files_hide(const struct config *config, struct err *err)
 	if (ruleset < 0)
 		return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : err_set(err, -errno, "Landlock");
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(readable); i++)
-		r = readable_allow(ruleset, readable[i], LANDLOCK_ACCESS_FS_READ_FILE);
+		r = readable_allow(ruleset, readable[i], LANDLOCK_ACCESS_FS_READ_FILE, err);
 	/* The names of the stored images with their descriptions, not the images. */
 	if (r >= 0 && asprintf(&names, "%s/images/names", config->state_dir) < 0) {
 		names = NULL;
-		r = -ENOMEM;
+		r = err_set(err, -ENOMEM, "Landlock");
 	}
 	if (r >= 0)
-		r = readable_allow(ruleset, names,
-				   LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+		r = readable_allow(ruleset, names, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
+				   err);
 	if (r >= 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
-		r = -errno;
-	return r < 0 ? err_set(err, r, "Landlock") : 0;
+		r = err_set(err, -errno, "Landlock");
+	return r;
 }
 
 int front_confine(const struct config *config, struct err *err)
