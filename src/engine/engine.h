@@ -12,12 +12,14 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "engine/facts.h"
+#include "engine/session.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define ENGINE_STEPS_MAX 64
+#define ENGINE_STEPS_MAX   64
+#define ENGINE_FOLDERS_MAX 8 /* writable ones of a service; 127 bytes each, 511 together */
 
 struct engine;
 struct engine_sandbox;
@@ -37,6 +39,12 @@ struct engine_sandbox_spec {
 	bool loopback;
 	bool waits;			/* nobody has a step for it yet: what can be done ahead is done */
 	const struct engine_warm *warm; /* or NULL; it and what it refers to live as long as the engine */
+	struct engine_session *session; /* that it is a member of, or NULL; the rest is for members only */
+	enum engine_member member;
+	struct engine_session_user user; /* of a RUN */
+	uint32_t service;		 /* of a SERVICE: its number, for service_take() */
+	/* Of a SERVICE, or NULL: folders that it can write beside the usual ones; ENGINE_FOLDERS_MAX at most. */
+	char *const *folders;
 };
 
 struct engine_file {
@@ -47,6 +55,15 @@ struct engine_file {
 	bool is_dir;
 	uint64_t
 		stamp; /* 0: an upload; else it is put back from a snapshot: its place in the order of times */
+	/*
+	 * Of members of a session only. There each upload is newer than all that is there, in the order given, by
+	 * nanoseconds if need be. A `remove` has no data; nothing there by that name is fine; with is_dir a folder
+	 * goes with all that is in it.
+	 */
+	bool remove;
+	bool is_link;	   /* a symbolic link; data is its target */
+	uint64_t mtime_ns; /* of FILES members: the modification time to give it, since 1970 */
+	uint32_t owner;	   /* of FILES members: a user's number; 0: the session itself */
 };
 
 struct engine_step {
@@ -73,6 +90,11 @@ enum engine_collect {
 	 * links, other kinds of files, files deleted, or left outside of /sandbox, and what is over the bounds.
 	 */
 	ENGINE_COLLECT_SNAPSHOT,
+	/*
+	 * All that there is, whole: files, links and folders, each folder before what is in it, with owners and times.
+	 * Of members of a session only. What cannot be had is told as omitted. `globs` choose files as ever.
+	 */
+	ENGINE_COLLECT_TREE,
 };
 
 struct engine_collect_spec {
@@ -99,6 +121,9 @@ struct engine_collected {
 	bool is_dir;	     /* of a snapshot */
 	uint64_t age_ns;     /* of a snapshot: how much later it was written than the newest upload */
 	uint8_t omit_reason; /* enum wire_omit, of omitted ones */
+	bool is_link;	     /* of a TREE: its target is told as content */
+	uint64_t mtime_ns;   /* of a TREE: since 1970 */
+	uint32_t owner;	     /* of a TREE: a user's number; 0: the session itself */
 };
 
 struct engine_events {
@@ -157,6 +182,30 @@ struct engine_vtable {
 	bool (*healthy)(struct engine *engine, char *why, size_t size);
 	/* Sandboxes that exist now. */
 	size_t (*sandbox_count)(struct engine *engine);
+	/*
+	 * Sessions (engine/session.h); all NULL in an engine that has none. `opened` or `ended` follows session_open();
+	 * -EEXIST: there is one with this id, -EAGAIN: there are too many, -ENOTSUP: not on this host.
+	 */
+	int (*session_open)(struct engine *engine, const struct engine_session_spec *spec,
+			    const struct engine_session_events *events, void *user,
+			    struct engine_session **ret, struct err *err);
+	/* Those that an earlier front left and nobody has taken; false: no `index`th one. */
+	bool (*session_found)(struct engine *engine, size_t index, struct engine_session_record *ret);
+	/* Takes one of those; no `opened` comes. -ENOENT: there is none. */
+	int (*session_take)(struct engine *engine, const uint8_t id[ENGINE_SESSION_ID_SIZE],
+			    const struct engine_session_events *events, void *user,
+			    struct engine_session **ret, struct err *err);
+	/* The running service of this number that an earlier front left; its events go to `user`. -ENOENT: none. */
+	int (*service_take)(struct engine_session *session, uint32_t number,
+			    const struct engine_events *events, void *user, struct engine_sandbox **ret,
+			    struct err *err);
+	/* Moves its deadline to ttl_ms from now. */
+	void (*session_prolong)(struct engine_session *session, uint64_t ttl_ms);
+	/* For ever: whatever runs is killed, nothing can start, files can be read. */
+	void (*session_finish)(struct engine_session *session);
+	void (*session_weigh)(struct engine_session *session);
+	/* Ends it with all members, whose owners have to destroy those before; no event comes any more. */
+	void (*session_destroy)(struct engine_session *session);
 	void (*destroy)(struct engine *engine);
 };
 

@@ -417,9 +417,12 @@ static int pool_sandbox_create(struct engine *engine, const struct engine_sandbo
 	struct pool *pool = of(engine);
 	struct engine_sandbox_spec cold = *spec;
 	struct shelf *shelf;
-	struct item *item = take(pool, spec, &shelf);
+	struct item *item;
 	int r = 0;
 
+	if (spec->session)
+		return pool->inner->v->sandbox_create(pool->inner, spec, events, user, ret, err);
+	item = take(pool, spec, &shelf);
 	if (item) {
 		*ret = item->sb;
 		pool->inner->v->sandbox_adopt(item->sb, spec, events, user);
@@ -456,6 +459,25 @@ static bool pool_healthy(struct engine *engine, char *why, size_t size)
 static size_t pool_sandbox_count(struct engine *engine)
 {
 	return of(engine)->inner->v->sandbox_count(of(engine)->inner) - of(engine)->held;
+}
+
+static int pool_session_open(struct engine *engine, const struct engine_session_spec *spec,
+			     const struct engine_session_events *events, void *user,
+			     struct engine_session **ret, struct err *err)
+{
+	return of(engine)->inner->v->session_open(of(engine)->inner, spec, events, user, ret, err);
+}
+
+static bool pool_session_found(struct engine *engine, size_t index, struct engine_session_record *ret)
+{
+	return of(engine)->inner->v->session_found(of(engine)->inner, index, ret);
+}
+
+static int pool_session_take(struct engine *engine, const uint8_t id[ENGINE_SESSION_ID_SIZE],
+			     const struct engine_session_events *events, void *user,
+			     struct engine_session **ret, struct err *err)
+{
+	return of(engine)->inner->v->session_take(of(engine)->inner, id, events, user, ret, err);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -503,6 +525,11 @@ static void pool_vtable(struct pool *pool)
 	pool->vtable.healthy = pool_healthy;
 	pool->vtable.sandbox_count = pool_sandbox_count;
 	pool->vtable.destroy = pool_destroy;
+	if (pool->inner->v->session_open) {
+		pool->vtable.session_open = pool_session_open;
+		pool->vtable.session_found = pool_session_found;
+		pool->vtable.session_take = pool_session_take;
+	}
 	pool->base.v = &pool->vtable;
 }
 

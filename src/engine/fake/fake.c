@@ -81,6 +81,7 @@ static void deliver_step_ended(struct engine_sandbox *sb, struct fake_event *eve
 {
 	fake_process_destroy(sb->process);
 	sb->process = NULL;
+	fake_member_leave_files(sb);
 	sb->events.step_ended(sb->user, &event->facts, event->has_err ? &event->err : NULL);
 }
 
@@ -127,7 +128,9 @@ static void on_idle(uv_idle_t *idle)
 		uv_idle_stop(idle);
 		engine->idle_active = false;
 	}
-	if (event->sb && !event->sb->failed)
+	if (event->session)
+		fake_session_deliver(event->session, event);
+	else if (event->sb && !event->sb->failed && !event->sb->orphan)
 		deliver[event->kind](event->sb, event);
 	event_destroy(event);
 }
@@ -140,15 +143,30 @@ static void wake(struct fake_engine *engine)
 	engine->idle_active = true;
 }
 
-struct fake_event *fake_post(struct engine_sandbox *sb, enum fake_event_kind kind)
+static struct fake_event *post(struct fake_engine *engine, enum fake_event_kind kind)
 {
 	struct fake_event *event = fake_alloc(1, sizeof(*event));
 
-	event->sb = sb;
 	event->kind = kind;
-	*sb->engine->last = event;
-	sb->engine->last = &event->next;
-	wake(sb->engine);
+	*engine->last = event;
+	engine->last = &event->next;
+	wake(engine);
+	return event;
+}
+
+struct fake_event *fake_post(struct engine_sandbox *sb, enum fake_event_kind kind)
+{
+	struct fake_event *event = post(sb->engine, kind);
+
+	event->sb = sb;
+	return event;
+}
+
+struct fake_event *fake_post_session(struct engine_session *session, enum fake_event_kind kind)
+{
+	struct fake_event *event = post(session->engine, kind);
+
+	event->session = session;
 	return event;
 }
 

@@ -51,6 +51,8 @@ enum fake_fault {
 	FAKE_STEP_LOST, /* after what the program did in its `start` */
 	FAKE_COLLECT_REFUSED,
 	FAKE_COLLECT_LOST,
+	FAKE_SESSION_REFUSED,
+	FAKE_SESSION_LOST,
 	FAKE_FAULT_COUNT,
 };
 
@@ -86,5 +88,15 @@ struct fake_counts {
 	unsigned created, adopted, loopback, steps;
 };
 struct fake_counts engine_fake_counts(const struct engine *engine);
+
+/*
+ * Sessions keep files as real ones do: those of a user are in his runs, what these leave is there for the next. Times
+ * do not pass: a deadline is here when engine_fake_expire() says so.
+ */
+void engine_fake_expire(struct engine *engine, const uint8_t id[ENGINE_SESSION_ID_SIZE]);
+/* As if the front had died and another one asked: members but running services are gone, without an event. */
+void engine_fake_change_front(struct engine *engine);
+/* What was last asked for. */
+uint64_t engine_fake_ttl_ms(const struct engine *engine, const uint8_t id[ENGINE_SESSION_ID_SIZE]);
 
 #endif

@@ -36,6 +36,14 @@ static int fake_sandbox_create(struct engine *e, const struct engine_sandbox_spe
 	sb->user = user;
 	sb->disk_bytes = spec->limits.value[LIMIT_DISK_BYTES];
 	sb->warm = spec->warm != NULL;
+	if (spec->session) {
+		int r = fake_member_join(sb, spec, err);
+
+		if (r < 0) {
+			free(sb);
+			return r;
+		}
+	}
 	sb->next = engine->sandboxes;
 	engine->sandboxes = sb;
 	engine->counts.loopback += spec->loopback;
@@ -52,7 +60,7 @@ static int fake_sandbox_create(struct engine *e, const struct engine_sandbox_spe
 static void fake_sandbox_adopt(struct engine_sandbox *sb, const struct engine_sandbox_spec *spec,
 			       const struct engine_events *events, void *user)
 {
-	assert(sb->ready && !sb->failed && !sb->process && sb->files_count == 0);
+	assert(sb->ready && !sb->failed && !sb->process && (sb->files_count == 0 || sb->session));
 	sb->engine->counts.adopted++;
 	sb->events = *events;
 	sb->user = user;
@@ -91,11 +99,28 @@ void fake_file_put(struct engine_sandbox *sb, const struct engine_file *from, bo
 	file->len = from->len;
 	file->mode = from->mode;
 	file->is_dir = from->is_dir;
+	file->is_link = from->is_link;
+	file->mtime_ns = from->mtime_ns;
+	file->owner = sb->member == ENGINE_MEMBER_FILES ? from->owner : sb->member_user.number;
 	file->removed = false;
 	if (upload && !from->stamp)
 		file->uploaded = true;
 	else
 		file->touched = true;
+}
+
+/* A folder with all in it. */
+static void remove_file(struct engine_sandbox *sb, const struct engine_file *what)
+{
+	size_t len = strlen(what->name);
+
+	for (size_t i = 0; i < sb->files_count; i++) {
+		struct fake_file *file = &sb->files[i];
+
+		if (strcmp(file->name, what->name) == 0 ||
+		    (what->is_dir && strncmp(file->name, what->name, len) == 0 && file->name[len] == '/'))
+			file->removed = true;
+	}
 }
 
 static void fake_upload(struct engine_sandbox *sb, const struct engine_file *files, size_t count)
@@ -116,6 +141,11 @@ static void fake_upload(struct engine_sandbox *sb, const struct engine_file *fil
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
+		assert(sb->session || !(files[i].remove || files[i].is_link || files[i].mtime_ns));
+		if (files[i].remove) {
+			remove_file(sb, &files[i]);
+			continue;
+		}
 		if (sb->disk_used + files[i].len > (uint64_t)sb->disk_bytes) {
 			err_set(&why, -ENOSPC, "file '%s'", files[i].name);
 			fake_post_err(sb, FAKE_EVENT_UPLOADED, &why);
@@ -123,6 +153,7 @@ static void fake_upload(struct engine_sandbox *sb, const struct engine_file *fil
 		}
 		fake_file_put(sb, &files[i], true);
 	}
+	fake_member_leave_files(sb);
 	fake_post(sb, FAKE_EVENT_UPLOADED);
 }
 
@@ -164,6 +195,7 @@ static int fake_step_start(struct engine_sandbox *sb, const struct engine_step *
 	int code;
 
 	assert(sb->ready && !sb->failed && !sb->busy && !sb->process);
+	assert(!sb->session || sb->member != ENGINE_MEMBER_FILES);
 	if (fake_fault_due(sb->engine, FAKE_STEP_REFUSED, &code))
 		return err_set(err, code, "the fake engine was told to refuse the step");
 
@@ -238,6 +270,14 @@ static void emit_content(struct engine_sandbox *sb, const struct fake_file *file
 		.truncated = len < file->len,
 	};
 
+	if (spec->kind == ENGINE_COLLECT_TREE) {
+		head.change = ENGINE_FILE_CREATED;
+		head.is_dir = file->is_dir;
+		head.is_link = file->is_link;
+		head.owner = file->owner;
+		head.mtime_ns = file->mtime_ns;
+	}
+
 	engine_fake_emit_file(sb, &head);
 	for (size_t at = 0; at < len; at += 64 * 1024)
 		engine_fake_emit_data(sb, file->data + at, len - at < 64 * 1024 ? len - at : 64 * 1024);
@@ -246,16 +286,17 @@ static void emit_content(struct engine_sandbox *sb, const struct fake_file *file
 static void collect_files(struct engine_sandbox *sb, const struct engine_collect_spec *spec)
 {
 	bool changes = spec->kind == ENGINE_COLLECT_CHANGES, keep = spec->kind == ENGINE_COLLECT_KEEP;
+	bool tree = spec->kind == ENGINE_COLLECT_TREE;
 
 	for (size_t i = 0; i < sb->files_count; i++) {
 		const struct fake_file *file = &sb->files[i];
 		struct engine_collected gone = { .change = ENGINE_FILE_DELETED, .name = file->name };
 
-		if (file->is_dir || !any_glob_matches(spec->globs, file->name))
+		if ((file->is_dir && !tree) || !any_glob_matches(spec->globs, file->name))
 			continue;
 		if (file->removed && file->uploaded && changes)
 			engine_fake_emit_file(sb, &gone);
-		else if (!file->removed && (keep || file->touched))
+		else if (!file->removed && (keep || tree || file->touched))
 			emit_content(sb, file, spec);
 	}
 }
@@ -297,7 +338,7 @@ static void fake_collect_call(struct engine_sandbox *sb, const struct engine_col
 	}
 }
 
-static void fake_sandbox_destroy(struct engine_sandbox *sb)
+void fake_sandbox_destroy(struct engine_sandbox *sb)
 {
 	struct engine_sandbox **at;
 
@@ -376,6 +417,8 @@ static void fake_destroy(struct engine *e)
 		return;
 	while (engine->sandboxes)
 		fake_sandbox_destroy(engine->sandboxes);
+	while (engine->sessions)
+		fake_session_destroy(engine->sessions);
 	while (engine->first) {
 		struct fake_event *event = engine->first;
 
@@ -404,5 +447,13 @@ const struct engine_vtable fake_vtable = {
 	.unenforced = fake_unenforced,
 	.healthy = fake_healthy,
 	.sandbox_count = fake_sandbox_count,
+	.session_open = fake_session_open,
+	.session_found = fake_session_found,
+	.session_take = fake_session_take,
+	.service_take = fake_service_take,
+	.session_prolong = fake_session_prolong,
+	.session_finish = fake_session_finish,
+	.session_weigh = fake_session_weigh,
+	.session_destroy = fake_session_destroy,
 	.destroy = fake_destroy,
 };
