@@ -99,11 +99,11 @@ def request_of(expect, program, words):
     if path.suffix == ".c":
         sources["attack.h"] = PROGRAMS / "attack.h"
         roomy = dict(limits, file_bytes=64 * MIB)
-        roomy.pop("cpu_ms", None)
         roomy["disk_bytes"] = max(limits["disk_bytes"], 128 * MIB)
+        roomy.pop("cpu_ms", None)
         if expect["stage"] != "compile":  # else compiling is the attack, and its limits are what must hold
             roomy["memory_bytes"] = max(limits["memory_bytes"], 512 * MIB)
-            roomy["wall_ms"] = patient("wall_ms", 20000)
+            roomy["wall_ms"] = roomy["cpu_ms"] = patient("wall_ms", 20000)
         steps = [{"name": "compile", "command": COMPILER, "limits": roomy}, dict(run, command=["./main"])]
     else:
         steps = [dict(run, command=[INTERPRETERS[path.suffix], source_name])]

@@ -412,7 +412,8 @@ static int outcome_of(const struct call *call)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		load_filters();
-		_exit(syscall(call->number, call->args[0], call->args[1], call->args[2], call->args[3]) == -1
+		_exit(syscall(call->number, call->args[0], call->args[1], call->args[2], call->args[3],
+			      0UL) == -1
 			      ? errno
 			      : 0);
 	}
