@@ -196,6 +196,7 @@ void config_finish(struct config *config)
 		return;
 	config_tokens_clear(config);
 	strv_free(config->listen);
+	strv_free(config->ws_origins);
 	free(config->state_dir);
 	free(config->languages_dir);
 	free(config->images_dir);

@@ -125,7 +125,7 @@ static void conf_one(FILE *out, const struct setting *setting, const struct show
 	if (setting->type == SETTING_TOKENS)
 		fputs("#tokens:\n#  someone: a-long-random-secret\n", out);
 	else if (setting->type == SETTING_LIST)
-		fprintf(out, "#%s: [\"%s\"]\n", setting->name, fallback);
+		fprintf(out, "#%s: [\"%s\"]\n", setting->name, example);
 	else if (dot)
 		fprintf(out, "#  %s: %s\n", dot + 1, fallback);
 	else

@@ -24,6 +24,11 @@
 struct engine;
 struct engine_sandbox;
 
+/* The size of a terminal, in characters; rows 0: none. */
+struct engine_tty {
+	uint16_t rows, cols;
+};
+
 /* A runtime that is booted before any code of the user is there (`warm` of a language). */
 struct engine_warm {
 	const char *id; /* names the runtime among those of one image: the language's id */

@@ -239,6 +239,10 @@ void http_connections_check(struct http_server *server, uint64_t now_ms)
 		case HTTP_PHASE_STREAM:
 			http_stream_check(c, now_ms);
 			break;
+		case HTTP_PHASE_UPGRADED:
+			if (c->websocket)
+				http_websocket_check(c->websocket, now_ms);
+			break;
 		}
 	}
 }

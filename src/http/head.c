@@ -132,6 +132,19 @@ static bool form_check(struct http_request *request, const struct head *head, co
 	return request->refusal.status == 0;
 }
 
+static bool is_authorized(struct http_request *request)
+{
+	const struct http_options *o = &request->connection->server->options;
+	const char *header = http_request_header(request, "Authorization");
+	AUTO_FREE char *subprotocol = NULL;
+
+	if (request->route->auth == HTTP_AUTH_NONE || o->tokens_count == 0)
+		return true;
+	if (request->route->auth == HTTP_AUTH_WEBSOCKET && !header)
+		subprotocol = http_websocket_bearer(http_request_header(request, "Sec-WebSocket-Protocol"));
+	return http_bearer_check(o, header ? header : subprotocol, &request->token);
+}
+
 /* What the route and the token say; these refusals leave the connection usable when the body is small. */
 static void access_check(struct http_request *request)
 {
@@ -145,8 +158,7 @@ static void access_check(struct http_request *request)
 	else if (!request->route)
 		*refusal = (struct http_refusal){ 405, "method_not_allowed",
 						  "This path does not take this method; see Allow.", false };
-	else if (request->route->auth == HTTP_AUTH_BEARER && o->tokens_count > 0 &&
-		 !http_bearer_check(o, http_request_header(request, "Authorization"), &request->token))
+	else if (!is_authorized(request))
 		*refusal = (struct http_refusal){ 401, "unauthorized",
 						  "A token is needed: \"Authorization: Bearer …\".", false };
 }

@@ -35,6 +35,7 @@ enum http_phase {
 	HTTP_PHASE_HANDLER, /* complete; the handler has it, time is the handler's business */
 	HTTP_PHASE_ANSWER,  /* answer queued, the socket is taking it */
 	HTTP_PHASE_STREAM,  /* the same of one that is still being made (stream.c) */
+	HTTP_PHASE_UPGRADED, /* a WebSocket, see upgrade.c */
 };
 
 struct http_connection {
@@ -43,6 +44,7 @@ struct http_connection {
 	struct MHD_Connection *mhd;
 	int fd; /* MHD's, not ours to close */
 	struct http_request *request;
+	struct http_websocket *websocket; /* from the request that asks for it to its end; or NULL */
 
 	enum http_phase phase;
 	uint64_t since_ms;	 /* when the phase began */
@@ -203,6 +205,14 @@ void http_farewell_send(int fd, unsigned status);
 void http_linger_start(struct http_server *server, int fd);
 void http_lingers_check(struct http_server *server, uint64_t now_ms);
 void http_lingers_close(struct http_server *server);
+
+/* upgrade.c */
+void http_websocket_check(struct http_websocket *socket, uint64_t now_ms);
+/* Ends it at once, with what can be said of it. */
+void http_websocket_end(struct http_websocket *socket);
+bool http_websocket_is_unsent(const struct http_websocket *socket);
+/* The token among the subprotocols of `header` (may be NULL) as "Bearer …" (free()); NULL: none, or no memory. */
+char *http_websocket_bearer(const char *header);
 
 /* head.c: fills request->refusal, route and token from the headers. */
 void http_head_check(struct http_request *request, const char *method, const char *version);

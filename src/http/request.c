@@ -16,8 +16,10 @@
 #include "base/cleanup.h"
 #include "http/multipart.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +55,7 @@ static void request_free(struct http_request *request)
 
 	request->connection->request = NULL;
 	server->stats.body_bytes -= request->body_counted;
-	if (request->head_done)
+	if (request->head_done && request->connection->phase != HTTP_PHASE_UPGRADED)
 		server->requests_open--;
 	if (request->response)
 		MHD_destroy_response(request->response);
@@ -88,6 +90,9 @@ void http_request_completed(void *cls, struct MHD_Connection *mhd, void **contex
 		http_request_abandon(request);
 	if (request->stream)
 		http_stream_abandon(request->stream);
+	/* Closed before it became one. */
+	if (c->websocket)
+		http_websocket_end(c->websocket);
 	request_free(request);
 	if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		http_connection_phase(c, HTTP_PHASE_HEAD);
@@ -103,7 +108,7 @@ static enum MHD_Result queue_answer(struct http_request *request)
 		c->farewell = 500;
 		return MHD_NO;
 	}
-	if (c->server->quiescing || request->refusal.at_once)
+	if ((c->server->quiescing && !c->websocket) || request->refusal.at_once)
 		(void)!MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	c->server->stats.answers[request->status / 100 % 6]++;
 	http_connection_phase(c, request->stream ? HTTP_PHASE_STREAM : HTTP_PHASE_ANSWER);
@@ -277,6 +282,34 @@ const uint8_t *http_request_body(const struct http_request *request, size_t *ret
 {
 	*ret_len = request->body.len;
 	return request->body.data ? request->body.data : (const uint8_t *)"";
+}
+
+void http_request_peer(const struct http_request *request, char *ret)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *peer = info ? info->client_addr : NULL;
+
+	ret[0] = '\0';
+	if (peer && peer->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, ret,
+			  INET6_ADDRSTRLEN);
+	else if (peer && peer->sa_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, ret,
+			  INET6_ADDRSTRLEN);
+}
+
+bool http_server_memory_take(struct http_server *server, size_t bytes)
+{
+	if ((server->stats.body_bytes + bytes) / HTTP_BODIES_FACTOR > server->options.body_bytes)
+		return false;
+	server->stats.body_bytes += bytes;
+	return true;
+}
+
+void http_server_memory_give(struct http_server *server, size_t bytes)
+{
+	server->stats.body_bytes -= bytes;
 }
 
 uint64_t http_request_arrived_us(const struct http_request *request)

@@ -100,7 +100,7 @@ void http_server_sweep_start(struct http_server *server)
 static struct MHD_Daemon *daemon_start(struct http_server *server)
 {
 	const unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
-			       MHD_USE_ITC | MHD_USE_TURBO;
+			       MHD_ALLOW_UPGRADE | MHD_USE_ITC | MHD_USE_TURBO;
 
 	/* One more than we let in, since MHD frees a closed connection a moment after it told us. */
 	return MHD_start_daemon(
@@ -151,12 +151,18 @@ unsigned http_server_port(const struct http_server *server)
 
 unsigned http_server_open_requests(const struct http_server *server)
 {
-	return server->requests_open;
+	unsigned unsent = 0;
+
+	for (const struct http_connection *c = server->connections; c; c = c->next)
+		unsent += c->websocket && http_websocket_is_unsent(c->websocket);
+	return server->requests_open + unsent;
 }
 
 void http_server_stats(const struct http_server *server, struct http_stats *ret)
 {
 	*ret = server->stats;
+	for (const struct http_connection *c = server->connections; c; c = c->next)
+		ret->websocket_queued_bytes += c->websocket ? http_websocket_queued(c->websocket) : 0;
 }
 
 void http_server_quiesce(struct http_server *server)
@@ -192,7 +198,9 @@ void http_server_destroy(struct http_server *server)
 	/* MHD's descriptors die with the daemon: the loop lets go of them first. */
 	uv_close((uv_handle_t *)&server->mhd_poll, handle_closed);
 	for (struct http_connection *c = server->connections; c; c = c->next) {
-		if (c->request && c->request->dispatched)
+		if (c->websocket)
+			http_websocket_end(c->websocket);
+		else if (c->request && c->request->dispatched)
 			http_request_abandon(c->request);
 		if (c->request && c->request->stream)
 			http_stream_abandon(c->request->stream);

@@ -24,6 +24,9 @@ struct http_request;
 enum http_auth {
 	HTTP_AUTH_NONE,	  /* open to anybody: /alive, /ready */
 	HTTP_AUTH_BEARER, /* a token when the configuration has tokens */
+	/* Likewise; a browser, which cannot set headers, may give it as a subprotocol: "kiln.bearer." and the token, or
+	 * "kiln.bearer64." and the token in base64url without padding. */
+	HTTP_AUTH_WEBSOCKET,
 };
 
 struct http_route {
@@ -81,6 +84,9 @@ struct http_stats {
 	uint64_t connections_refused; /* over the cap or out of descriptors */
 	unsigned connections_open;
 	uint64_t body_bytes; /* memory that request bodies hold now */
+	uint64_t websockets_accepted;
+	unsigned websockets_open;
+	uint64_t websocket_queued_bytes; /* what their clients have not taken yet */
 };
 
 void http_server_stats(const struct http_server *server, struct http_stats *ret);
@@ -99,6 +105,8 @@ const char *http_request_query(const struct http_request *request, const char *n
 const char *http_request_tenant(const struct http_request *request); /* token's name, "" without */
 const uint8_t *http_request_body(const struct http_request *request, size_t *ret_len); /* NUL behind it */
 uint64_t http_request_arrived_us(const struct http_request *request); /* monotonic, headers read */
+/* The client's address without its port; "" when it is not known. `ret` has room for INET6_ADDRSTRLEN bytes. */
+void http_request_peer(const struct http_request *request, char *ret);
 
 /* One part of a multipart/form-data body. Strings are valid during the call. */
 typedef int (*http_part_fn)(void *user, const char *name, const char *file_name, const char *content_type,
@@ -111,6 +119,60 @@ typedef int (*http_part_fn)(void *user, const char *name, const char *file_name,
 /* Keeps the request beyond the handler's return. `vanished` may be NULL. */
 void http_request_keep(struct http_request *request,
 		       void (*vanished)(struct http_request *request, void *user), void *user);
+
+/*
+ * Memory that a handler holds for what a client is sending it, counted with the bodies of all requests: false, and
+ * nothing counted, when that were too much. To be given back.
+ */
+[[nodiscard]] bool http_server_memory_take(struct http_server *server, size_t bytes);
+void http_server_memory_give(struct http_server *server, size_t bytes);
+
+/* ---- WebSocket ---- */
+
+/* While more than this is queued for a client, nothing is read from it; its owner is to stop what makes it. */
+#define HTTP_WEBSOCKET_QUEUE_BYTES ((size_t)256 * 1024)
+
+struct http_websocket;
+
+struct http_websocket_options {
+	const char *protocol; /* the subprotocol that is spoken; a client may name it */
+	char *const *origins; /* those of pages that may connect beside the server's own, "*": all; or NULL */
+	uint64_t message_bytes;
+	unsigned idle_ms, timeout_ms; /* as in http/websocket.h */
+};
+
+struct http_websocket_events {
+	/* The next piece of a message; `last` ends it, perhaps with no byte. */
+	void (*data)(void *user, bool binary, const uint8_t *data, size_t len, bool last);
+	/* After more than HTTP_WEBSOCKET_QUEUE_BYTES were queued: half of that is free again. */
+	void (*room)(void *user);
+	/* Twice a second or so. */
+	void (*tick)(void *user);
+	/* The end, exactly once unless accepting failed: the WebSocket must be forgotten. */
+	void (*ended)(void *user);
+};
+
+/*
+ * Makes a WebSocket of a GET request's connection. False: it was answered with a refusal. True: *ret is valid until
+ * `ended`; its events never come from inside the functions below.
+ */
+bool http_websocket_accept(struct http_request *request, const struct http_websocket_options *options,
+			   const struct http_websocket_events *events, void *user,
+			   struct http_websocket **ret);
+
+/* Queues one message of two parts, either of which may be empty; copied. After a close it is dropped. */
+void http_websocket_send(struct http_websocket *socket, bool binary, const void *head, size_t head_len,
+			 const void *data, size_t len);
+size_t http_websocket_queued(const struct http_websocket *socket);
+
+/* While held, no more is read from the client than what has been. */
+void http_websocket_hold(struct http_websocket *socket, bool hold);
+
+/* While busy it is not idle. */
+void http_websocket_set_busy(struct http_websocket *socket, bool busy);
+
+/* Queues a closing frame (http/websocket.h: enum websocket_code); no more data comes, `ended` later. */
+void http_websocket_close(struct http_websocket *socket, unsigned code, const char *reason);
 
 /* Adds a header to the answer to come; copied. */
 void http_respond_header(struct http_request *request, const char *name, const char *value);

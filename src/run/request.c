@@ -114,7 +114,12 @@ static const struct field run_fields[] = {
 	{ "traffic_light", read_light, RUN(light) },
 	{ "network", read_network, 0 },
 	{ "cache", read_cache, 0 },
+	{ "archive_follows", read_switch, RUN(archive_follows) },
+	{ "stdin_follows", read_switch, RUN(stdin_follows) },
+	{ "tty", read_tty, RUN(tty) },
 };
+
+#define LIVE_FIELDS 3 /* at the end of the table */
 
 static const struct path language_path = { .key = "language" };
 static const struct path image_path = { .key = "image" };
@@ -184,10 +189,37 @@ static int add_archive_field(struct reader *r)
 	return request_add_archive(r->req, data, data_len, r->bounds, r->err);
 }
 
+static int check_live(const struct run_request *req, struct err *err)
+{
+	if (req->archive_follows && req->archive_given)
+		return request_refuse(err, &archive_path, ERR_MALFORMED, "conflict",
+				      "is given here, and said to follow as well");
+	return 0;
+}
+
+int request_read(const json_t *root, bool live, const struct request_bounds *bounds, struct run_request *ret,
+		 struct err *err)
+{
+	struct reader reader = { .req = ret, .bounds = bounds, .err = err };
+	int r;
+
+	*ret = (struct run_request){ 0 };
+	r = object_read(&reader, root, NULL, run_fields, ARRAY_LEN(run_fields) - (live ? 0 : LIVE_FIELDS),
+			ret);
+	if (r == 0)
+		r = check_live(ret, err);
+	if (r == 0)
+		r = check_choice(ret, err);
+	if (r == 0)
+		r = check_args(ret, bounds, err);
+	if (r == 0 && reader.archive)
+		r = add_archive_field(&reader);
+	return r;
+}
+
 int request_parse(const char *json, size_t len, const struct request_bounds *bounds, struct run_request *ret,
 		  struct err *err)
 {
-	struct reader reader = { .req = ret, .bounds = bounds, .err = err };
 	json_t *root;
 	int r;
 
@@ -195,13 +227,7 @@ int request_parse(const char *json, size_t len, const struct request_bounds *bou
 	r = request_json_load(json, len, &root, err);
 	if (r < 0)
 		return r;
-	r = object_read(&reader, root, NULL, run_fields, ARRAY_LEN(run_fields), ret);
-	if (r == 0)
-		r = check_choice(ret, err);
-	if (r == 0)
-		r = check_args(ret, bounds, err);
-	if (r == 0 && reader.archive)
-		r = add_archive_field(&reader);
+	r = request_read(root, false, bounds, ret, err);
 	json_decref(root);
 	return r;
 }

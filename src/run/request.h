@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "engine/engine.h"
 #include "run/run_light.h"
 
 #include <stdbool.h>
@@ -71,6 +72,9 @@ struct run_request {
 	bool no_cache; /* `cache` is false */
 	struct run_light_spec light;
 	bool archive_given; /* the JSON had `archive` */
+	/* Only of a run that is started over a connection that stays, see message.h: */
+	bool archive_follows, stdin_follows;
+	struct engine_tty tty;
 };
 
 /* Bounds on what a request may hold; every one of them is named in the error that it causes. */

@@ -57,6 +57,13 @@ int request_refuse_type(struct err *err, const struct path *path, const json_t *
 [[nodiscard]] int object_read(struct reader *r, const json_t *json, const struct path *path,
 			      const struct field *fields, size_t count, void *target);
 
+/*
+ * As request_parse(), of JSON that is loaded; `live`: with the fields that only message.h knows. *ret is initialised in
+ * any case.
+ */
+[[nodiscard]] int request_read(const json_t *root, bool live, const struct request_bounds *bounds,
+			       struct run_request *ret, struct err *err);
+
 /* Readers of values, for tables. What target points to stands behind the name. */
 [[nodiscard]] int read_language(struct reader *r, const json_t *v, const struct path *p, void *run_request);
 [[nodiscard]] int read_image(struct reader *r, const json_t *v, const struct path *p, void *string);
@@ -71,6 +78,8 @@ int request_refuse_type(struct err *err, const struct path *path, const json_t *
 [[nodiscard]] int read_network(struct reader *r, const json_t *v, const struct path *p, void *run_request);
 [[nodiscard]] int read_cache(struct reader *r, const json_t *v, const struct path *p, void *run_request);
 [[nodiscard]] int read_light(struct reader *r, const json_t *v, const struct path *p, void *light_spec);
+[[nodiscard]] int read_tty(struct reader *r, const json_t *v, const struct path *p, void *engine_tty);
+[[nodiscard]] int read_switch(struct reader *r, const json_t *v, const struct path *p, void *flag);
 [[nodiscard]] int read_files(struct reader *r, const json_t *v, const struct path *p, void *run_request);
 
 /* The content of a file or of stdin: a string, or an object with `content`, `encoding` and, unless NULL, `mode`. */
