@@ -16,6 +16,7 @@ static const struct http_route routes[] = {
 	{ "POST", "/v1/runs", HTTP_AUTH_BEARER, api_handle_runs },
 	{ "GET", "/v1/languages", HTTP_AUTH_BEARER, api_handle_languages },
 	{ "GET", "/v1/images", HTTP_AUTH_BEARER, api_handle_images },
+	{ "GET", "/v1/ws", HTTP_AUTH_WEBSOCKET, api_handle_ws },
 	{ "GET", "/v1/node", HTTP_AUTH_BEARER, api_handle_node },
 	{ "GET", "/metrics", HTTP_AUTH_BEARER, api_handle_metrics },
 	{ "GET", "/alive", HTTP_AUTH_NONE, api_handle_alive },
@@ -70,7 +71,7 @@ struct run_options api_run_options(const struct api *api, const char *tenant, ui
 	};
 }
 
-void api_set_server(struct api *api, const struct http_server *server)
+void api_set_server(struct api *api, struct http_server *server)
 {
 	api->server = server;
 }

@@ -43,8 +43,8 @@ struct api_options {
 /* The table for http_options.routes; http_options.user is the api. */
 const struct http_route *api_routes(size_t *ret_count);
 
-/* The server whose counters /metrics shows; optional, NULL takes it away. */
-void api_set_server(struct api *api, const struct http_server *server);
+/* The server whose counters /metrics shows, and that WebSockets come from; NULL takes it away. */
+void api_set_server(struct api *api, struct http_server *server);
 
 /*
  * The documents of GET /v1/languages and GET /v1/images, for the command line too. A new reference, or NULL

@@ -14,6 +14,8 @@
 #include "run/run.h"
 
 struct api_run;
+struct ws;
+struct ws_client;
 
 enum api_refusal {
 	API_REFUSED_REQUEST, /* the client's mistake */
@@ -31,6 +33,7 @@ struct api_metrics {
 	struct metric *answers[6];
 	struct metric *cache_hits, *cache_misses, *cache_evictions, *cache_bytes, *cache_entries;
 	struct metric *connections, *connections_accepted, *connections_refused, *timeouts, *body_bytes;
+	struct metric *websockets, *websockets_accepted, *websocket_queued;
 };
 
 struct api {
@@ -39,9 +42,11 @@ struct api {
 	struct cache *cache; /* of compile steps; NULL: switched off */
 	struct light_cache *lights;
 	struct api_metrics metrics;
-	const struct http_server *server;
+	struct http_server *server;
 	struct api_run *runs; /* doubly linked */
-	size_t runs_count;
+	struct ws *sockets;   /* likewise, with runs of their own */
+	struct ws_client *ws_clients;
+	size_t runs_count; /* of both */
 	uint64_t began_us;
 };
 
@@ -61,6 +66,27 @@ void api_run_destroy(struct api_run *run);
 /* What a run of this tenant needs beside its plan. The tenant's name is borrowed. */
 struct run_options api_run_options(const struct api *api, const char *tenant, uint64_t queue_us);
 
+/* A refusal while the node drains: no work is done for what could not run anyway. */
+[[nodiscard]] int api_drain_check(const struct api *api, struct err *err);
+
+/* The plan of a request, which is empty afterwards. */
+[[nodiscard]] int api_plan_make(struct api *api, struct run_request *request, struct run_plan **ret,
+				struct err *err);
+
+/* A run could not be started: the error becomes what the client is told, and is counted. */
+void api_not_started(struct api *api, struct err *err);
+
+/* The sentence of the step that the engine failed in, for the log; NULL: it did not. */
+const char *api_engine_error(const struct run_result *result);
+
+/* The end of a run, for the log. */
+struct api_run_note {
+	const char *tenant, *language, *id, *outcome;
+	const char *error; /* or NULL */
+	uint64_t entered_us;
+};
+void api_run_log(const struct api *api, const struct api_run_note *note);
+
 int api_metrics_init(struct api_metrics *metrics, struct err *err);
 void api_metrics_finish(struct api_metrics *metrics);
 void api_metrics_count(struct api_metrics *metrics, const struct run_result *result);
@@ -72,5 +98,6 @@ void api_handle_node(struct http_request *request, void *user);
 void api_handle_alive(struct http_request *request, void *user);
 void api_handle_ready(struct http_request *request, void *user);
 void api_handle_metrics(struct http_request *request, void *user);
+void api_handle_ws(struct http_request *request, void *user);
 
 #endif

@@ -86,6 +86,12 @@ static void init_http(struct api_metrics *m)
 		metrics_counter(r, "kiln_http_timeouts_total", "Connections closed for being slow.", NULL);
 	m->body_bytes =
 		metrics_gauge(r, "kiln_http_body_bytes", "Memory that request bodies hold now.", NULL);
+	m->websockets = metrics_gauge(r, "kiln_websockets", "WebSockets that are open now.", NULL);
+	m->websockets_accepted =
+		metrics_counter(r, "kiln_websockets_accepted_total", "WebSockets opened.", NULL);
+	m->websocket_queued =
+		metrics_gauge(r, "kiln_websocket_queued_bytes",
+			      "Memory that what WebSockets' clients have not taken holds now.", NULL);
 }
 
 int api_metrics_init(struct api_metrics *metrics, struct err *err)
@@ -167,6 +173,9 @@ static void fetch(struct api *api)
 	metric_set(m->connections_refused, (double)http.connections_refused);
 	metric_set(m->timeouts, (double)http.timeouts);
 	metric_set(m->body_bytes, (double)http.body_bytes);
+	metric_set(m->websockets, http.websockets_open);
+	metric_set(m->websockets_accepted, (double)http.websockets_accepted);
+	metric_set(m->websocket_queued, (double)http.websocket_queued_bytes);
 }
 
 void api_handle_metrics(struct http_request *request, void *user)

@@ -67,19 +67,29 @@ static void refuse(struct api *api, struct http_request *request, const struct e
 	http_respond_error(request, err, busy ? queue_retry_after_s(api->queue) : 0);
 }
 
-static void log_run(const struct api_run *run, const char *id, const char *outcome, const char *error)
+void api_run_log(const struct api *api, const struct api_run_note *note)
 {
 	const struct log_field fields[] = {
-		{ .key = "id", .text = id },
-		{ .key = "tenant", .text = run->tenant },
-		{ .key = "language", .text = run->language },
-		{ .key = "outcome", .text = outcome },
-		{ .key = "ms", .number = (int64_t)(api_now_us() - run->entered_us) / 1000 },
-		{ .key = error ? "error" : NULL, .text = error },
+		{ .key = "id", .text = note->id },
+		{ .key = "tenant", .text = note->tenant },
+		{ .key = "language", .text = note->language },
+		{ .key = "outcome", .text = note->outcome },
+		{ .key = "ms", .number = (int64_t)(api_now_us() - note->entered_us) / 1000 },
+		{ .key = note->error ? "error" : NULL, .text = note->error },
 		{ 0 },
 	};
 
-	log_write(run->api->options.log, error ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "run", fields);
+	log_write(api->options.log, note->error ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "run", fields);
+}
+
+static void log_run(const struct api_run *run, const char *id, const char *outcome, const char *error)
+{
+	api_run_log(run->api, &(struct api_run_note){ .tenant = run->tenant,
+						      .language = run->language,
+						      .entered_us = run->entered_us,
+						      .id = id,
+						      .outcome = outcome,
+						      .error = error });
 }
 
 static void add_server_timing(struct http_request *request, const struct run_timing *timing)
@@ -95,8 +105,7 @@ static void add_server_timing(struct http_request *request, const struct run_tim
 	http_respond_header(request, "Server-Timing", text);
 }
 
-/* The sentence of the step that the engine failed in, for the log. */
-static const char *engine_error_of(const struct run_result *result)
+const char *api_engine_error(const struct run_result *result)
 {
 	if (result->outcome != RUN_ENGINE_ERROR || result->steps_count == 0)
 		return NULL;
@@ -108,7 +117,7 @@ static void on_done(void *user, struct run_result *result)
 	struct api_run *run = user;
 
 	api_metrics_count(&run->api->metrics, result);
-	log_run(run, result->id, run_outcome_name(result->outcome), engine_error_of(result));
+	log_run(run, result->id, run_outcome_name(result->outcome), api_engine_error(result));
 	add_server_timing(run->request, &result->timing);
 	http_respond_json(run->request, 200, result_to_json(result));
 	run_result_destroy(result);
@@ -124,16 +133,21 @@ static void on_vanished(struct http_request *request, void *user)
 	api_run_destroy(run);
 }
 
-static void say_not_started(struct api_run *run, struct err *err)
+void api_not_started(struct api *api, struct err *err)
 {
-	struct engine *engine = run->api->options.engine;
+	struct engine *engine = api->options.engine;
 	char why[256] = "";
 
-	log_run(run, "", run_outcome_name(RUN_ENGINE_ERROR), err->text);
 	if (!engine->v->healthy(engine, why, sizeof(why)))
 		err_refuse(err, ERR_BUSY, "not_ready", NULL, "no sandbox can be made now: %s", why);
 	else
-		metric_add(run->api->metrics.runs[RUN_ENGINE_ERROR], 1);
+		metric_add(api->metrics.runs[RUN_ENGINE_ERROR], 1);
+}
+
+static void say_not_started(struct api_run *run, struct err *err)
+{
+	log_run(run, "", run_outcome_name(RUN_ENGINE_ERROR), err->text);
+	api_not_started(run->api, err);
 	refuse(run->api, run->request, err);
 }
 
@@ -180,8 +194,7 @@ static int image_config(void *user, const char *name, struct image *ret, struct 
 	return image_store_find(user, name, ret, err);
 }
 
-static int request_to_plan(struct api *api, const struct http_request *request, struct run_plan **ret,
-			   struct err *err)
+int api_plan_make(struct api *api, struct run_request *request, struct run_plan **ret, struct err *err)
 {
 	const struct plan_context context = {
 		.languages = api->options.languages,
@@ -192,14 +205,20 @@ static int request_to_plan(struct api *api, const struct http_request *request, 
 		.image_user = api->options.images,
 		.user = api->options.engine,
 	};
-	struct run_request parsed = { 0 };
-	int r = api_request_read(request, &parsed, err);
 
 	if (api->options.images_look)
 		api->options.images_look(api->options.user);
+	return plan_make(request, &context, ret, err);
+}
+
+static int request_to_plan(struct api *api, const struct http_request *request, struct run_plan **ret,
+			   struct err *err)
+{
+	struct run_request parsed = { 0 };
+	int r = api_request_read(request, &parsed, err);
 
 	if (r == 0)
-		r = plan_make(&parsed, &context, ret, err);
+		r = api_plan_make(api, &parsed, ret, err);
 	request_finish(&parsed);
 	return r;
 }
@@ -228,8 +247,7 @@ static int run_enter(struct api *api, struct http_request *request, struct run_p
 	return r;
 }
 
-/* While draining, no work is done for what will be refused anyway. */
-static int drain_check(const struct api *api, struct err *err)
+int api_drain_check(const struct api *api, struct err *err)
 {
 	if (!queue_is_draining(api->queue))
 		return 0;
@@ -243,7 +261,7 @@ void api_handle_runs(struct http_request *request, void *user)
 	struct run_plan *plan = NULL;
 	struct api_run *run = NULL;
 	struct err err = ERR_INIT;
-	int r = drain_check(api, &err);
+	int r = api_drain_check(api, &err);
 
 	if (r == 0)
 		r = request_to_plan(api, request, &plan, &err);

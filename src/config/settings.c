@@ -218,7 +218,8 @@ const struct setting config_settings[] = {
 	  .min = 300,
 	  .max = 24 * HOUR_MS,
 	  .fallback = "90s",
-	  .help = "A client that is silent for so long, or takes nothing of what it is sent, has gone; after a "
+	  .help = "A client that is silent for so long, or takes nothing of what it is sent, has gone; after "
+		  "a "
 		  "third of it a ping asks" },
 	{ .name = "ws_origins",
 	  .type = SETTING_LIST,

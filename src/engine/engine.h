@@ -174,6 +174,11 @@ struct engine_vtable {
 	void (*stdin_write)(struct engine_sandbox *sb, const uint8_t *data,
 			    size_t len); /* within stdin_wanted; copied */
 	void (*stdin_eof)(struct engine_sandbox *sb);
+	/*
+	 * While held, no output of the running step is taken, so that the program waits when it prints; until it is
+	 * killed or its wall_ms are over, for then it ends. For this step only.
+	 */
+	void (*output_hold)(struct engine_sandbox *sb, bool hold);
 	/* Kills the running step; step_ended follows with this reason, unless it had ended by itself. */
 	void (*step_kill)(struct engine_sandbox *sb, enum step_kill reason);
 	void (*collect)(struct engine_sandbox *sb, const struct engine_collect_spec *spec);

@@ -30,11 +30,11 @@
 #define HTTP_QUIESCE_GRACE_MS 100
 
 enum http_phase {
-	HTTP_PHASE_HEAD,    /* between requests, or reading a request line and headers */
-	HTTP_PHASE_BODY,    /* headers accepted, body coming */
-	HTTP_PHASE_HANDLER, /* complete; the handler has it, time is the handler's business */
-	HTTP_PHASE_ANSWER,  /* answer queued, the socket is taking it */
-	HTTP_PHASE_STREAM,  /* the same of one that is still being made (stream.c) */
+	HTTP_PHASE_HEAD,     /* between requests, or reading a request line and headers */
+	HTTP_PHASE_BODY,     /* headers accepted, body coming */
+	HTTP_PHASE_HANDLER,  /* complete; the handler has it, time is the handler's business */
+	HTTP_PHASE_ANSWER,   /* answer queued, the socket is taking it */
+	HTTP_PHASE_STREAM,   /* the same of one that is still being made (stream.c) */
 	HTTP_PHASE_UPGRADED, /* a WebSocket, see upgrade.c */
 };
 

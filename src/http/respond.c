@@ -161,8 +161,7 @@ static json_t *sentence(const char *text)
 	return json_stringn(clean, n);
 }
 
-static void respond_document(struct http_request *request, unsigned status, const char *code,
-			     const char *message, const char *field)
+static json_t *document(const char *code, const char *message, const char *field)
 {
 	json_t *error = json_pack("{s:s,s:o}", "code", code, "message", sentence(message));
 
@@ -170,7 +169,12 @@ static void respond_document(struct http_request *request, unsigned status, cons
 		json_decref(error);
 		error = NULL;
 	}
-	http_respond_json(request, status, error ? json_pack("{s:o}", "error", error) : NULL);
+	return error ? json_pack("{s:o}", "error", error) : NULL;
+}
+
+json_t *http_error_json(const struct err *err)
+{
+	return document(err->slug ? err->slug : "internal", err->text, err->field);
 }
 
 void http_respond_error(struct http_request *request, const struct err *err, unsigned retry_after_s)
@@ -181,8 +185,7 @@ void http_respond_error(struct http_request *request, const struct err *err, uns
 		snprintf(seconds, sizeof(seconds), "%u", retry_after_s);
 		http_respond_header(request, "Retry-After", seconds);
 	}
-	respond_document(request, (unsigned)err_kind_http_status(err->kind),
-			 err->slug ? err->slug : "internal", err->text, err->field);
+	http_respond_json(request, (unsigned)err_kind_http_status(err->kind), http_error_json(err));
 }
 
 void http_respond_refusal(struct http_request *request, const struct http_refusal *refusal)
@@ -193,5 +196,5 @@ void http_respond_refusal(struct http_request *request, const struct http_refusa
 		http_respond_header(request, "Allow", request->allow);
 	if (refusal->status == 503)
 		http_respond_header(request, "Retry-After", "1");
-	respond_document(request, refusal->status, refusal->code, refusal->message, "");
+	http_respond_json(request, refusal->status, document(refusal->code, refusal->message, ""));
 }

@@ -183,5 +183,7 @@ void http_respond_bytes(struct http_request *request, unsigned status, const cha
 			const void *data, size_t len);
 /* The error document of API.md, with the status of err->kind; `retry_after_s` > 0 adds Retry-After. */
 void http_respond_error(struct http_request *request, const struct err *err, unsigned retry_after_s);
+/* That document alone; NULL: out of memory. */
+json_t *http_error_json(const struct err *err);
 
 #endif

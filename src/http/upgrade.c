@@ -196,6 +196,7 @@ void http_websocket_check(struct http_websocket *socket, uint64_t now_ms)
 		http_websocket_end(socket);
 		return;
 	}
+	tell_room(socket);
 	socket->events.tick(socket->user);
 	update(socket);
 }
@@ -354,8 +355,8 @@ static struct http_refusal handshake_check(const struct http_request *request,
 					      "\"Upgrade: websocket\".",
 					      false };
 	if (!version || strcmp(version, "13") != 0)
-		return (struct http_refusal){ 426, "websocket_version",
-					      "Sec-WebSocket-Version must be 13.", false };
+		return (struct http_refusal){ 426, "websocket_version", "Sec-WebSocket-Version must be 13.",
+					      false };
 	if (!key || websocket_accept_key(key, accept) < 0)
 		return (struct http_refusal){ 400, "bad_request",
 					      "Sec-WebSocket-Key must be 16 bytes in base64.", false };
@@ -407,8 +408,8 @@ static int answer_queue(struct http_request *request, const struct http_websocke
 	if (MHD_add_response_header(response, "Server", "kiln") != MHD_YES ||
 	    MHD_add_response_header(response, "Upgrade", "websocket") != MHD_YES ||
 	    MHD_add_response_header(response, "Sec-WebSocket-Accept", accept) != MHD_YES ||
-	    (asked && MHD_add_response_header(response, "Sec-WebSocket-Protocol", options->protocol) !=
-			      MHD_YES)) {
+	    (asked &&
+	     MHD_add_response_header(response, "Sec-WebSocket-Protocol", options->protocol) != MHD_YES)) {
 		MHD_destroy_response(response);
 		return -ENOMEM;
 	}

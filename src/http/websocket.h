@@ -19,29 +19,30 @@
 /* Codes of closing frames (RFC 6455, 7.4.1). */
 enum websocket_code {
 	WEBSOCKET_NORMAL = 1000,
-	WEBSOCKET_GOING_AWAY = 1001,	/* the server ends, or nothing was heard for too long */
-	WEBSOCKET_PROTOCOL = 1002,	/* frames that RFC 6455 does not allow */
-	WEBSOCKET_NOT_UTF8 = 1007,	/* text that is none */
-	WEBSOCKET_POLICY = 1008,	/* a message that the application does not allow */
-	WEBSOCKET_TOO_LARGE = 1009,	/* a message larger than message_bytes */
-	WEBSOCKET_INTERNAL = 1011,	/* out of memory */
-	WEBSOCKET_TRY_AGAIN = 1013,	/* the server has too much to do */
+	WEBSOCKET_GOING_AWAY = 1001, /* the server ends, or nothing was heard for too long */
+	WEBSOCKET_PROTOCOL = 1002,   /* frames that RFC 6455 does not allow */
+	WEBSOCKET_NOT_UTF8 = 1007,   /* text that is none */
+	WEBSOCKET_POLICY = 1008,     /* a message that the application does not allow */
+	WEBSOCKET_TOO_LARGE = 1009,  /* a message larger than message_bytes */
+	WEBSOCKET_INTERNAL = 1011,   /* out of memory */
+	WEBSOCKET_TRY_AGAIN = 1013,  /* the server has too much to do */
 };
 
-#define WEBSOCKET_REASON_MAX 123 /* bytes, of a control frame's 125 */
+#define WEBSOCKET_REASON_MAX 123  /* bytes, of a control frame's 125 */
 #define WEBSOCKET_CLOSE_MS   2000 /* the peer gets this long to answer a closing frame */
 
 enum websocket_state {
 	WEBSOCKET_OPEN,
 	WEBSOCKET_CLOSING, /* our closing frame is queued or gone, the peer's awaited; what else comes is ignored */
-	WEBSOCKET_CLOSED,  /* nothing is awaited: the connection may end when what is queued has been written */
-	WEBSOCKET_DEAD,	   /* nor is there a peer to write it to */
+	WEBSOCKET_CLOSED, /* nothing is awaited: the connection may end when what is queued has been written */
+	WEBSOCKET_DEAD,	  /* nor is there a peer to write it to */
 };
 
 struct websocket_options {
 	uint64_t message_bytes; /* largest message */
 	unsigned idle_ms;	/* without a message, while websocket_set_busy() is off: closed */
-	unsigned timeout_ms; /* without a byte from the peer or taken by it: dead; a third of it: it is asked (ping) */
+	unsigned
+		timeout_ms; /* without a byte from the peer or taken by it: dead; a third of it: it is asked (ping) */
 };
 
 struct websocket_events {

@@ -178,9 +178,9 @@ static int read_message(const json_t *root, const struct request_bounds *bounds,
 	case RUN_MESSAGE_RESIZE:
 		return check_size(&reader, &ret->size, NULL);
 	case RUN_MESSAGE_SIGNAL:
-		return ret->signal ? 0
-				   : request_refuse(err, &missing, ERR_MALFORMED, "missing_field",
-						    "is missing");
+		return ret->signal
+			       ? 0
+			       : request_refuse(err, &missing, ERR_MALFORMED, "missing_field", "is missing");
 	default:
 		return 0;
 	}

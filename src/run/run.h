@@ -39,6 +39,12 @@ struct run_options {
 [[nodiscard]] int run_start(struct engine *engine, struct run_plan *plan, const struct run_options *options,
 			    const struct run_events *events, void *user, struct run **ret, struct err *err);
 
+/*
+ * While held its programs wait when they print, and no more output comes than what is on its way. On time that is
+ * theirs; at its end what they printed comes all the same.
+ */
+void run_hold(struct run *run, bool hold);
+
 /* Ends it early with outcome `cancelled`; `done` still comes, from the loop, never in here. */
 void run_cancel(struct run *run);
 

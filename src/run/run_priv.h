@@ -30,7 +30,7 @@ struct run {
 	enum run_state state;
 	size_t step;	   /* that runs, or runs next */
 	bool sandbox_used; /* a step has begun in `sb` */
-	bool retried, cancelled;
+	bool retried, cancelled, held;
 	struct run_file *kept; /* what the step before kept for a fresh sandbox */
 	size_t kept_count;
 	struct engine_file *uploads; /* while they are on their way */

@@ -45,6 +45,15 @@ void run_step_begin(struct run *run)
 	run_kept_free(run);
 	if (run->engine->v->step_start(run->sb, &step, &err) < 0)
 		run_lose(run, &err);
+	else if (run->held)
+		run->engine->v->output_hold(run->sb, true);
+}
+
+void run_hold(struct run *run, bool hold)
+{
+	run->held = hold;
+	if (run->state == RUN_STATE_STEP)
+		run->engine->v->output_hold(run->sb, hold);
 }
 
 void run_on_stdin_wanted(void *user, size_t len)

@@ -135,7 +135,9 @@ def test_multipart_runs_with_the_query_example(server):
     assert answer.json()["steps"][0]["stdout"] == "from the archive\n"
 
 
-@pytest.mark.parametrize("path", [path for path, method, _ in operations() if method == "get"])
+@pytest.mark.parametrize(
+    "path", [path for path, method, operation in operations() if method == "get" and "200" in operation["responses"]]
+)
 def test_get_answers_as_its_schema_says(path, server):
     answer = server.get(path)
     assert answer.status == 200, answer

@@ -104,6 +104,12 @@ static void defaults_are_those_of_the_header(void **state)
 	assert_int_equal(f->config.connections, 4096);
 	assert_int_equal(f->config.idle_ms, 60000);
 	assert_int_equal(f->config.header_ms, 20000);
+	assert_int_equal(f->config.ws_connections, 2048);
+	assert_int_equal(f->config.ws_runs, 32);
+	assert_int_equal(f->config.ws_client_runs, 256);
+	assert_int_equal(f->config.ws_idle_ms, 600000);
+	assert_int_equal(f->config.ws_timeout_ms, 90000);
+	assert_null(f->config.ws_origins);
 	assert_int_equal(f->config.drain_ms, 150000);
 	for (int i = 0; i < LIMIT_COUNT; i++)
 		assert_int_equal(f->config.ceilings.value[i], limit_table[i].default_ceiling);

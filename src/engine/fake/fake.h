@@ -35,6 +35,7 @@ void fake_process_write(struct fake_process *process, const char *name, const vo
 void fake_process_remove(struct fake_process *process, const char *name);
 void fake_process_want(struct fake_process *process,
 		       size_t len); /* more stdin; 16 bytes are wanted at the start */
+bool fake_process_is_held(const struct fake_process *process); /* it should not print now */
 void fake_process_exit(struct fake_process *process, int exit_code);
 void fake_process_end(struct fake_process *process, const struct step_facts *facts, const struct err *err);
 

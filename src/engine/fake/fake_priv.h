@@ -58,7 +58,7 @@ struct fake_process {
 	struct limits limits;
 	size_t stdin_credit;
 	bool ending; /* its end is queued: what it does from now on does not happen */
-	bool stdin_closed;
+	bool stdin_closed, held;
 	bool lost; /* FAKE_STEP_LOST strikes after `start` */
 	int lost_code;
 	struct step_facts facts;

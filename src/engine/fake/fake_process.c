@@ -63,6 +63,11 @@ void fake_process_want(struct fake_process *process, size_t len)
 	fake_post(process->sb, FAKE_EVENT_STDIN_WANTED)->len = len;
 }
 
+bool fake_process_is_held(const struct fake_process *process)
+{
+	return process->held;
+}
+
 void fake_process_exit(struct fake_process *process, int exit_code)
 {
 	struct step_facts facts = process->facts;

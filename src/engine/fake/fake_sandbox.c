@@ -233,6 +233,12 @@ static void fake_stdin_write(struct engine_sandbox *sb, const uint8_t *data, siz
 	event->len = len;
 }
 
+static void fake_output_hold(struct engine_sandbox *sb, bool hold)
+{
+	assert(sb->process);
+	sb->process->held = hold;
+}
+
 static void fake_step_kill(struct engine_sandbox *sb, enum step_kill reason)
 {
 	struct step_facts facts;
@@ -439,6 +445,7 @@ const struct engine_vtable fake_vtable = {
 	.step_start = fake_step_start,
 	.stdin_write = fake_stdin_write,
 	.stdin_eof = fake_stdin_eof,
+	.output_hold = fake_output_hold,
 	.step_kill = fake_step_kill,
 	.collect = fake_collect_call,
 	.sandbox_destroy = fake_sandbox_destroy,

@@ -140,6 +140,7 @@ static const struct engine_vtable vtable = {
 	.step_start = sandbox_step_start,
 	.stdin_write = sandbox_stdin_write,
 	.stdin_eof = sandbox_stdin_eof,
+	.output_hold = sandbox_output_hold,
 	.step_kill = sandbox_step_kill,
 	.collect = sandbox_collect,
 	.sandbox_destroy = sandbox_destroy,

@@ -134,6 +134,7 @@ struct sandbox {
 	struct wire_exit exit;
 	uint64_t seen[2];      /* bytes of output received */
 	bool started;	       /* STARTED has come */
+	bool held;	       /* nothing is read of what the step prints */
 	uint32_t stdin_credit; /* bytes that init has allowed and not got */
 	/* What init may still send of the collection, and of its present file. */
 	struct engine_collect_spec collect;
@@ -180,6 +181,7 @@ void sandbox_upload(struct engine_sandbox *handle, const struct engine_file *fil
 				     struct err *err);
 void sandbox_stdin_write(struct engine_sandbox *handle, const uint8_t *data, size_t len);
 void sandbox_stdin_eof(struct engine_sandbox *handle);
+void sandbox_output_hold(struct engine_sandbox *handle, bool hold);
 void sandbox_step_kill(struct engine_sandbox *handle, enum step_kill reason);
 void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_spec *spec);
 void sandbox_destroy(struct engine_sandbox *handle);

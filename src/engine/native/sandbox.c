@@ -155,7 +155,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 void sandbox_update_poll(struct sandbox *sb)
 {
-	int events = (sb->eof ? 0 : UV_READABLE) | (sb->out.first && !sb->eof ? UV_WRITABLE : 0);
+	bool deaf = sb->eof || (sb->held && sb->state == SANDBOX_RUNNING);
+	int events = (deaf ? 0 : UV_READABLE) | (sb->out.first && !sb->eof ? UV_WRITABLE : 0);
 
 	if (events == sb->poll_events)
 		return;
@@ -331,6 +332,7 @@ int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *
 	sb->stdin_eof = step->no_stdin;
 	sb->seen[0] = sb->seen[1] = 0;
 	sb->started = false;
+	sb->held = false;
 	sb->stdin_credit = 0;
 	memset(&sb->exit, 0, sizeof(sb->exit));
 	sb->state = SANDBOX_PREPARING;
@@ -368,6 +370,17 @@ void sandbox_stdin_eof(struct engine_sandbox *handle)
 		sandbox_write(sb);
 }
 
+void sandbox_output_hold(struct engine_sandbox *handle, bool hold)
+{
+	struct sandbox *sb = sandbox_of(handle);
+
+	if (sb->destroyed || sb->state == SANDBOX_DEAD || !sb->poll_open ||
+	    (hold && sb->kill != STEP_KILL_NONE))
+		return;
+	sb->held = hold;
+	sandbox_update_poll(sb);
+}
+
 void sandbox_step_kill(struct engine_sandbox *handle, enum step_kill reason)
 {
 	struct sandbox *sb = sandbox_of(handle);
@@ -377,6 +390,7 @@ void sandbox_step_kill(struct engine_sandbox *handle, enum step_kill reason)
 	    (sb->state != SANDBOX_RUNNING && sb->state != SANDBOX_PREPARING))
 		return;
 	sb->kill = reason;
+	sb->held = false;
 	if (sb->state != SANDBOX_RUNNING)
 		return; /* follows START */
 	if (outgoing_frame(&sb->out, WIRE_KILL, &payload, 1) < 0)

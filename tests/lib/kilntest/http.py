@@ -45,8 +45,12 @@ def request(port, method, path, body=None, headers=None, timeout=60):
         connection.close()
 
 
-def connect(port, timeout=20):
-    connection = socket.create_connection(("127.0.0.1", port), timeout=seconds(timeout))
+def connect(port, timeout=20, receive_bytes=None):
+    connection = socket.socket()
+    if receive_bytes:  # a reader that takes little
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    connection.settimeout(seconds(timeout))
+    connection.connect(("127.0.0.1", port))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
