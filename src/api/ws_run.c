@@ -333,6 +333,9 @@ void ws_run_start(struct ws *ws, struct run_message *message)
 	struct ws_run *run = NULL;
 	int r = quota_check(ws, &err);
 
+	if (r == 0 && message->request.tty.rows)
+		r = err_refuse(&err, ERR_IMPOSSIBLE, "not_supported", "tty",
+			       "this version of kiln has no terminals");
 	if (r == 0) {
 		run = run_create(ws, message);
 		r = run ? 0 : err_set(&err, -ENOMEM, "take a run");
