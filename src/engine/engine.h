@@ -38,10 +38,17 @@ struct engine_warm {
 	bool driver; /* another program than the step's, which is told what to be: wire/init_proto.h */
 };
 
+/* Whom the user's programs run as, as they see themselves. */
+enum engine_identity {
+	ENGINE_IDENTITY_SANDBOX, /* uid and gid 1000 */
+	ENGINE_IDENTITY_DOJO,	 /* 41966 and 51966, as cyber-dojo's images have it */
+};
+
 struct engine_sandbox_spec {
 	const char *image;
 	struct limits limits; /* of the first step; disk_bytes holds for the sandbox's whole life */
 	bool loopback;
+	enum engine_identity identity;
 	bool waits;			/* nobody has a step for it yet: what can be done ahead is done */
 	const struct engine_warm *warm; /* or NULL; it and what it refers to live as long as the engine */
 	struct engine_session *session; /* that it is a member of, or NULL; the rest is for members only */
@@ -78,6 +85,7 @@ struct engine_step {
 	bool no_stdin; /* it ends at once: as stdin_eof() before anything is written */
 	bool in_pwd;   /* starts in the folder that PWD of envp names, not in /sandbox */
 	bool hot;      /* in the sandbox's warm runtime, if it has one: else as any other command */
+	bool drops;    /* output beyond output_bytes is dropped, and does not end the step */
 };
 
 /* What is known of a sandbox that waits. */

@@ -88,13 +88,18 @@ int64_t spawn_cpu_seconds(const struct limits *limits)
 	return (limits->value[LIMIT_CPU_MS] + 999) / 1000 + 2;
 }
 
+/* What RLIMIT_NPROC is where a cgroup holds processes: a back-stop, which a program that asks finds roomy. */
+#define NPROC_BACKSTOP 1024
+
 int64_t spawn_processes(const struct init_config *config, uid_t init_uid, uint32_t flags,
 			const struct limits *limits)
 {
-	/* Where a cgroup holds processes this is a back-stop; else init itself counts if it is the same uid. */
-	int64_t spare = flags & WIRE_START_NPROC ? init_uid == config->payload_uid : 8;
+	int64_t processes = limits->value[LIMIT_PROCESSES];
 
-	return limits->value[LIMIT_PROCESSES] + spare;
+	/* Init itself counts if it is the same uid. */
+	if (flags & WIRE_START_NPROC)
+		return processes + (init_uid == config->payload_uid);
+	return processes + 8 > NPROC_BACKSTOP ? processes + 8 : NPROC_BACKSTOP;
 }
 
 struct rlimit_row {

@@ -197,7 +197,7 @@ void step_output_pump(struct init *init, int which)
 		return;
 	}
 	step->printed[which] += (uint64_t)n;
-	if (step->printed[which] > limit && step->kill == STEP_KILL_NONE)
+	if (step->printed[which] > limit && step->kill == STEP_KILL_NONE && !(step->flags & WIRE_START_DROP))
 		step->kill = STEP_KILL_OUTPUT;
 }
 

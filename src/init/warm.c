@@ -379,7 +379,7 @@ static bool same_strings(const struct wire_strings *a, const struct wire_strings
 static bool warm_fits(const struct warm *warm, const struct wire_start *start)
 {
 	static const enum limit_id lowered[] = { LIMIT_FILE_BYTES, LIMIT_OPEN_FILES, LIMIT_PROCESSES };
-	const uint32_t beside = WIRE_START_HOT | WIRE_START_DRIVER | WIRE_START_ANY;
+	const uint32_t beside = WIRE_START_HOT | WIRE_START_DRIVER | WIRE_START_ANY | WIRE_START_DROP;
 	const struct wire_start *own = &warm->start;
 
 	if (own->step != start->step || (own->flags & ~beside) != (start->flags & ~beside))

@@ -7,6 +7,8 @@
  */
 #include "keeper/keeper_priv.h"
 
+#include "wire/init_config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -22,7 +24,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAYLOAD_ID	1000
 #define RANGES_DIR	"/run/kiln/uids"
 #define RANGE_PARTS	8
 #define RANGE_TO_DIVIDE 4096
@@ -141,32 +142,50 @@ static int write_proc(pid_t pid, const char *file, const char *text, struct err 
 	return r;
 }
 
-int idmap_write_root(pid_t pid, uint64_t supervisor, uint64_t user, struct err *err)
+static unsigned inside_uid(bool dojo)
+{
+	return dojo ? PAYLOAD_DOJO_UID : PAYLOAD_UID;
+}
+
+static unsigned inside_gid(bool dojo)
+{
+	return dojo ? PAYLOAD_DOJO_GID : PAYLOAD_GID;
+}
+
+static int write_pair(pid_t pid, const char *file, uint64_t supervisor, unsigned inside, uint64_t user,
+		      struct err *err)
 {
 	char map[96];
-	int r;
 
-	snprintf(map, sizeof(map), "0 %llu 1\n%d %llu 1\n", (unsigned long long)supervisor, PAYLOAD_ID,
+	snprintf(map, sizeof(map), "0 %llu 1\n%u %llu 1\n", (unsigned long long)supervisor, inside,
 		 (unsigned long long)user);
-	r = write_proc(pid, "setgroups", "deny", err);
+	return write_proc(pid, file, map, err);
+}
+
+int idmap_write_root(pid_t pid, uint64_t supervisor, uint64_t user, bool dojo, struct err *err)
+{
+	int r = write_proc(pid, "setgroups", "deny", err);
+
 	if (r == 0)
-		r = write_proc(pid, "uid_map", map, err);
+		r = write_pair(pid, "uid_map", supervisor, inside_uid(dojo), user, err);
 	if (r == 0)
-		r = write_proc(pid, "gid_map", map, err);
+		r = write_pair(pid, "gid_map", supervisor, inside_gid(dojo), user, err);
 	return r;
 }
 
-static int run_mapper(const char *program, pid_t pid, uint64_t own, uint64_t user, struct err *err)
+static int run_mapper(const char *program, pid_t pid, uint64_t own, unsigned inside, uint64_t user,
+		      struct err *err)
 {
-	char pid_text[16], own_text[24], user_text[24];
+	char pid_text[16], own_text[24], inside_text[16], user_text[24];
 	char *const argv[] = { (char *)program, pid_text,  (char *)"0", own_text, (char *)"1",
-			       (char *)"1000",	user_text, (char *)"1", NULL };
+			       inside_text,	user_text, (char *)"1", NULL };
 	char *const envp[] = { NULL };
 	int status;
 	pid_t child;
 
 	snprintf(pid_text, sizeof(pid_text), "%d", (int)pid);
 	snprintf(own_text, sizeof(own_text), "%llu", (unsigned long long)own);
+	snprintf(inside_text, sizeof(inside_text), "%u", inside);
 	snprintf(user_text, sizeof(user_text), "%llu", (unsigned long long)user);
 	child = vfork();
 	if (child < 0)
@@ -185,15 +204,15 @@ static int run_mapper(const char *program, pid_t pid, uint64_t own, uint64_t use
 }
 
 /* Without ranges: one uid and one gid, which anybody may map for himself. */
-static int write_single(pid_t pid, uid_t uid, gid_t gid, struct err *err)
+static int write_single(pid_t pid, uid_t uid, gid_t gid, bool dojo, struct err *err)
 {
 	char line[64];
 	int r = write_proc(pid, "setgroups", "deny", err);
 
-	snprintf(line, sizeof(line), "%d %u 1\n", PAYLOAD_ID, (unsigned)uid);
+	snprintf(line, sizeof(line), "%u %u 1\n", inside_uid(dojo), (unsigned)uid);
 	if (r == 0)
 		r = write_proc(pid, "uid_map", line, err);
-	snprintf(line, sizeof(line), "%d %u 1\n", PAYLOAD_ID, (unsigned)gid);
+	snprintf(line, sizeof(line), "%u %u 1\n", inside_gid(dojo), (unsigned)gid);
 	if (r == 0)
 		r = write_proc(pid, "gid_map", line, err);
 	return r;
@@ -201,20 +220,23 @@ static int write_single(pid_t pid, uid_t uid, gid_t gid, struct err *err)
 
 int idmap_write_self(const struct idmap *map)
 {
-	return write_single(getpid(), map->own_uid, map->own_gid, NULL);
+	return write_single(getpid(), map->own_uid, map->own_gid, false, NULL);
 }
 
-static int write_ranges(const struct idmap *map, pid_t pid, uint32_t slot, struct err *err)
+static int write_ranges(const struct idmap *map, pid_t pid, uint32_t slot, bool dojo, struct err *err)
 {
-	int r = run_mapper("/usr/bin/newuidmap", pid, map->own_uid, map->uid_base + slot, err);
+	int r = run_mapper("/usr/bin/newuidmap", pid, map->own_uid, inside_uid(dojo), map->uid_base + slot,
+			   err);
 
-	return r < 0 ? r : run_mapper("/usr/bin/newgidmap", pid, map->own_gid, map->gid_base + slot, err);
+	return r < 0 ? r
+		     : run_mapper("/usr/bin/newgidmap", pid, map->own_gid, inside_gid(dojo),
+				  map->gid_base + slot, err);
 }
 
-int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, struct err *err)
+int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, bool dojo, struct err *err)
 {
-	return map->ranges ? write_ranges(map, pid, slot, err)
-			   : write_single(pid, map->own_uid, map->own_gid, err);
+	return map->ranges ? write_ranges(map, pid, slot, dojo, err)
+			   : write_single(pid, map->own_uid, map->own_gid, dojo, err);
 }
 
 void idmap_try_ranges(struct idmap *map)
@@ -233,7 +255,7 @@ void idmap_try_ranges(struct idmap *map)
 		_exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
 	}
 	close(hold[0]);
-	if (pid > 0 && write_ranges(map, pid, 0, &err) < 0) {
+	if (pid > 0 && write_ranges(map, pid, 0, false, &err) < 0) {
 		map->ranges = false;
 		keeper_log("%s: sandboxes share the uid of this user", err.text);
 	}

@@ -43,6 +43,7 @@ struct slot {
 	uint64_t retry_us;		/* when to try again to remove the groups of a dying one */
 	bool cpu_told, oom_told;
 	bool used;     /* had a step: a run is lost with it */
+	bool dojo;     /* its user is cyber-dojo's */
 	bool expected; /* its end was asked for */
 	bool reaped;
 	struct slot *next_active, **link_active; /* list of slots with a timer */
@@ -76,6 +77,7 @@ struct keeper {
 	bool fresh_proc;		    /* as in struct setup */
 	int epoll_fd, signal_fd, socket_fd;
 	int init_fd, config_fd; /* sealed memfds: init's program and its configuration */
+	int dojo_config_fd;	/* likewise, for sandboxes whose user is cyber-dojo's */
 	struct netns_stock netns;
 	struct slot *slots;
 	uint32_t slots_count, next_slot;
@@ -135,9 +137,10 @@ void idmap_try_ranges(struct idmap *map);
 [[nodiscard]] int idmap_claim_part(struct keeper_settings *settings, int *ret_lock_fd);
 /* The map of one uid for the calling process, in a new user namespace. */
 [[nodiscard]] int idmap_write_self(const struct idmap *map);
-/* Writes the maps of a child that is in a new user namespace. */
-[[nodiscard]] int idmap_write_root(pid_t pid, uint64_t supervisor, uint64_t user, struct err *err);
-[[nodiscard]] int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, struct err *err);
+/* Writes the maps of a child that is in a new user namespace. `dojo`: as PAYLOAD_DOJO_UID inside. */
+[[nodiscard]] int idmap_write_root(pid_t pid, uint64_t supervisor, uint64_t user, bool dojo, struct err *err);
+[[nodiscard]] int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, bool dojo,
+				       struct err *err);
 
 /* netns.c: network namespaces that had a sandbox, for the next ones. */
 void netns_open(struct netns_stock *stock, bool privileged);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "sandbox/setup.h"
+#include "wire/init_config.h"
 
 #include <errno.h>
 #include <linux/sched.h>
@@ -114,13 +115,17 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 		       struct setup *setup)
 {
 	uint64_t supervisor = supervisor_of(k, slot_number(k, slot));
-	uid_t user = k->privileged ? (uid_t)(supervisor + 1) : 1000;
+	uid_t user = slot->dojo ? PAYLOAD_DOJO_UID : PAYLOAD_UID;
+	gid_t group = slot->dojo ? PAYLOAD_DOJO_GID : PAYLOAD_GID;
+
+	if (k->privileged)
+		user = group = (uid_t)(supervisor + 1);
 
 	*setup = (struct setup){
 		.plan = slot->image_fd >= 0 ? &k->image_plan : &k->plan,
 		.values = { .disk_bytes = (uint64_t)request->limits.value[LIMIT_DISK_BYTES],
 			    .user = user,
-			    .group = user,
+			    .group = group,
 			    .may_mknod = k->privileged,
 			    .overlay = k->overlay,
 			    .images = k->settings.images,
@@ -131,7 +136,7 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 		.fresh_proc = k->fresh_proc,
 		.supervisor = (uid_t)supervisor,
 		.init_fd = k->init_fd,
-		.config_fd = k->config_fd,
+		.config_fd = slot->dojo ? k->dojo_config_fd : k->config_fd,
 		.box = &slot->box,
 		.net_fd = slot->net_fd,
 		.cgroup_fd = k->cgroups.version == 2 ? slot->box.fd[0] : -1,
@@ -165,7 +170,7 @@ static int let_go(struct keeper *k, struct slot *slot, struct err *err)
 	int r = 0;
 
 	if (!k->privileged)
-		r = idmap_write_rootless(&k->idmap, slot->pid, slot_number(k, slot), err);
+		r = idmap_write_rootless(&k->idmap, slot->pid, slot_number(k, slot), slot->dojo, err);
 	if (r < 0)
 		return r;
 	return send(slot->sync_fd, "", 1, MSG_NOSIGNAL) < 0 ? err_set(err, -errno, "start the sandbox") : 0;
@@ -259,6 +264,7 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct e
 	slot->pid = 0;
 	slot->pid_fd = slot->sync_fd = slot->front_fd = slot->disk_fd = slot->net_fd = -1;
 	slot->limits = request->limits;
+	slot->dojo = request->flags & KEEPER_FLAG_DOJO;
 	slot->expected = slot->reaped = slot->cpu_told = slot->oom_told = slot->used = false;
 	slot->deadline_us = keeper_now_us() + SETUP_PATIENCE_US;
 	slot->check_us = slot->retry_us = 0;
@@ -302,7 +308,7 @@ static void setup_map(struct keeper *k, struct slot *slot)
 {
 	uint64_t supervisor = supervisor_of(k, slot_number(k, slot));
 	struct err err = ERR_INIT;
-	int r = idmap_write_root(slot->pid, supervisor, supervisor + 1, &err);
+	int r = idmap_write_root(slot->pid, supervisor, supervisor + 1, slot->dojo, &err);
 
 	if (r < 0)
 		setup_failed(k, slot, r, "write the uid maps");

@@ -42,6 +42,7 @@ struct shelf {
 	struct pool *pool;
 	char *image;
 	bool loopback, fostered;
+	enum engine_identity identity;
 	const struct engine_warm *warm;
 	struct limits limits; /* of the last run: the next one's are most likely the same */
 	struct item *items;
@@ -161,6 +162,7 @@ static int item_make(struct shelf *shelf)
 		.image = shelf->image,
 		.limits = shelf->limits,
 		.loopback = shelf->loopback,
+		.identity = shelf->identity,
 		.waits = true,
 		.warm = shelf->warm,
 	};
@@ -222,8 +224,8 @@ static struct shelf *shelf_find(struct pool *pool, const struct engine_sandbox_s
 				const struct engine_warm *warm)
 {
 	for (struct shelf *shelf = pool->shelves; shelf; shelf = shelf->next) {
-		if (shelf->loopback == spec->loopback && same_runtime(shelf->warm, warm) &&
-		    strcmp(shelf->image, spec->image) == 0)
+		if (shelf->loopback == spec->loopback && shelf->identity == spec->identity &&
+		    same_runtime(shelf->warm, warm) && strcmp(shelf->image, spec->image) == 0)
 			return shelf;
 	}
 	return NULL;
@@ -246,6 +248,7 @@ static struct shelf *shelf_get(struct pool *pool, const struct engine_sandbox_sp
 	}
 	shelf->pool = pool;
 	shelf->loopback = spec->loopback;
+	shelf->identity = spec->identity;
 	shelf->warm = warm;
 	shelf->memory_bytes = COLD_BYTES + (warm ? RUNTIME_BYTES : 0);
 	shelf->next = pool->shelves;

@@ -22,6 +22,7 @@ struct plan_step {
 	char **keep;
 	bool fresh;  /* a new sandbox that holds only what the step before kept */
 	bool in_pwd; /* starts in the folder that PWD of envp names, not in /sandbox */
+	bool drops;  /* output beyond output_bytes is dropped, and does not end it */
 	bool hot;    /* the first step, and what its language starts ahead can become it */
 };
 
@@ -35,7 +36,10 @@ struct run_plan {
 	size_t steps_count;
 	enum collect_mode collect;
 	char **collect_globs;
+	bool collect_odd_names;	     /* files whose names are not UTF-8 too, with the rest of them as \xNN */
+	uint64_t collect_file_bytes; /* files are cut there; 0: RUN_COLLECT_FILE_BYTES */
 	bool network_loopback;
+	enum engine_identity identity;
 	bool no_cache; /* the request wants every step to be run */
 	struct run_light_spec light;
 };

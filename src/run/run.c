@@ -267,6 +267,7 @@ int run_sandbox_acquire(struct run *run, struct err *err)
 		.image = step->image,
 		.limits = step->limits,
 		.loopback = run->plan->network_loopback,
+		.identity = run->plan->identity,
 		.warm = run->step == 0 && !run->cached ? run->plan->warm : NULL,
 	};
 

@@ -16,6 +16,9 @@ static void collection_begin(struct run *run, bool keep, char *const *globs)
 	struct engine_collect_spec spec;
 
 	run_gather_init(&run->gather, keep, run->plan->collect == COLLECT_TEXT, keep_bytes(run));
+	run->gather.odd_names = run->plan->collect_odd_names;
+	if (!keep && run->plan->collect_file_bytes)
+		run->gather.file_bytes = run->plan->collect_file_bytes;
 	run->gather_error = 0;
 	spec = (struct engine_collect_spec){
 		.kind = keep ? ENGINE_COLLECT_KEEP : ENGINE_COLLECT_CHANGES,

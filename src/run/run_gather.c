@@ -131,7 +131,7 @@ static void file_judge(struct run_gather *gather, struct result_file *file,
 
 	if (file->change == FILE_OMITTED)
 		file->reason = wire_omit_reason(from->omit_reason);
-	else if (!clean_name)
+	else if (!clean_name && !gather->odd_names)
 		file->reason = reason_utf8;
 	else if (content && gather->contents >= gather->max_files)
 		file->reason = wire_omit_reason(WIRE_OMIT_TOO_MANY);

@@ -22,7 +22,7 @@
 #define RUN_KEEP_FILES	  10000
 
 struct run_gather {
-	bool keep, text_only;
+	bool keep, text_only, odd_names;
 	uint64_t file_bytes, total_bytes, total; /* bytes; `total` so far */
 	size_t max_files, contents;		 /* files with content, at most and so far */
 	struct result_file *files;

@@ -33,7 +33,8 @@ void run_step_begin(struct run *run)
 					  .limits = plan->limits,
 					  .no_stdin = no_stdin,
 					  .in_pwd = plan->in_pwd,
-					  .hot = plan->hot };
+					  .hot = plan->hot,
+					  .drops = plan->drops };
 	struct err err = ERR_INIT;
 
 	run->result->steps_count = run->step + 1;

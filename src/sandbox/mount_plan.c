@@ -11,8 +11,9 @@
 #define PASSWD                                                                                               \
 	"root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n"                                                   \
 	"sandbox:x:1000:1000:sandbox:/home/sandbox:/bin/bash\n"                                              \
+	"sandbox:x:41966:51966:sandbox:/home/sandbox:/bin/bash\n"                                            \
 	"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
-#define GROUP	 "root:x:0:\nsandbox:x:1000:\nnogroup:x:65534:\n"
+#define GROUP	 "root:x:0:\nsandbox:x:1000:\nsandbox:x:51966:\nnogroup:x:65534:\n"
 #define HOSTS	 "127.0.0.1 localhost kiln\n::1 localhost kiln\n"
 #define NSSWITCH "passwd: files\ngroup: files\nhosts: files\n"
 

@@ -9,6 +9,12 @@
 
 #define INIT_CONFIG_MAGIC 0x6b696c6e
 
+/* The user of a sandbox, as he sees himself; and the one whom cyber-dojo's images know by the same name. */
+#define PAYLOAD_UID	 1000
+#define PAYLOAD_GID	 1000
+#define PAYLOAD_DOJO_UID 41966
+#define PAYLOAD_DOJO_GID 51966
+
 /* Descriptors that init is executed with. */
 #define INIT_SOCKET_FD 3
 #define INIT_CONFIG_FD 4

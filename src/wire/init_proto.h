@@ -105,7 +105,9 @@ enum wire_start_flag {
 	WIRE_START_ANY =
 		1u << 6, /* of WARM: the command does not matter, whatever START says will be executed */
 	WIRE_START_IN_PWD = 1u << 7, /* in the folder that PWD of envp names, not in /sandbox */
-	WIRE_START_ALL = (1u << 8) - 1,
+	WIRE_START_DROP =
+		1u << 8, /* output beyond output_bytes is counted and dropped, and does not end the step */
+	WIRE_START_ALL = (1u << 9) - 1,
 };
 
 #define WIRE_STRINGS_MAX 4096 /* arguments, environment entries, globs: each list */

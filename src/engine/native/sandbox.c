@@ -293,6 +293,7 @@ static int encode_start(struct sandbox *sb, const struct engine_step *step, stru
 	/* What waits, waits in /sandbox. */
 	flags |= sb->ahead && !step->in_pwd && (step->hot || !sb->warm) ? WIRE_START_HOT : 0;
 	flags |= step->in_pwd ? WIRE_START_IN_PWD : 0;
+	flags |= step->drops ? WIRE_START_DROP : 0;
 	len = wire_start_encode(sb->step, flags, &step->limits, step->argv, step->envp, payload,
 				WIRE_TO_INIT_MAX);
 	if (len < 0)
