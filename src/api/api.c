@@ -1,6 +1,7 @@
 #include "api/api.h"
 
 #include "api/api_priv.h"
+#include "api/dialects/cyber_dojo.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -19,8 +20,15 @@ static const struct http_route routes[] = {
 	{ "GET", "/v1/ws", HTTP_AUTH_WEBSOCKET, api_handle_ws },
 	{ "GET", "/v1/node", HTTP_AUTH_BEARER, api_handle_node },
 	{ "GET", "/metrics", HTTP_AUTH_BEARER, api_handle_metrics },
-	{ "GET", "/alive", HTTP_AUTH_NONE, api_handle_alive },
-	{ "GET", "/ready", HTTP_AUTH_NONE, api_handle_ready },
+	/* Probes, and calls of cyber-dojo's clients, which send a body with GET. */
+	{ NULL, "/alive", HTTP_AUTH_NONE, cyber_dojo_handle },
+	{ NULL, "/ready", HTTP_AUTH_NONE, cyber_dojo_handle },
+	{ NULL, "/sha", HTTP_AUTH_BEARER, cyber_dojo_handle },
+	{ NULL, "/pull_image", HTTP_AUTH_BEARER, cyber_dojo_handle },
+	{ NULL, "/run_cyber_dojo_sh", HTTP_AUTH_BEARER, cyber_dojo_handle },
+	{ NULL, "/dialects/cyber-dojo/alive", HTTP_AUTH_NONE, cyber_dojo_handle },
+	{ NULL, "/dialects/cyber-dojo/ready", HTTP_AUTH_NONE, cyber_dojo_handle },
+	{ NULL, "/dialects/cyber-dojo/*", HTTP_AUTH_BEARER, cyber_dojo_handle },
 };
 
 const struct http_route *api_routes(size_t *ret_count)
@@ -52,6 +60,8 @@ int api_create(const struct api_options *options, struct api **ret, struct err *
 		r = err_set(err, -ENOMEM, "start the API");
 	if (r == 0)
 		r = api_metrics_init(&api->metrics, err);
+	if (r == 0)
+		r = cyber_dojo_create(api, &api->cyber_dojo, err);
 	if (r < 0) {
 		api_destroy(api);
 		return r;
@@ -83,7 +93,7 @@ void api_drain(struct api *api)
 
 size_t api_runs_open(const struct api *api)
 {
-	return api->runs_count;
+	return api->runs_count + cyber_dojo_open(api->cyber_dojo);
 }
 
 void api_destroy(struct api *api)
@@ -95,6 +105,7 @@ void api_destroy(struct api *api)
 	api->queue = NULL;
 	while (api->runs)
 		api_run_destroy(api->runs);
+	cyber_dojo_destroy(api->cyber_dojo);
 	cache_destroy(api->cache);
 	light_cache_destroy(api->lights);
 	api_metrics_finish(&api->metrics);

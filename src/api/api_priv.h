@@ -47,6 +47,7 @@ struct api {
 	struct ws *sockets;   /* likewise, with runs of their own */
 	struct ws_client *ws_clients;
 	size_t runs_count; /* of both */
+	struct cyber_dojo *cyber_dojo;
 	uint64_t began_us;
 };
 

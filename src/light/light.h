@@ -47,6 +47,7 @@ enum light_fault_kind {
 struct light_fault {
 	enum light_fault_kind kind;
 	uint32_t line, column; /* in the lambda, from 1, column in characters; 0 where there is no place */
+	bool no_colour;	       /* it ended well, but with something else than a colour */
 	char text[256];	       /* one sentence, valid UTF-8, no control characters, without the place */
 };
 

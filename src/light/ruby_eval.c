@@ -465,7 +465,7 @@ int eval_node(struct eval *e, const struct node *node, struct value *ret)
 }
 
 /* A colour is what to_s makes the name of one. */
-static int colour_of(struct eval *e, struct value result, enum light_colour *ret)
+static int find_colour(struct eval *e, struct value result, enum light_colour *ret)
 {
 	static const enum light_colour colours[] = { LIGHT_RED, LIGHT_AMBER, LIGHT_GREEN };
 	struct text text;
@@ -486,6 +486,14 @@ static int colour_of(struct eval *e, struct value result, enum light_colour *ret
 	}
 	return eval_wrong(e, e->program->lambda, "the lambda gave '%.*s' rather than :red, :amber or :green",
 			  text.len > 40 ? 40 : (int)text.len, text.data);
+}
+
+static int colour_of(struct eval *e, struct value result, enum light_colour *ret)
+{
+	int r = find_colour(e, result, ret);
+
+	e->fault->no_colour = r < 0;
+	return r;
 }
 
 static int run_lambda(struct eval *e, const struct light_texts *texts, struct value *ret)
