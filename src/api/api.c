@@ -18,6 +18,9 @@ static const struct http_route routes[] = {
 	{ "GET", "/v1/languages", HTTP_AUTH_BEARER, api_handle_languages },
 	{ "GET", "/v1/images", HTTP_AUTH_BEARER, api_handle_images },
 	{ "GET", "/v1/ws", HTTP_AUTH_WEBSOCKET, api_handle_ws },
+	{ "POST", "/v1/images", HTTP_AUTH_BEARER, api_handle_image_make },
+	{ "GET", "/v1/images/*", HTTP_AUTH_BEARER, api_handle_image },
+	{ "DELETE", "/v1/images/*", HTTP_AUTH_BEARER, api_handle_image_remove },
 	{ "GET", "/v1/node", HTTP_AUTH_BEARER, api_handle_node },
 	{ "GET", "/metrics", HTTP_AUTH_BEARER, api_handle_metrics },
 	/* Probes, and calls of cyber-dojo's clients, which send a body with GET. */
@@ -66,6 +69,8 @@ int api_create(const struct api_options *options, struct api **ret, struct err *
 		api_destroy(api);
 		return r;
 	}
+	if (options->image_jobs)
+		image_jobs_on_over(options->image_jobs, api_image_job_over, api);
 	*ret = api;
 	return 0;
 }
@@ -89,6 +94,8 @@ void api_set_server(struct api *api, struct http_server *server)
 void api_drain(struct api *api)
 {
 	queue_drain(api->queue);
+	if (api->options.image_jobs)
+		image_jobs_end(api->options.image_jobs);
 }
 
 size_t api_runs_open(const struct api *api)
@@ -100,6 +107,8 @@ void api_destroy(struct api *api)
 {
 	if (!api)
 		return;
+	if (api->options.image_jobs)
+		image_jobs_on_over(api->options.image_jobs, NULL, NULL);
 	/* The queue goes first, so that a slot that gets free here is not given to the next one. */
 	queue_destroy(api->queue);
 	api->queue = NULL;

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "engine/engine.h"
 #include "http/server.h"
+#include "image/jobs.h"
 #include "image/store.h"
 #include "obs/log.h"
 #include "run/language.h"
@@ -29,9 +30,11 @@ struct api_options {
 	const struct config *config;
 	struct image_store *images; /* NULL: none are stored */
 	void (*images_look)(
-		void *user);	/* sees to it that `languages` know of images that came or went; NULL: not */
-	const struct log *log;	/* NULL: no access log */
-	struct uv_loop_s *loop; /* its thread pool judges traffic lights; NULL: the calling thread does */
+		void *user); /* sees to it that `languages` know of images that came or went; NULL: not */
+	struct image_jobs *image_jobs; /* NULL: none are made or removed here */
+	char *const *recipes;	       /* names of what can be built; NULL: nothing */
+	const struct log *log;	       /* NULL: no access log */
+	struct uv_loop_s *loop;	   /* its thread pool judges traffic lights; NULL: the calling thread does */
 	const struct engine *pool; /* the engine, where it is a pool (pool/pool.h); else NULL */
 	void (*node_facts)(void *user,
 			   struct api_node_facts *ret); /* NULL: /v1/node says nothing of the host */

@@ -92,9 +92,18 @@ int api_metrics_init(struct api_metrics *metrics, struct err *err);
 void api_metrics_finish(struct api_metrics *metrics);
 void api_metrics_count(struct api_metrics *metrics, const struct run_result *result);
 
+/* For image_jobs_on_over(): logs it. */
+void api_image_job_over(void *user, const struct image_job *job);
+
+/* Jobs that wait or run or failed, an array. `jobs` may be NULL. */
+json_t *api_image_jobs_json(const struct image_jobs *jobs);
+
 void api_handle_runs(struct http_request *request, void *user);
 void api_handle_languages(struct http_request *request, void *user);
 void api_handle_images(struct http_request *request, void *user);
+void api_handle_image_make(struct http_request *request, void *user);
+void api_handle_image(struct http_request *request, void *user);
+void api_handle_image_remove(struct http_request *request, void *user);
 void api_handle_node(struct http_request *request, void *user);
 void api_handle_alive(struct http_request *request, void *user);
 void api_handle_ready(struct http_request *request, void *user);

@@ -36,6 +36,17 @@ static int add_image(json_t *list, struct engine *engine, const char *wanted)
 						     "created"));
 }
 
+static json_t *stored_json(const struct image *image)
+{
+	/* Its name is there, and can be given away; what it stood for cannot be read. */
+	if (image->damage)
+		return json_pack("{s:s, s:n, s:n, s:n, s:n, s:s}", "name", image->name, "digest", "source",
+				 "size_bytes", "created", "damage", image->damage);
+	return json_pack("{s:s, s:s, s:s?, s:I, s:I}", "name", image->name, "digest", image->digest, "source",
+			 image->source, "size_bytes", (json_int_t)image->size_bytes, "created",
+			 (json_int_t)image->created_s);
+}
+
 static int add_stored(json_t *list, struct image_store *store)
 {
 	struct image *images;
@@ -45,11 +56,7 @@ static int add_stored(json_t *list, struct image_store *store)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = json_array_append_new(list,
-					  json_pack("{s:s, s:s, s:s?, s:I, s:I}", "name", images[i].name,
-						    "digest", images[i].digest, "source", images[i].source,
-						    "size_bytes", (json_int_t)images[i].size_bytes, "created",
-						    (json_int_t)images[i].created_s));
+		r = json_array_append_new(list, stored_json(&images[i]));
 	image_list_free(images, count);
 	return r;
 }
@@ -76,6 +83,9 @@ void api_handle_images(struct http_request *request, void *user)
 {
 	const struct api *api = user;
 
-	http_respond_json(request, 200,
-			  api_images_json(api->options.engine, api->options.languages, api->options.images));
+	json_t *json = api_images_json(api->options.engine, api->options.languages, api->options.images);
+
+	if (json)
+		json_object_set_new(json, "jobs", api_image_jobs_json(api->options.image_jobs));
+	http_respond_json(request, 200, json);
 }

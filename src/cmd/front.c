@@ -12,6 +12,8 @@
 #include "cmd/front_confine.h"
 #include "engine/native/native.h"
 #include "http/server.h"
+#include "image/jobs.h"
+#include "image/make.h"
 #include "lib/node.h"
 #include "obs/log.h"
 #include "pool/pool.h"
@@ -37,7 +39,9 @@ struct front {
 	uint64_t drain_until_ms; /* 0: it does not drain */
 	bool keeper_lost;
 	struct node node;
-	struct engine *native; /* the node's engine, below its pool */
+	struct engine *native;	       /* the node's engine, below its pool */
+	char **recipes;		       /* names of what the builder can build */
+	struct image_jobs *image_jobs; /* NULL: none can be made */
 	struct api *api;
 	struct http_server *server;
 	struct http_token *tokens;
@@ -189,6 +193,8 @@ static int front_begin(struct front *f, struct err *err)
 		.pool = f->config->pool ? f->node.engine : NULL,
 		.images = f->node.images,
 		.images_look = images_look,
+		.image_jobs = f->image_jobs,
+		.recipes = f->recipes,
 		.node_facts = node_facts,
 		.user = f,
 	};
@@ -229,15 +235,17 @@ static void front_end(struct front *f)
 {
 	http_server_destroy(f->server);
 	api_destroy(f->api);
+	image_jobs_destroy(f->image_jobs);
 	for (size_t i = 0; i < ARRAY_LEN(ending_signals); i++)
 		uv_close((uv_handle_t *)&f->signals[i], NULL);
 	uv_close((uv_handle_t *)&f->drain, NULL);
 	node_close(&f->node, &f->loop);
 	uv_loop_close(&f->loop);
 	free(f->tokens);
+	strv_free(f->recipes);
 }
 
-int front_run(const struct config *config, int keeper_fd, struct err *err)
+int front_run(const struct config *config, int keeper_fd, int builder_fd, struct err *err)
 {
 	struct front f = { .config = config, .log = { .fd = STDERR_FILENO, .level = LOG_LEVEL_INFO } };
 	int r;
@@ -253,6 +261,10 @@ int front_run(const struct config *config, int keeper_fd, struct err *err)
 		engine_native_on_keeper_lost(f.native, on_keeper_lost, &f);
 		r = pool_begin(&f, err);
 	}
+	if (r >= 0 && builder_fd >= 0)
+		r = image_recipe_names(config->images_dir, &f.recipes, err);
+	if (r >= 0 && builder_fd >= 0)
+		r = image_jobs_create(&f.loop, builder_fd, &f.image_jobs, err);
 	if (r >= 0)
 		r = front_begin(&f, err);
 	if (r >= 0) {

@@ -41,6 +41,7 @@ static const int allowed[] = {
 	SCMP_SYS(lseek),
 	SCMP_SYS(getdents64), /* the names of the images */
 	SCMP_SYS(sendfile),
+	SCMP_SYS(memfd_create), /* an image's archive on its way to the builder */
 	/* the loop */
 	SCMP_SYS(epoll_create1),
 	SCMP_SYS(epoll_ctl),

@@ -44,6 +44,10 @@ static int print_table(const struct image *list, size_t count, struct err *err)
 		cell[2] = bytes_show(list[i].size_bytes, rows[i].size, sizeof(rows[i].size));
 		cell[3] = image_show_time(list[i].created_s, rows[i].created, sizeof(rows[i].created));
 		cell[4] = list[i].source;
+		if (list[i].damage) {
+			cell[1] = cell[2] = cell[3] = "-";
+			cell[4] = list[i].damage;
+		}
 	}
 	table_print(cells, count + 1, COLUMNS);
 	return 0;
@@ -54,7 +58,11 @@ static int print_json(const struct image *list, size_t count, struct err *err)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < count; i++) {
-		if (json_array_append_new(array, image_to_json(&list[i])) < 0) {
+		json_t *json = list[i].damage ? json_pack("{s:s, s:s}", "name", list[i].name, "damage",
+							  list[i].damage)
+					      : image_to_json(&list[i]);
+
+		if (json_array_append_new(array, json) < 0) {
 			json_decref(array);
 			return err_set(err, -ENOMEM, "out of memory");
 		}

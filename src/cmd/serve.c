@@ -1,7 +1,8 @@
 /*
  * `kiln serve` lives twice. First as the program that was started, with its privileges: it checks settings and address,
  * then becomes the keeper by exec. The keeper starts this same program again with KILN_KEEPER_FD in its environment:
- * that second life is the front (front.h).
+ * that second life is the front (front.h); and once more with KILN_BUILDER_FD alone: that one makes images for the front
+ * (image/builder.h).
  */
 #include "base/cleanup.h"
 #include "base/strv.h"
@@ -10,10 +11,12 @@
 #include "config/config.h"
 #include "engine/native/native.h"
 #include "http/server.h"
+#include "image/builder.h"
 #include "image/store.h"
 #include "lib/node.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 static const char serve_text[] =
 	"Without tokens in kiln.conf it listens on loopback only, and refuses another address unless told\n"
@@ -50,12 +53,12 @@ static int languages_check(const struct config *config, struct err *err)
 }
 
 /*
- * The keeper's socket when this is the second life, -1 when it is the first; -EINVAL. The variable is taken away: it is
- * no setting.
+ * A socket that the keeper gave us, -1 when it gave none: this is the first life; -EINVAL. The variable is taken away:
+ * it is no setting.
  */
-static int keeper_fd_take(int *ret, struct err *err)
+static int fd_take(const char *variable, int *ret, struct err *err)
 {
-	const char *text = getenv("KILN_KEEPER_FD");
+	const char *text = getenv(variable);
 	char *end = NULL;
 	long long number;
 
@@ -65,10 +68,10 @@ static int keeper_fd_take(int *ret, struct err *err)
 	errno = 0;
 	number = strtoll(text, &end, 10);
 	if (errno || end == text || *end || number <= STDERR_FILENO || number > INT32_MAX)
-		return err_refuse(err, ERR_MALFORMED, "bad_usage", NULL,
-				  "KILN_KEEPER_FD is not for people to set");
+		return err_refuse(err, ERR_MALFORMED, "bad_usage", NULL, "%s is not for people to set",
+				  variable);
 	*ret = (int)number;
-	unsetenv("KILN_KEEPER_FD");
+	unsetenv(variable);
 	return 0;
 }
 
@@ -97,22 +100,37 @@ static int serve_started(const struct config *config, char *const *argv, struct 
 	return engine_native_serve_exec(&options, (char **)argv, err);
 }
 
+static int serve_builder(const struct config *config, int fd, struct err *err)
+{
+	AUTO_FREE char *runtime_dir = NULL;
+	struct builder_options options = { .state_dir = config->state_dir, .registries = config->registries };
+	int r = node_image_make(config, NULL, &runtime_dir, &options.make, err);
+
+	/* No program that it starts may talk to the front. */
+	if (r >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		r = err_set(err, -errno, "the front's socket");
+	return r < 0 ? r : builder_serve(fd, &options, err);
+}
+
 static int serve_main(const struct command *command, int argc, char *const *argv)
 {
 	struct config config = { 0 };
 	struct err err = ERR_INIT;
 	AUTO_ARGS struct args args;
-	int status, keeper_fd, r;
+	int status, keeper_fd = -1, builder_fd = -1, r;
 
 	if (cmd_begin(command, argc, argv, NULL, NULL, &args, &status))
 		return status;
-	if (keeper_fd_take(&keeper_fd, &err) < 0 || config_load(args.config, args.flags, &config, &err) < 0)
+	if (fd_take("KILN_KEEPER_FD", &keeper_fd, &err) < 0 ||
+	    fd_take("KILN_BUILDER_FD", &builder_fd, &err) < 0 ||
+	    config_load(args.config, args.flags, &config, &err) < 0)
 		return cmd_fail(CMD_USAGE, &err);
-	if (keeper_fd < 0) {
+	if (keeper_fd < 0 && builder_fd < 0) {
 		r = serve_started(&config, argv - 2, &err);
 		status = cmd_fail(CMD_USAGE, &err);
 	} else {
-		r = front_run(&config, keeper_fd, &err);
+		r = keeper_fd < 0 ? serve_builder(&config, builder_fd, &err)
+				  : front_run(&config, keeper_fd, builder_fd, &err);
 		status = r < 0 ? cmd_fail(CMD_DEGRADED, &err) : CMD_OK;
 	}
 	config_finish(&config);

@@ -30,6 +30,7 @@ struct setting {
 	const char *fallback; /* the default as one would write it; NULL: none, or worked out by defaults.c */
 	const char *fallback_help; /* said to people instead of fallback when that is NULL */
 	const char *example;	   /* what kiln.conf.example shows; NULL: the default */
+	const char *value;	   /* what stands for a value in help; NULL: by its type */
 	const char *help;	   /* one sentence without its full stop */
 };
 

@@ -34,7 +34,7 @@ static const char *placeholder(const struct setting *setting)
 		[SETTING_CEILING] = "=N",
 	};
 
-	return names[setting->type];
+	return setting->value ? setting->value : names[setting->type];
 }
 
 /* Prints words with a line break before the one that would pass `width`; each new line begins with `indent`. */

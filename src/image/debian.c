@@ -471,6 +471,22 @@ static char *recipe_path(const char *recipes_dir, const char *recipe)
 	return asprintf(&path, "%s/%s.yaml", recipes_dir, recipe) < 0 ? NULL : path;
 }
 
+int image_recipe_names(const char *recipes_dir, char ***ret, struct err *err)
+{
+	AUTO_CLOSE int dir_fd = open(recipes_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char **files = NULL;
+	int r = dir_fd < 0 ? 0 : tree_names(dir_fd, &files);
+
+	for (size_t i = 0; r == 0 && files && files[i]; i++) {
+		size_t len = strlen(files[i]), suffix = strlen(".yaml");
+
+		if (len > suffix && strcmp(files[i] + len - suffix, ".yaml") == 0)
+			r = strv_append(ret, files[i], len - suffix);
+	}
+	strv_free(files);
+	return r < 0 ? err_set(err, r, "list the recipes in '%s'", recipes_dir) : 0;
+}
+
 bool image_make_has_recipe(const char *recipes_dir, const char *name)
 {
 	AUTO_FREE char *path = strchr(name, '/') ? NULL : recipe_path(recipes_dir, name);

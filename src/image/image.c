@@ -179,6 +179,7 @@ void image_finish(struct image *image)
 	free(image->source);
 	free(image->user);
 	free(image->workdir);
+	free(image->damage);
 	strv_free(image->env);
 	strv_free(image->entrypoint);
 	strv_free(image->command);

@@ -28,6 +28,7 @@ struct image {
 	char **env; /* "NAME=value" */
 	char **entrypoint, **command;
 	char **labels; /* "name=value" */
+	char *damage;  /* in lists: why nothing but the name is known; else NULL */
 };
 
 /*

@@ -88,14 +88,13 @@ static int import_archive(const struct image_make *make, struct image_work *work
 	return r < 0 ? r : furnish(make, work, err);
 }
 
-static int import_any(const struct image_make *make, struct image_work *work, const char *path,
+static int import_any(const struct image_make *make, struct image_work *work, int fd, const char *path,
 		      const char *tag, struct image *image, struct err *err)
 {
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_set(err, -errno, "open '%s'", path);
+	if (fstat(fd, &st) < 0)
+		return err_set(err, -errno, "look at '%s'", path);
 	if (S_ISDIR(st.st_mode) && is_layout(fd))
 		return make_from_layout(make, work, fd, tag, image, err);
 	if (S_ISDIR(st.st_mode))
@@ -106,24 +105,46 @@ static int import_any(const struct image_make *make, struct image_work *work, co
 			  "'%s' is neither a file nor a folder", path);
 }
 
+static int import(const struct image_make *make, int fd, const char *path, const char *tag, struct image *ret,
+		  struct err *err)
+{
+	struct image_work *work = NULL;
+	int r;
+
+	ret->source = strdup(path);
+	if (!ret->source)
+		return err_set(err, -ENOMEM, "import an image");
+	r = image_work_begin(make->store, &work, err);
+	if (r == 0)
+		r = import_any(make, work, fd, path, tag, ret, err);
+	if (r == 0)
+		r = make_commit(make, work, ret, err);
+	image_work_end(work);
+	return r < 0 ? err_wrap(err, r, "import '%s'", path) : 0;
+}
+
 int image_make_import(const struct image_make *make, const char *path, const char *name, const char *tag,
 		      struct image *ret, struct err *err)
 {
-	struct image_work *work = NULL;
+	AUTO_CLOSE int fd = -1;
 	int r;
 
 	*ret = (struct image){ 0 };
 	r = image_name_canonical(name, &ret->name, err);
 	if (r < 0)
 		return r;
-	ret->source = strdup(path);
-	if (!ret->source)
-		return err_set(err, -ENOMEM, "import an image");
-	r = image_work_begin(make->store, &work, err);
-	if (r == 0)
-		r = import_any(make, work, path, tag, ret, err);
-	if (r == 0)
-		r = make_commit(make, work, ret, err);
-	image_work_end(work);
-	return r < 0 ? err_wrap(err, r, "import '%s'", path) : 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return err_set(err, -errno, "import '%s'", path);
+	return import(make, fd, path, tag, ret, err);
+}
+
+int image_make_import_fd(const struct image_make *make, int fd, const char *source, const char *name,
+			 struct image *ret, struct err *err)
+{
+	int r;
+
+	*ret = (struct image){ 0 };
+	r = image_name_canonical(name, &ret->name, err);
+	return r < 0 ? r : import(make, fd, source, NULL, ret, err);
 }

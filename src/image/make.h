@@ -38,6 +38,20 @@ struct image_make {
 [[nodiscard]] int image_make_import(const struct image_make *make, const char *path, const char *name,
 				    const char *tag, struct image *ret, struct err *err);
 
+/* The same from a file that is open, with what is to be written down as its source. */
+[[nodiscard]] int image_make_import_fd(const struct image_make *make, int fd, const char *source,
+				       const char *name, struct image *ret, struct err *err);
+
+/*
+ * Whether a reference, in its canonical form, leads to one of these: registries ("ghcr.io") or parts of one
+ * ("docker.io/library"). NULL or empty: to any. A reference without a registry is Docker Hub's, as everywhere: "alpine"
+ * is "docker.io/library/alpine".
+ */
+bool image_registry_allowed(char *const *allowed, const char *reference);
+
+/* The names of all recipes, sorted (strv_free()); none when there is no such folder. */
+[[nodiscard]] int image_recipe_names(const char *recipes_dir, char ***ret, struct err *err);
+
 /* True when there is a recipe of this name. */
 bool image_make_has_recipe(const char *recipes_dir, const char *name);
 

@@ -28,6 +28,33 @@ static const char *tls_option(const char *reference)
 	return local ? "false" : "true";
 }
 
+bool image_registry_allowed(char *const *allowed, const char *reference)
+{
+	static const char hub[] = "docker.io";
+	size_t first = strcspn(reference, "/");
+	const char *dot = strpbrk(reference, ".:");
+	bool registry = reference[first] == '/' &&
+			((dot && dot < reference + first) || strncmp(reference, "localhost/", 10) == 0);
+	char full[IMAGE_NAME_MAX + 32];
+
+	if (!allowed || !*allowed)
+		return true;
+	if (registry)
+		snprintf(full, sizeof(full), "%s", reference);
+	else
+		snprintf(full, sizeof(full), "%s/%s%s", hub, reference[first] == '/' ? "" : "library/",
+			 reference);
+	for (; *allowed; allowed++) {
+		size_t len = strlen(*allowed);
+
+		/* A whole name, not the beginning of another one; and of a registry not another port. */
+		if (strncmp(full, *allowed, len) == 0 &&
+		    strchr(strchr(*allowed, '/') ? "/:@" : "/", full[len]))
+			return true;
+	}
+	return false;
+}
+
 /* The bytes of all layers, or 0: not known, since the reference leads to a list of manifests. */
 static uint64_t layers_total(const char *source, const char *tls, const char *policy)
 {

@@ -142,6 +142,26 @@ static int name_to_file(const char *name, char ret[NAME_FILE_MAX])
 	return 0;
 }
 
+/* The other way round. NULL: no name that this store gave, or no memory. */
+static char *file_to_name(const char *file)
+{
+	size_t len = strlen(file) - strlen(NAME_SUFFIX), used = 0;
+	AUTO_FREE char *text = malloc(len + 1), *name = NULL;
+
+	for (size_t i = 0; text && i < len; i++) {
+		bool slash = strncmp(file + i, "%2F", 3) == 0;
+
+		text[used++] = slash ? '/' : file[i];
+		i += slash ? 2 : 0;
+	}
+	if (!text)
+		return NULL;
+	text[used] = '\0';
+	if (image_name_canonical(text, &name, NULL) < 0 || strcmp(name, text) != 0)
+		return NULL;
+	return TAKE_PTR(name);
+}
+
 static bool is_name_file(const char *file)
 {
 	size_t len = strlen(file), suffix = strlen(NAME_SUFFIX);
@@ -244,6 +264,24 @@ int image_store_find(struct image_store *store, const char *name, struct image *
 	return r;
 }
 
+/* One that cannot be read must not hide the others. */
+static int list_one(struct image_store *store, const char *file, struct image *ret, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = read_description(store->names_fd, file, ret, &why);
+
+	if (r == 0 || r == -ENOENT)
+		return r; /* removed meanwhile */
+	if (r == -ENOMEM)
+		return err_set(err, r, "list the images");
+	ret->name = file_to_name(file);
+	ret->damage = strdup(why.text);
+	if (ret->name && ret->damage)
+		return 0;
+	image_finish(ret);
+	return -ENOENT; /* no file of ours */
+}
+
 int image_store_list(struct image_store *store, struct image **ret, size_t *ret_count, struct err *err)
 {
 	char **files = NULL;
@@ -259,10 +297,10 @@ int image_store_list(struct image_store *store, struct image **ret, size_t *ret_
 	for (size_t i = 0; r == 0 && files && files[i]; i++) {
 		if (!is_name_file(files[i]))
 			continue;
-		r = read_description(store->names_fd, files[i], &list[count], err);
+		r = list_one(store, files[i], &list[count], err);
 		if (r == 0)
 			count++;
-		if (r == -ENOENT) /* removed meanwhile */
+		if (r == -ENOENT)
 			r = 0;
 	}
 	strv_free(files);
@@ -356,6 +394,17 @@ static int refuse_in_use(const char *name, struct err *err)
 	return -EBUSY;
 }
 
+/* Of a name whose description cannot be read only the name can go; gc finds the image, if nobody else has it. */
+static int remove_damaged(struct image_store *store, const char *name, int reason)
+{
+	AUTO_FREE char *canonical = NULL;
+	char file[NAME_FILE_MAX];
+
+	if (image_name_canonical(name, &canonical, NULL) < 0 || name_to_file(canonical, file) < 0)
+		return reason;
+	return unlinkat(store->names_fd, file, 0) == 0 && fsync(store->names_fd) == 0 ? 0 : reason;
+}
+
 int image_store_remove(struct image_store *store, const char *name, struct err *err)
 {
 	AUTO_IMAGE struct image image = { 0 };
@@ -364,6 +413,8 @@ int image_store_remove(struct image_store *store, const char *name, struct err *
 	size_t names = 0;
 	int r = image_store_find(store, name, &image, err);
 
+	if (r < 0)
+		return remove_damaged(store, name, r);
 	if (r == 0)
 		r = count_names(store, image.digest, &names, err);
 	if (r < 0)

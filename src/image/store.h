@@ -50,7 +50,10 @@ int image_store_names_fd(const struct image_store *store);
 [[nodiscard]] int image_store_find(struct image_store *store, const char *name, struct image *ret,
 				   struct err *err);
 
-/* Every name with its image, sorted by name. *ret: image_list_free(). */
+/*
+ * Every name with its image, sorted by name; of one whose description cannot be read the name and why not (`damage`).
+ * *ret: image_list_free().
+ */
 [[nodiscard]] int image_store_list(struct image_store *store, struct image **ret, size_t *ret_count,
 				   struct err *err);
 void image_list_free(struct image *list, size_t count);

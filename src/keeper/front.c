@@ -33,7 +33,10 @@ static _Noreturn void execute_front(const struct keeper *k, int socket_fd)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (exe_fd < 0 || dup2(socket_fd, KEEPER_SOCKET_FD) < 0)
 		_exit(125);
-	close_range(KEEPER_SOCKET_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+	if (k->builder_fd >= 0 && dup2(k->builder_fd, KEEPER_BUILDER_FD) >= 0)
+		setenv("KILN_BUILDER_FD", "4", 1);
+	close_range((k->builder_fd >= 0 ? KEEPER_BUILDER_FD : KEEPER_SOCKET_FD) + 1, ~0u,
+		    CLOSE_RANGE_CLOEXEC);
 	setenv("KILN_KEEPER_FD", "3", 1);
 	fexecve(exe_fd, k->argv, environ);
 	_exit(125);

@@ -86,6 +86,8 @@ struct keeper {
 	uint32_t lost;	/* sandboxes of a front that crashed */
 	uint32_t epoch; /* counts the fronts: none hears of its predecessor's sandboxes */
 	pid_t front_pid;
+	pid_t builder_pid; /* 0: there is none */
+	int builder_fd;	   /* the fronts' end of its socket; -1: there is none */
 	int front_status;
 	bool front_gone, stopping;
 	bool ending; /* told to end: a front that dies is not started again */
@@ -156,6 +158,11 @@ void netns_give_back(struct netns_stock *stock, int fd);
 
 /* confine.c: as root, after everything is prepared and before the first request. */
 [[nodiscard]] int keeper_confine(struct err *err);
+
+/* builder.c: as front.c, of the process that makes images. */
+[[nodiscard]] int builder_start(struct keeper *k, struct err *err);
+void builder_reap(struct keeper *k);
+void builder_tell_end(struct keeper *k);
 
 /* front.c: the server's front as a child of ours. */
 [[nodiscard]] int front_start(struct keeper *k, struct err *err);

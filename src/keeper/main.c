@@ -132,6 +132,7 @@ static void handle_signals(struct keeper *k)
 		front_tell_end(k, (int)info.ssi_signo);
 	}
 	front_reap(k);
+	builder_reap(k);
 }
 
 static void dispatch(struct keeper *k, const struct epoll_event *event)
@@ -175,8 +176,9 @@ static int run_loop(struct keeper *k)
 			if (!stop_us) {
 				stop_us = keeper_now_us() + STOP_PATIENCE_US;
 				slots_kill_all(k);
+				builder_tell_end(k);
 			}
-			if (k->live == 0 || keeper_now_us() > stop_us)
+			if ((k->live == 0 && k->builder_pid <= 0) || keeper_now_us() > stop_us)
 				return k->settings.serve ? k->front_status : 0;
 			if (timeout < 0 || timeout > 50)
 				timeout = 50;
@@ -292,6 +294,8 @@ static int start(struct keeper *k, char **argv, struct err *err)
 	if (r == 0)
 		r = open_loop(k, err);
 	netns_open(&k->netns, k->privileged);
+	if (r == 0 && k->settings.serve && k->settings.images[0])
+		r = builder_start(k, err);
 	if (r == 0 && k->privileged)
 		r = keeper_confine(err);
 	if (r < 0)
@@ -308,7 +312,7 @@ static int start(struct keeper *k, char **argv, struct err *err)
 
 int main(int argc, char **argv)
 {
-	static struct keeper keeper = { .socket_fd = -1 };
+	static struct keeper keeper = { .socket_fd = -1, .builder_fd = -1 };
 	struct err err = ERR_INIT;
 	sigset_t signals;
 	int status;

@@ -578,6 +578,25 @@ void pool_foster(struct engine *engine, const struct engine_sandbox_spec *spec)
 	refill(of(engine));
 }
 
+void pool_forget(struct engine *engine, const char *digest)
+{
+	struct pool *pool = of(engine);
+	struct shelf **link = &pool->shelves;
+
+	while (*link) {
+		struct shelf *shelf = *link;
+		const char *at = strrchr(shelf->image, '@');
+
+		if (at && strcmp(at + 1, digest) == 0) {
+			*link = shelf->next;
+			pool->shelves_count--;
+			shelf_destroy(shelf);
+		} else {
+			link = &shelf->next;
+		}
+	}
+}
+
 struct pool_totals pool_totals(const struct engine *engine)
 {
 	const struct pool *pool = (const struct pool *)engine;

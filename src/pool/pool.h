@@ -29,6 +29,9 @@ struct pool_options {
 /* Stocks a shelf before its first run, and holds `min` on it from then on. */
 void pool_foster(struct engine *pool, const struct engine_sandbox_spec *spec);
 
+/* Gives up what waits of an image ("sha256:…") that is to be removed, and no longer expects anybody to ask for it. */
+void pool_forget(struct engine *pool, const char *digest);
+
 struct pool_shelf_facts {
 	const char *image;
 	const char *runtime; /* id of what is booted in it; NULL: nothing */

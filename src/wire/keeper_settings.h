@@ -3,7 +3,8 @@
  * byte order.
  *
  * In serve mode the keeper starts the front itself: it executes KEEPER_FRONT_FD with its own arguments and
- * environment and KILN_KEEPER_FD=3 added, and again when that process crashes. Otherwise it serves the
+ * environment and KILN_KEEPER_FD=3 added, and again when that process crashes; and once with KILN_BUILDER_FD=3
+ * alone, for the process that makes images, whose socket's other end each front gets as KILN_BUILDER_FD=4. Otherwise it serves the
  * socket that it finds as descriptor 3 and ends with it.
  */
 #ifndef KILN_WIRE_KEEPER_SETTINGS_H
@@ -14,6 +15,7 @@
 #define KEEPER_SETTINGS_MAGIC 0x6b696c6b
 #define KEEPER_SOCKET_FD      3
 #define KEEPER_SETTINGS_FD    4
+#define KEEPER_BUILDER_FD     4 /* of the front, not of the keeper */
 #define KEEPER_FRONT_FD	      5
 
 #define KEEPER_UID_BASE_MIN	 100000
