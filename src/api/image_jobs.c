@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 
 #define JSON_BYTES_MAX (16U << 10)
+#define HOST	       "host"
 #define PATH_PREFIX    "/v1/images/"
 
 static const char from_registry[] = "docker://", from_recipe[] = "recipe:";
@@ -69,6 +70,19 @@ static json_t *job_json(const struct image_job *job)
 	if (json && job->error)
 		json_object_set_new(json, "error", error_json(job->error));
 	return json;
+}
+
+/* This machine's own files are no image of the store. */
+static json_t *host_json(const struct api *api)
+{
+	struct engine *engine = api->options.engine;
+	const char *name = engine->v->image_find(engine, HOST);
+	const char *full = name ? engine->v->image_digest_name(engine, name) : NULL;
+	const char *at = full ? strchr(full, '@') : NULL;
+
+	return at ? json_pack("{s:s, s:s, s:s, s:s, s:n, s:n, s:n}", "name", HOST, "state", "stored",
+			      "source", HOST, "digest", at + 1, "size_bytes", "created", "job")
+		  : NULL;
 }
 
 static json_t *image_json(struct api *api, const char *name)
@@ -185,7 +199,8 @@ static int text_of(const json_t *json, const char *key, const char **ret, struct
 	if (!value)
 		return 0;
 	if (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value))
-		return err_refuse(err, ERR_MALFORMED, "wrong_type", key, "%s must be a text", key);
+		return err_refuse(err, ERR_MALFORMED, "wrong_type", key, "%s must be a text without a NUL",
+				  key);
 	*ret = json_string_value(value);
 	return 0;
 }
@@ -242,6 +257,17 @@ static void wanted_finish(struct wanted *wanted)
 	cleanup_close(&wanted->spec.archive_fd);
 }
 
+static int want_pull(const char *reference, const char *field, struct wanted *ret, struct err *err)
+{
+	int r = image_name_canonical(reference, &ret->source, err);
+
+	if (r < 0 && err->field[0])
+		snprintf(err->field, sizeof(err->field), "%s", field);
+	ret->spec.kind = BUILDER_PULL;
+	ret->spec.source = ret->source;
+	return r;
+}
+
 static int want(struct api *api, const char *name, const char *source, struct wanted *ret, struct err *err)
 {
 	const char *recipe = NULL, *reference = NULL;
@@ -263,19 +289,15 @@ static int want(struct api *api, const char *name, const char *source, struct wa
 		recipe = name;
 	else
 		reference = name;
-	ret->source = strdup(recipe ? recipe : reference);
-	if (!ret->source)
-		return err_set(err, -ENOMEM, "make an image");
-	if (recipe)
-		r = want_recipe(api, ret->source, name, &ret->spec, err);
-	else {
-		ret->spec.kind = BUILDER_PULL;
-		ret->spec.source = ret->source;
+	if (recipe) {
+		ret->source = strdup(recipe);
+		r = ret->source ? want_recipe(api, ret->source, name, &ret->spec, err)
+				: err_set(err, -ENOMEM, "make an image");
+	} else {
+		r = want_pull(reference, source ? "source" : "name", ret, err);
 	}
 	if (r == 0)
 		r = image_name_canonical(name ? name : ret->source, &ret->name, err);
-	if (r < 0 && !name && err->field[0])
-		snprintf(err->field, sizeof(err->field), "source");
 	ret->spec.name = ret->name;
 	return r;
 }
@@ -292,7 +314,7 @@ static int read_json(struct api *api, const struct http_request *request, struct
 	if (len > JSON_BYTES_MAX)
 		return err_refuse(err, ERR_TOO_LARGE, "body_too_large", NULL,
 				  "the JSON has more than %u bytes", JSON_BYTES_MAX);
-	json = json_loadb((const char *)body, len, JSON_REJECT_DUPLICATES, &why);
+	json = json_loadb((const char *)body, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
 	if (!json)
 		return err_refuse(err, ERR_MALFORMED, "bad_json", NULL,
 				  "the body is not JSON: %.128s (line %d)", why.text, why.line);
@@ -474,6 +496,10 @@ void api_handle_image(struct http_request *request, void *user)
 	bool has_job;
 	json_t *json;
 
+	if (strcmp(http_request_path(request), PATH_PREFIX HOST) == 0) {
+		http_respond_json(request, 200, host_json(api));
+		return;
+	}
 	if (name_of_path(request, &name, &err) < 0) {
 		http_respond_error(request, &err, 0);
 		return;
@@ -534,6 +560,9 @@ void api_handle_image_remove(struct http_request *request, void *user)
 	struct err err = ERR_INIT;
 	int r = jobs_check(api, &err);
 
+	if (r == 0 && strcmp(http_request_path(request), PATH_PREFIX HOST) == 0)
+		r = err_refuse(&err, ERR_FORBIDDEN, "image_is_host", "name",
+			       "'" HOST "' is this machine itself and cannot be removed");
 	if (r == 0)
 		r = name_of_path(request, &name, &err);
 	if (r == 0 && image_jobs_cancel(api->options.image_jobs, name)) {

@@ -1,8 +1,8 @@
 /*
- * `kiln serve` lives twice. First as the program that was started, with its privileges: it checks settings and address,
- * then becomes the keeper by exec. The keeper starts this same program again with KILN_KEEPER_FD in its environment:
- * that second life is the front (front.h); and once more with KILN_BUILDER_FD alone: that one makes images for the front
- * (image/builder.h).
+ * `kiln serve` lives three times. First as the program that was started, with its privileges: it checks settings and
+ * address, then becomes the keeper by exec. The keeper starts this same program again with KILN_KEEPER_FD in its
+ * environment: that second life is the front (front.h). And once with KILN_BUILDER_FD alone: the third one makes images
+ * for the front (image/builder.h).
  */
 #include "base/cleanup.h"
 #include "base/strv.h"

@@ -3,9 +3,10 @@
  * byte order.
  *
  * In serve mode the keeper starts the front itself: it executes KEEPER_FRONT_FD with its own arguments and
- * environment and KILN_KEEPER_FD=3 added, and again when that process crashes; and once with KILN_BUILDER_FD=3
- * alone, for the process that makes images, whose socket's other end each front gets as KILN_BUILDER_FD=4. Otherwise it serves the
- * socket that it finds as descriptor 3 and ends with it.
+ * environment and KILN_KEEPER_FD=3 added, and again when that process crashes. Before, it does so once with
+ * KILN_BUILDER_FD=3 instead, for the process that makes images; the other end of that one's socket each front
+ * gets as KILN_BUILDER_FD=4. Not in serve mode it serves the socket that it finds as descriptor 3 and ends with
+ * it.
  */
 #ifndef KILN_WIRE_KEEPER_SETTINGS_H
 #define KILN_WIRE_KEEPER_SETTINGS_H

@@ -55,7 +55,8 @@ def test_a_wrong_token_is_refused(guarded, value):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/v1/runs"), ("GET", "/v1/languages"), ("GET", "/v1/images"), ("GET", "/v1/node"), ("GET", "/metrics")],
+    [("POST", "/v1/runs"), ("GET", "/v1/languages"), ("GET", "/v1/images"),
+     ("POST", "/v1/images"), ("GET", "/v1/images/x"), ("DELETE", "/v1/images/x"), ("GET", "/v1/node"), ("GET", "/metrics")],
 )
 def test_everything_but_the_probes_needs_a_token(guarded, method, path):
     answer = guarded.request(method, path, b"{}" if method == "POST" else None, {"Authorization": "Bearer no"})

@@ -139,7 +139,7 @@ def test_multipart_runs_with_the_query_example(server):
     "path", [path for path, method, operation in operations() if method == "get" and "200" in operation["responses"]]
 )
 def test_get_answers_as_its_schema_says(path, server):
-    answer = server.get(path)
+    answer = server.get(path.replace("/images/{name}", "/images/host"))
     assert answer.status == 200, answer
     content = resolve(PAGE["paths"][path]["get"]["responses"]["200"])["content"]
     kind = answer.headers["content-type"].partition(";")[0]

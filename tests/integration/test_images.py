@@ -1,12 +1,8 @@
 """`kiln image` and runs in stored images: archives of every kind, hostile ones, what an image says about itself, languages."""
 
-import hashlib
-import io
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import tarfile
 from pathlib import Path
@@ -14,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from kilntest import host
+from kilntest.images import SHELL, Registry, oci, rootfs
 from kilntest.requests import member, tar
-from kilntest.server import Home, Server, free_port, identity
+from kilntest.server import Home, Server, identity
 from kilntest.settings import KILN, seconds
 
-SHELL = Path("/bin/busybox")
 pytestmark = pytest.mark.skipif(not SHELL.exists(), reason="needs busybox-static")
 
 
@@ -36,32 +32,6 @@ def kiln(home, *words, status=0):
     )
     assert done.returncode == status, (done.stdout, done.stderr)
     return done
-
-
-def rootfs(more=None):
-    """The tar of a root file system with a shell."""
-    program = tarfile.TarInfo("bin/busybox")
-    program.mode = 0o755
-    links = {f"bin/{name}": member(f"bin/{name}", tarfile.SYMTYPE, "busybox") for name in ("sh", "ls", "cat", "id", "env", "stat")}
-    return tar({"bin/busybox": (program, SHELL.read_bytes()), **links, **(more or {})})
-
-
-def oci(layers, **config):
-    """An OCI archive."""
-    blobs = {}
-
-    def blob(data, kind):
-        digest = hashlib.sha256(data).hexdigest()
-        blobs[f"blobs/sha256/{digest}"] = data
-        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(data)}
-
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
-    document = {"architecture": machine, "os": "linux", "config": config, "rootfs": {"type": "layers", "diff_ids": [
-        "sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers]}}
-    manifest = {"schemaVersion": 2, "config": blob(json.dumps(document).encode(), "config.v1+json"),
-                "layers": [blob(layer, "layer.v1.tar") for layer in layers]}
-    index = {"schemaVersion": 2, "manifests": [blob(json.dumps(manifest).encode(), "manifest.v1+json")]}
-    return {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode(), **blobs}
 
 
 def archive(home, data, name="image.tar"):
@@ -165,34 +135,9 @@ def test_a_server_runs_in_an_image_that_came_after_its_start(home):
 
 @pytest.fixture
 def registry(home):
-    """A registry of our own, with the image `lessons/tiny:1` in it; its address."""
-    if not shutil.which("docker-registry") or not shutil.which("skopeo"):
-        pytest.skip("needs docker-registry and skopeo")
-    address = f"127.0.0.1:{free_port()}"
-    settings = {"version": 0.1, "storage": {"filesystem": {"rootdirectory": str(home.path / "registry")}}, "http": {"addr": address}}
-    config = home.write("registry.yml", json.dumps(settings))
-    with open(home.path / "registry.log", "wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
-    try:
-        host.wait_until(lambda: answers(address), 20, "the registry does not answer")
-        image = archive(home, tar(oci([rootfs(), tar({"etc/made": b"pushed"})], Env=["FROM=registry"])), "pushed.tar")
-        subprocess.run(
-            ["skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", f"oci-archive:{image}",
-             f"docker://{address}/lessons/tiny:1"], check=True, timeout=seconds(60),
-        )
-        yield address
-    finally:
-        process.kill()
-        process.wait()
-
-
-def answers(address):
-    name, port = address.split(":")
-    try:
-        socket.create_connection((name, int(port)), timeout=1).close()
-    except OSError:
-        return False
-    return True
+    with Registry(home) as registry:
+        registry.push("lessons/tiny:1", oci([rootfs(), tar({"etc/made": b"pushed"})], Env=["FROM=registry"]))
+        yield registry.address
 
 
 def test_an_image_is_pulled_from_a_registry(home, registry):

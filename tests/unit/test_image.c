@@ -466,12 +466,39 @@ static void what_could_be_an_option_or_a_path_elsewhere_is_refused(void **state)
 	}
 }
 
+static void a_damaged_name_hides_no_other_and_can_be_removed(void **state)
+{
+	struct image_store *store = open_store(*state);
+	struct image *list;
+	struct err err = ERR_INIT;
+	size_t count;
+
+	assert_int_equal(store_image(store, "whole", "1", NULL), 0);
+	assert_int_equal(store_image(store, "lessons/broken", "2", NULL), 0);
+	write_text(image_store_names_fd(store), "lessons%2Fbroken.json", "{\"digest\":");
+	write_text(image_store_names_fd(store), "%%.json", "no name of this store");
+	assert_int_equal(image_store_list(store, &list, &count, &err), 0);
+	assert_int_equal(count, 2);
+	assert_string_equal(list[0].name, "lessons/broken");
+	assert_non_null(list[0].damage);
+	assert_string_equal(list[1].name, "whole");
+	assert_null(list[1].damage);
+	image_list_free(list, count);
+	assert_int_equal(image_store_remove(store, "lessons/broken", &err), 0);
+	assert_true(image_store_remove(store, "lessons/broken", &err) < 0);
+	assert_int_equal(image_store_list(store, &list, &count, &err), 0);
+	assert_int_equal(count, 1);
+	image_list_free(list, count);
+	image_store_close(store);
+}
+
 #define with_folder(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_brought_to_one_form),
+		with_folder(a_damaged_name_hides_no_other_and_can_be_removed),
 		cmocka_unit_test(names_that_could_be_paths_or_mean_something_else_are_refused),
 		with_folder(the_digest_is_the_one_that_is_documented),
 		with_folder(the_digest_sees_content_names_links_and_configuration),
