@@ -1,5 +1,5 @@
 /*
- * What a front that was taken over may ask of the builder: whatever is let through is a name, never a path or an option.
+ * What a front that was taken over may ask of the builder: what is let through is a name, never a path or an option.
  */
 #include "image/builder.h"
 
