@@ -190,7 +190,7 @@ def ordeal(roomy, programs):
     hostile = [Hostile(roomy, kinds[i % len(kinds)], programs[kinds[i % len(kinds)]], over) for i in range(HOSTILE)]
     try:
         host.wait_until(lambda: len(roomy.sandboxed()) > HOSTILE, 20, "the hostile runs do not begin")
-        honest = [roomy.run(python(WORK, collect="all", limits={"wall_ms": 60000}), 90) for _ in range(HONEST)]
+        honest = [roomy.run(python(WORK, collect="all", limits={"wall_ms": 120_000}), 150) for _ in range(HONEST)]
     finally:
         over.set()
         for one in hostile:
