@@ -32,6 +32,9 @@ static const struct http_route routes[] = {
 	{ NULL, "/dialects/cyber-dojo/alive", HTTP_AUTH_NONE, cyber_dojo_handle },
 	{ NULL, "/dialects/cyber-dojo/ready", HTTP_AUTH_NONE, cyber_dojo_handle },
 	{ NULL, "/dialects/cyber-dojo/*", HTTP_AUTH_BEARER, cyber_dojo_handle },
+	{ "GET", "/", HTTP_AUTH_NONE, api_handle_page },
+	{ "GET", "/node", HTTP_AUTH_NONE, api_handle_page },
+	{ "GET", "/assets/*", HTTP_AUTH_NONE, api_handle_page },
 };
 
 const struct http_route *api_routes(size_t *ret_count)

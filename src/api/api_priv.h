@@ -107,6 +107,7 @@ void api_handle_image_remove(struct http_request *request, void *user);
 void api_handle_node(struct http_request *request, void *user);
 void api_handle_alive(struct http_request *request, void *user);
 void api_handle_ready(struct http_request *request, void *user);
+void api_handle_page(struct http_request *request, void *user);
 void api_handle_metrics(struct http_request *request, void *user);
 void api_handle_ws(struct http_request *request, void *user);
 
