@@ -316,8 +316,14 @@ test('fifty megabytes of output leave the page responsive, and all of them can b
 		assert.match(await printed(page), /the end\s*$/)
 		assert.match(await page.locator('#output-note').innerText(), /Only the end is shown: \d+\.\d MiB before it are left out/)
 		assert.ok((await page.locator('#lines .line').count()) < 10_000)
-		const longest = await page.evaluate(() => globalThis.longest)
-		assert.ok(longest < 4000 * Number(process.env.KILN_TEST_SLOW ?? 1), `the page stood still for ${Math.round(longest)} ms`)
+		// The longest work in one piece is to read the result, which holds the output once more; how long that takes here is measured.
+		const [longest, once] = await page.evaluate(() => {
+			const text = JSON.stringify('x'.repeat(50_000_000))
+			const begin = performance.now()
+			JSON.parse(text)
+			return [globalThis.longest, performance.now() - begin]
+		})
+		assert.ok(longest < 2000 + 20 * once, `the page stood still for ${Math.round(longest)} ms, where reading takes ${Math.round(once)} ms`)
 		const [saved] = await Promise.all([page.waitForEvent('download'), page.click('#save-output')])
 		assert.equal((await readFile(await saved.path())).length, 50 * 100 * 10486 + 8)
 	}))
