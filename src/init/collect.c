@@ -29,6 +29,11 @@ struct walk {
 	uint32_t error; /* errno for COLLECT_END */
 };
 
+static bool is_tree(const struct walk *w)
+{
+	return w->what->kind == WIRE_COLLECT_TREE;
+}
+
 static bool is_snapshot(const struct walk *w)
 {
 	return w->what->kind == WIRE_COLLECT_SNAPSHOT;
@@ -79,13 +84,15 @@ static struct uploaded *find_uploaded(const struct walk *w)
 {
 	struct uploads *up = &w->init->uploads;
 	struct uploaded key = { .path = (char *)w->path };
+	struct uploaded *item;
 
 	if (!up->count)
 		return NULL;
-	return bsearch(&key, up->items, up->count, sizeof(key), compare_uploaded);
+	item = bsearch(&key, up->items, up->count, sizeof(key), compare_uploaded);
+	return item && item->removed ? NULL : item;
 }
 
-static int hash_file(int fd, uint64_t *ret)
+int hash_file(int fd, uint64_t *ret)
 {
 	uint8_t chunk[16384];
 	uint64_t hash = HASH_START;
@@ -112,7 +119,7 @@ static bool is_changed(const struct uploaded *was, int fd, const struct stat *st
 		return false;
 	if ((uint64_t)st->st_size != was->size || (st->st_mode & 07777) != was->mode)
 		return true;
-	return hash_file(fd, &hash) < 0 || hash != was->hash;
+	return was->hash == HASH_UNKNOWN || hash_file(fd, &hash) < 0 || hash != was->hash;
 }
 
 /*
@@ -154,6 +161,17 @@ static void send_content(struct walk *w, int fd, uint64_t len)
 	}
 }
 
+/* What makes it whose, and of when. */
+static void tell_owner(const struct walk *w, const struct stat *st, struct wire_collected *file)
+{
+	uid_t session = w->init->config->payload_uid;
+	int64_t written = time_ns(&st->st_mtim);
+
+	if (w->init->role == ROLE_FILES && st->st_uid > session && st->st_uid - session <= WIRE_OWNER_MAX)
+		file->owner = st->st_uid - session;
+	file->mtime_ns = written > 0 ? (uint64_t)written : 0;
+}
+
 static void send_file(struct walk *w, int fd, const struct stat *st, enum wire_change change)
 {
 	struct wire_collected file = {
@@ -163,6 +181,9 @@ static void send_file(struct walk *w, int fd, const struct stat *st, enum wire_c
 		.path = w->path,
 	};
 	bool whole = w->what->kind != WIRE_COLLECT_CHANGES;
+
+	if (is_tree(w))
+		tell_owner(w, st, &file);
 
 	if (is_snapshot(w) && !snapshot_holds(w->init, fd, st, &file.age_ns)) {
 		omit(w, WIRE_OMIT_NOT_REGULAR, file.size);
@@ -215,6 +236,73 @@ static void send_dir(struct walk *w, int fd)
 	report(w, &file);
 }
 
+/* A folder or link of a tree, with what follows of a link. */
+static void send_node(struct walk *w, const struct stat *st, const char *target, size_t len)
+{
+	struct wire_collected file = { .change = WIRE_CREATED,
+				       .is_dir = !target,
+				       .is_link = target != NULL,
+				       .mode = st->st_mode & 07777,
+				       .size = len,
+				       .sent = len,
+				       .path = w->path };
+
+	if (w->sent_files >= w->what->files || len > w->what->total_bytes - w->sent_bytes) {
+		omit(w, w->sent_files >= w->what->files ? WIRE_OMIT_TOO_MANY : WIRE_OMIT_TOO_LARGE, len);
+		return;
+	}
+	tell_owner(w, st, &file);
+	w->sent_files++;
+	w->sent_bytes += len;
+	report(w, &file);
+	if (len)
+		out_frame(w->init, WIRE_DATA, 0, target, (uint32_t)len);
+}
+
+static void visit_link(struct walk *w, int dir_fd, const char *name, const struct stat *st)
+{
+	char target[WIRE_PATH_MAX];
+	ssize_t len = readlinkat(dir_fd, name, target, sizeof(target));
+
+	if (!wanted(w))
+		return;
+	if (len <= 0 || len >= (ssize_t)sizeof(target) || (uint64_t)len > w->what->file_bytes)
+		omit(w, WIRE_OMIT_UNREADABLE, 0);
+	else
+		send_node(w, st, target, (size_t)len);
+}
+
+/*
+ * As init, whose capabilities open what the user has closed to himself. What is not his own, in a session, is opened as
+ * he could open it: others may have put it here.
+ */
+static int open_entry(const struct walk *w, int dir_fd, const char *name, int flags, struct stat *ret)
+{
+	const struct init *init = w->init;
+	int fd = openat(dir_fd, name, flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, ret) < 0 || init->role != ROLE_RUN ||
+	    ret->st_uid == init->config->payload_uid)
+		return fd;
+	close(fd);
+	setfsuid(init->config->payload_uid);
+	fd = openat(dir_fd, name, flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	setfsuid(getuid());
+	if (fd >= 0 && fstat(fd, ret) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* In a session with more files than can be remembered: what was not touched since is not new. */
+static bool is_old(const struct walk *w, const struct stat *st)
+{
+	const struct uploads *up = &w->init->uploads;
+
+	return up->cut && time_ns(&st->st_ctim) < up->looked_ns;
+}
+
 static void visit_file(struct walk *w, int dir_fd, const char *name)
 {
 	struct uploaded *was = find_uploaded(w);
@@ -227,13 +315,13 @@ static void visit_file(struct walk *w, int dir_fd, const char *name)
 		was->seen = true;
 	if (!wanted(w))
 		return;
-	fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	fd = open_entry(w, dir_fd, name, O_NONBLOCK | O_NOCTTY, &st);
+	if (fd < 0 || !S_ISREG(st.st_mode))
 		omit(w, WIRE_OMIT_UNREADABLE, 0);
-	else if (w->what->kind == WIRE_COLLECT_KEEP)
+	else if (w->what->kind == WIRE_COLLECT_KEEP || is_tree(w) || (!was && !is_old(w, &st)))
 		send_file(w, fd, &st, WIRE_CREATED);
 	else if (!was)
-		send_file(w, fd, &st, WIRE_CREATED);
+		; /* there before */
 	else if (is_snapshot(w) ? is_touched(was, fd, &st) : is_changed(was, fd, &st))
 		send_file(w, fd, &st, WIRE_CHANGED);
 	if (fd >= 0)
@@ -299,17 +387,21 @@ static void visit(struct walk *w, int dir_fd, const char *name, unsigned depth)
 		omit(w, WIRE_OMIT_UNREADABLE, 0);
 	} else if (S_ISREG(st.st_mode)) {
 		visit_file(w, dir_fd, name);
+	} else if (S_ISLNK(st.st_mode) && is_tree(w)) {
+		visit_link(w, dir_fd, name, &st);
 	} else if (!S_ISDIR(st.st_mode)) {
 		if (wanted(w))
 			omit(w, WIRE_OMIT_NOT_REGULAR, 0);
 	} else if (depth >= COLLECT_DEPTH_MAX) {
 		omit(w, WIRE_OMIT_TOO_DEEP, 0);
 	} else {
-		fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = open_entry(w, dir_fd, name, O_DIRECTORY, &st);
 		if (fd < 0)
 			omit(w, WIRE_OMIT_UNREADABLE, 0);
 		else
 			visit_dir(w, fd, depth + 1);
+		if (fd >= 0 && is_tree(w) && wanted(w))
+			send_node(w, &st, NULL, 0);
 	}
 	w->path_len = old_len;
 	w->path[old_len] = '\0';
@@ -345,7 +437,7 @@ static void report_deleted(struct walk *w)
 	for (size_t i = 0; i < up->count; i++) {
 		struct wire_collected file = { .change = WIRE_DELETED, .path = up->items[i].path };
 
-		if (up->items[i].seen || up->items[i].is_dir)
+		if (up->items[i].seen || up->items[i].is_dir || up->items[i].removed)
 			continue;
 		memcpy(w->path, up->items[i].path, strlen(up->items[i].path) + 1);
 		if (wanted(w))
@@ -360,7 +452,7 @@ static bool is_whole(const struct walk *w)
 	struct stat st;
 
 	for (size_t i = 0; i < up->count; i++) {
-		if (!up->items[i].seen)
+		if (!up->items[i].seen && !up->items[i].removed)
 			return false;
 	}
 	if (fstat(w->init->sandbox_fd, &st) < 0 || st.st_mode != w->init->sandbox_mode)
@@ -372,12 +464,15 @@ void collect(struct init *init, const struct wire_collect *what)
 {
 	static struct walk walk; /* too large for the stack; one thread, one collection at a time */
 	struct uploads *up = &init->uploads;
-	uid_t user = init->config->payload_uid;
+	uid_t user = init->role == ROLE_FILES ? getuid() : init->config->payload_uid;
 	uint8_t payload[4];
 	int fd;
 
+	session_look(init);
 	walk = (struct walk){ .init = init, .what = what };
-	qsort(up->items, up->count, sizeof(*up->items), compare_uploaded);
+	if (up->count)
+		qsort(up->items, up->count, sizeof(*up->items), compare_uploaded);
+	up->known = up->looked ? up->count : 0;
 	for (size_t i = 0; i < up->count; i++)
 		up->items[i].seen = false;
 

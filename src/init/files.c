@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
+int open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC),
@@ -73,7 +73,7 @@ static int make_dirs(int dir_fd, char *path, bool whole)
 	}
 }
 
-static void fail(struct init *init, const char *path, int error)
+void files_fail(struct init *init, const char *path, int error)
 {
 	struct uploads *up = &init->uploads;
 
@@ -95,11 +95,18 @@ int64_t time_ns(const struct timespec *t)
 	return t->tv_sec * 1000000000ll + t->tv_nsec;
 }
 
-static int remember(struct uploads *up, const struct stat *st)
+static int remember(struct init *init, const struct stat *st)
 {
-	struct uploaded *item;
+	return files_remember(init, init->uploads.path, st, init->uploads.hash);
+}
 
-	if (up->count == up->room) {
+int files_remember(struct init *init, const char *path, const struct stat *st, uint64_t hash)
+{
+	struct uploads *up = &init->uploads;
+	struct uploaded *item = session_find_known(up, path);
+	char *name;
+
+	if (!item && up->count == up->room) {
 		size_t room = up->room ? 2 * up->room : 16;
 		struct uploaded *grown =
 			up->count < UPLOADED_MAX ? reallocarray(up->items, room, sizeof(*grown)) : NULL;
@@ -109,22 +116,23 @@ static int remember(struct uploads *up, const struct stat *st)
 		up->items = grown;
 		up->room = room;
 	}
-	item = &up->items[up->count];
+	name = item ? item->path : strdup(path);
+	if (!name)
+		return -ENOMEM;
+	if (!item)
+		item = &up->items[up->count++];
 	*item = (struct uploaded){
-		.path = strdup(up->path),
+		.path = name,
 		.is_dir = S_ISDIR(st->st_mode),
-		.hash = up->hash,
+		.hash = hash,
 		.size = (uint64_t)st->st_size,
 		.inode = st->st_ino,
 		.ctime_ns = time_ns(&st->st_ctim),
 		.mtime_ns = time_ns(&st->st_mtim),
 		.mode = st->st_mode & 07777,
 	};
-	if (!item->path)
-		return -ENOMEM;
 	if (!item->is_dir && item->mtime_ns > up->newest_ns)
 		up->newest_ns = item->mtime_ns;
-	up->count++;
 	return 0;
 }
 
@@ -174,22 +182,43 @@ static int restore_remove(int dir_fd, char *path)
 	return r;
 }
 
+static int finish_upload(struct init *init)
+{
+	struct uploads *up = &init->uploads;
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st;
+
+	if (fchmod(up->fd, up->mode) < 0)
+		return -errno;
+	if (init->role == ROLE_RUN) {
+		times[1] = session_next_time(init);
+		if (futimens(up->fd, times) < 0)
+			return -errno;
+	}
+	return fstat(up->fd, &st) < 0 ? -errno : remember(init, &st);
+}
+
 static void finish_file(struct init *init)
 {
 	struct uploads *up = &init->uploads;
-	struct stat st;
-	int r = 0;
+	int r;
 
+	if (up->is_link && up->link_len) {
+		r = session_make_link(init);
+		if (r < 0)
+			files_fail(init, up->path, -r);
+		up->link_len = 0;
+	}
 	if (up->fd < 0)
 		return;
 	if (up->stamp)
 		r = restore_finish(up, up->fd, up->mode, up->stamp);
-	else if (fchmod(up->fd, up->mode) < 0 || fstat(up->fd, &st) < 0)
-		r = -errno;
+	else if (init->role == ROLE_FILES)
+		r = session_give(init, up->fd, up->mode);
 	else
-		r = remember(up, &st);
+		r = finish_upload(init);
 	if (r < 0)
-		fail(init, up->path, -r);
+		files_fail(init, up->path, -r);
 	close(up->fd);
 	up->fd = -1;
 }
@@ -202,7 +231,7 @@ static void begin_dir(struct init *init, char *path, mode_t mode)
 	int fd;
 
 	if (r < 0) {
-		fail(init, path, -r);
+		files_fail(init, path, -r);
 		return;
 	}
 	fd = open_beneath(init->sandbox_fd, path, O_RDONLY | O_DIRECTORY, 0);
@@ -210,14 +239,33 @@ static void begin_dir(struct init *init, char *path, mode_t mode)
 		r = -errno;
 	else if (up->stamp)
 		r = restore_finish(up, fd, mode, up->stamp);
+	else if (init->role == ROLE_FILES)
+		r = session_give(init, fd, mode);
 	else if (fchmod(fd, mode | 0700) < 0 || fstat(fd, &st) < 0)
 		r = -errno;
 	else
-		r = remember(up, &st);
+		r = remember(init, &st);
 	if (r < 0)
-		fail(init, path, -r);
+		files_fail(init, path, -r);
 	if (fd >= 0)
 		close(fd);
+}
+
+/* Opens the file for what will follow. */
+static int begin_file(struct init *init)
+{
+	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY;
+	struct uploads *up = &init->uploads;
+	int r = make_dirs(init->sandbox_fd, up->path, false);
+
+	if (r == 0 && up->stamp)
+		r = restore_remove(init->sandbox_fd, up->path);
+	if (r == 0 && init->role != ROLE_ALONE)
+		r = session_make_way(init, up->path);
+	if (r < 0 || up->is_link)
+		return r;
+	up->fd = open_beneath(init->sandbox_fd, up->path, flags, 0600);
+	return up->fd < 0 ? -errno : 0;
 }
 
 void files_begin(struct init *init, const struct wire_file *file)
@@ -226,10 +274,20 @@ void files_begin(struct init *init, const struct wire_file *file)
 	size_t len = strlen(file->path);
 	int r;
 
-	if (up->left || len == 0 || len >= sizeof(up->path))
+	if (up->left || len == 0 || len >= sizeof(up->path) ||
+	    (init->role == ROLE_ALONE && (file->remove || file->is_link || file->mtime_ns || file->owner)))
 		_exit(1);
+	session_look(init);
+	if (file->remove) {
+		session_remove(init, file);
+		return;
+	}
 	memcpy(up->path, file->path, len + 1);
 	up->stamp = file->stamp;
+	up->owner = file->owner;
+	up->given_ns = file->mtime_ns;
+	up->is_link = file->is_link;
+	up->link_len = 0;
 	if (up->stamp)
 		restore_begin(up);
 	if (file->is_dir) {
@@ -240,17 +298,11 @@ void files_begin(struct init *init, const struct wire_file *file)
 	up->left = file->size;
 	up->mode = file->mode;
 	up->hash = HASH_START;
-	r = make_dirs(init->sandbox_fd, up->path, false);
-	if (r == 0 && up->stamp)
-		r = restore_remove(init->sandbox_fd, up->path);
-	if (r == 0) {
-		up->fd = open_beneath(init->sandbox_fd, up->path,
-				      O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY, 0600);
-		if (up->fd < 0)
-			r = -errno;
+	r = begin_file(init);
+	if (r < 0) {
+		files_fail(init, up->path, -r);
+		up->is_link = false;
 	}
-	if (r < 0)
-		fail(init, up->path, -r);
 	if (up->left == 0)
 		finish_file(init);
 }
@@ -263,13 +315,17 @@ void files_data(struct init *init, const uint8_t *data, size_t len)
 		_exit(1);
 	up->left -= len;
 	up->hash = hash_add(up->hash, data, len);
+	if (up->is_link && up->link_len + len < sizeof(up->link)) {
+		memcpy(up->link + up->link_len, data, len);
+		up->link_len += len;
+	}
 	while (len && up->fd >= 0) {
 		ssize_t n = write(up->fd, data, len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			fail(init, up->path, n < 0 ? errno : EIO);
+			files_fail(init, up->path, n < 0 ? errno : EIO);
 			close(up->fd);
 			up->fd = -1;
 			break;
@@ -290,6 +346,7 @@ void files_synced(struct init *init)
 
 	if (up->left)
 		_exit(1);
+	session_look(init);
 	len = wire_synced_encode(&synced, payload, sizeof(payload));
 	out_frame(init, WIRE_SYNCED, 0, payload, (uint32_t)len);
 	up->error = 0;

@@ -19,15 +19,19 @@
 #define OUT_BUFFER_SIZE	  (256u * 1024)
 #define OUT_RESERVE	  (16u * 1024) /* room kept for frames that are not output */
 #define OUTPUT_CHUNK_MIN  4096u	       /* a pipe is read only when this much room is left */
-#define UPLOADED_MAX	  20000u
+#define UPLOADED_MAX	  50000u
 #define COLLECT_DEPTH_MAX 64
 #define COLLECT_VISIT_MAX 50000u
 
-/* One file or folder that the host sent, as it was when it was in place. Of a folder only the path counts. */
+/*
+ * One file or folder that the host sent, as it was when it was in place, or that a session had before. Of a folder only
+ * the path counts.
+ */
 struct uploaded {
 	char *path;
 	bool is_dir;
-	uint64_t hash; /* FNV-1a of the content */
+	bool removed;  /* since, by the host */
+	uint64_t hash; /* FNV-1a of the content; HASH_UNKNOWN of what was there before and is large */
 	uint64_t size;
 	ino_t inode;
 	int64_t ctime_ns, mtime_ns;
@@ -49,6 +53,24 @@ struct uploads {
 	char path[WIRE_PATH_MAX];
 	mode_t mode;
 	uint64_t stamp;
+	/* In a member of a session. */
+	bool looked; /* `known` of the items, sorted, are what was there before */
+	bool cut;    /* they are not all: there were too many */
+	size_t known;
+	int64_t looked_ns; /* when */
+	uint64_t hashed;   /* bytes */
+	bool is_link;
+	uint32_t owner;
+	uint64_t given_ns; /* modification time that the host gave; 0: none */
+	char link[WIRE_PATH_MAX];
+	size_t link_len;
+};
+
+/* What the sandbox is. */
+enum role {
+	ROLE_ALONE, /* all in it is one run's */
+	ROLE_RUN,   /* of a session: the user's home is its root */
+	ROLE_FILES, /* of a session: the homes of all users are, and no step is started */
 };
 
 struct stdin_queue {
@@ -117,7 +139,10 @@ struct warm {
 };
 
 struct init {
-	const struct init_config *config;
+	enum role role;
+	const char *home;		  /* where steps start */
+	char *const *folders;		  /* of a service: what else it can write */
+	const struct init_config *config; /* with the ids of the arguments */
 	const struct sock_filter *filter;
 	int socket_fd, cgroup_fd, sandbox_fd, signal_fd, proc_fd;
 	int landlock_fd; /* LANDLOCK_UNKNOWN before the first step */
@@ -148,7 +173,29 @@ void files_begin(struct init *init, const struct wire_file *file);
 void files_data(struct init *init, const uint8_t *data, size_t len);
 void files_synced(struct init *init);
 uint64_t hash_add(uint64_t hash, const uint8_t *data, size_t len);
-#define HASH_START 14695981039346656037ull
+#define HASH_START   14695981039346656037ull
+#define HASH_UNKNOWN 0
+int hash_file(int fd, uint64_t *ret);
+/* Beneath a folder, without following a link; like openat2(2). */
+int open_beneath(int dir_fd, const char *path, int flags, mode_t mode);
+/* The first failure is what SYNCED tells. */
+void files_fail(struct init *init, const char *path, int error);
+/* Notes a file or folder as it is in place now. */
+[[nodiscard]] int files_remember(struct init *init, const char *path, const struct stat *st, uint64_t hash);
+
+/* session.c: what is different in a member of a session. */
+/* Notes what is there, once, before anything is changed. */
+void session_look(struct init *init);
+/* Makes way for an upload: what has its name goes. 0 or -errno. */
+[[nodiscard]] int session_make_way(struct init *init, char *path);
+/* The modification time of the next upload. */
+struct timespec session_next_time(struct init *init);
+/* Of a file with all users' files: gives it its owner, permissions and time. */
+[[nodiscard]] int session_give(const struct init *init, int fd, mode_t mode);
+[[nodiscard]] int session_make_link(struct init *init);
+void session_remove(struct init *init, const struct wire_file *file);
+/* What was noted under this name, or NULL. */
+struct uploaded *session_find_known(struct uploads *up, const char *path);
 
 int64_t time_ns(const struct timespec *t);
 
@@ -167,8 +214,8 @@ bool snapshot_is_all(void);
 /* landlock.c */
 #define LANDLOCK_NONE	 (-1) /* not in this kernel */
 #define LANDLOCK_UNKNOWN (-2) /* not asked yet, or failed */
-/* The ruleset for payloads as a descriptor, or one of the above. */
-int landlock_prepare(void);
+/* The ruleset for payloads as a descriptor, or one of the above. `more`: folders to write in, ends with NULL; or NULL. */
+int landlock_prepare(char *const *more);
 
 enum launch_how {
 	LAUNCH_STEP,

@@ -55,7 +55,7 @@ static int allow(int ruleset_fd, const char *path, uint64_t access)
 	return r;
 }
 
-static int add_rules(int ruleset_fd, uint64_t folder, uint64_t file)
+static int add_rules(int ruleset_fd, uint64_t folder, uint64_t file, char *const *more)
 {
 	static const char *const folders[] = { "/sandbox", "/sandboxes", "/tmp",
 					       "/home",	   "/var/tmp",	 "/dev/shm" };
@@ -65,13 +65,15 @@ static int add_rules(int ruleset_fd, uint64_t folder, uint64_t file)
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && r == 0; i++)
 		r = allow(ruleset_fd, folders[i], folder);
+	for (; more && *more && r == 0; more++)
+		r = allow(ruleset_fd, *more, folder);
 	/* Truncating them does nothing, but shells open their output that way. */
 	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]) && r == 0 && file; i++)
 		r = allow(ruleset_fd, devices[i], file);
 	return r;
 }
 
-int landlock_prepare(void)
+int landlock_prepare(char *const *more)
 {
 	struct ruleset_attr attr = { 0 };
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
@@ -91,7 +93,7 @@ int landlock_prepare(void)
 	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 	if (fd < 0)
 		return LANDLOCK_UNKNOWN;
-	r = add_rules(fd, attr.handled_access_fs, file);
+	r = add_rules(fd, attr.handled_access_fs, file, more);
 	if (r < 0) {
 		close(fd);
 		return LANDLOCK_UNKNOWN;

@@ -42,14 +42,14 @@ static char **strings_to_vector(const struct wire_strings *strings)
 	return vector;
 }
 
-/* "/sandbox", or where PWD says. */
-static const char *start_dir(uint32_t flags, char *const *envp)
+/* Its home, or where PWD says. */
+static const char *start_dir(const char *home, uint32_t flags, char *const *envp)
 {
 	for (; flags & WIRE_START_IN_PWD && *envp; envp++) {
 		if (strncmp(*envp, "PWD=", 4) == 0)
 			return *envp + 4;
 	}
-	return "/sandbox";
+	return home;
 }
 
 /*
@@ -141,13 +141,13 @@ static int open_run_cgroup(const struct init *init, const struct wire_start *sta
 }
 
 /* All that the child needs, or -ENOMEM. */
-static int spawn_prepare(struct spawn *spawn, const struct wire_start *start)
+static int spawn_prepare(struct spawn *spawn, const char *home, const struct wire_start *start)
 {
 	spawn->argv = strings_to_vector(&start->argv);
 	spawn->envp = strings_to_vector(&start->envp);
 	if (!spawn->argv || !spawn->envp)
 		return -ENOMEM;
-	spawn->dir = start_dir(start->flags, spawn->envp);
+	spawn->dir = start_dir(home, start->flags, spawn->envp);
 	return 0;
 }
 
@@ -203,14 +203,14 @@ int launch(struct init *init, const struct wire_start *start, enum launch_how ho
 			return -errno;
 	}
 	if (init->landlock_fd == LANDLOCK_UNKNOWN)
-		init->landlock_fd = landlock_prepare();
+		init->landlock_fd = landlock_prepare(init->folders);
 	*ret_stage = WIRE_STAGE_LANDLOCK;
 	if (init->landlock_fd == LANDLOCK_UNKNOWN)
 		r = -errno;
 	spawn.landlock_fd = init->landlock_fd;
 	if (r == 0) {
 		*ret_stage = WIRE_STAGE_PIPE;
-		r = spawn_prepare(&spawn, start);
+		r = spawn_prepare(&spawn, init->home, start);
 	}
 	if (r == 0)
 		r = fork_child(init, &spawn, cgroup_fd, ret, ret_stage);

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>
@@ -25,6 +26,16 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static void resync(struct init *init, const struct wire_frame *frame)
+{
+	uint8_t payload[WIRE_NONCE_SIZE + 1];
+
+	if (frame->len != WIRE_NONCE_SIZE)
+		_exit(1);
+	wire_resynced_encode(frame->payload, init->step.running, payload, sizeof(payload));
+	out_frame(init, WIRE_RESYNCED, 0, payload, sizeof(payload));
+}
 
 static void handle_frame(struct init *init, const struct wire_frame *frame)
 {
@@ -52,6 +63,9 @@ static void handle_frame(struct init *init, const struct wire_frame *frame)
 	case WIRE_WARM:
 		warm_start(init, frame);
 		break;
+	case WIRE_RESYNC:
+		resync(init, frame);
+		break;
 	case WIRE_STDIN:
 		step_stdin(init, frame->payload, frame->len);
 		break;
@@ -72,6 +86,8 @@ static void handle_frame(struct init *init, const struct wire_frame *frame)
 		_exit(1);
 	}
 }
+
+#define POLL_MAX_US 3600000000ull
 
 static void handle_socket(struct init *init)
 {
@@ -125,6 +141,9 @@ static int poll_timeout(const struct init *init)
 		return -1;
 	}
 	now = now_us();
+	/* A service runs for days, which poll() does not count. */
+	if (next > now + POLL_MAX_US)
+		next = now + POLL_MAX_US;
 	return next <= now ? 0 : (int)((next - now + 999) / 1000);
 }
 
@@ -183,10 +202,24 @@ static void loop_once(struct init *init)
 	out_flush(init);
 }
 
-static void load_config(struct init *init)
+/* Our own keeper's: what is wrong with them is a bug. */
+static void read_arguments(struct init *init, struct init_config *config, char **argv)
+{
+	if (sscanf(argv[INIT_ARG_UID], "%u", &config->payload_uid) != 1 ||
+	    sscanf(argv[INIT_ARG_GID], "%u", &config->payload_gid) != 1)
+		_exit(1);
+	init->home = argv[INIT_ARG_HOME];
+	if (strcmp(argv[INIT_ARG_ROLE], INIT_AS_SERVICE) == 0)
+		init->folders = argv + INIT_ARG_COUNT;
+	else
+		init->role = strcmp(argv[INIT_ARG_ROLE], INIT_AS_FILES) == 0 ? ROLE_FILES : ROLE_RUN;
+}
+
+static void load_config(struct init *init, int argc, char **argv)
 {
 	struct stat st;
-	const void *map;
+	static struct init_config own;
+	const struct init_config *map;
 
 	if (fstat(INIT_CONFIG_FD, &st) < 0)
 		_exit(1);
@@ -194,13 +227,17 @@ static void load_config(struct init *init)
 	if (map == MAP_FAILED)
 		_exit(1);
 	close(INIT_CONFIG_FD);
-	init->config = map;
-	init->filter = (const void *)(init->config + 1);
-	if (init->config->magic != INIT_CONFIG_MAGIC)
+	own = *map;
+	init->config = &own;
+	init->filter = (const void *)(map + 1);
+	if (own.magic != INIT_CONFIG_MAGIC)
 		_exit(1);
+	init->home = "/sandbox";
+	if (argc >= INIT_ARG_COUNT)
+		read_arguments(init, &own, argv);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct init init; /* a megabyte of buffers of which an idle sandbox touches nothing */
 	uint8_t version[4];
@@ -209,7 +246,7 @@ int main(void)
 
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_NAME, "kiln-init", 0, 0, 0);
-	load_config(&init);
+	load_config(&init, argc, argv);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	init.socket_fd = INIT_SOCKET_FD;
@@ -224,9 +261,11 @@ int main(void)
 	if (init.sandbox_fd < 0 || init.signal_fd < 0 || fstat(init.sandbox_fd, &st) < 0)
 		_exit(1);
 	init.sandbox_mode = st.st_mode;
-	/* Files and pipes that init makes are the user's. */
-	setfsgid(init.config->payload_gid);
-	setfsuid(init.config->payload_uid);
+	/* Files and pipes that init makes are the user's; where it has those of all it gives each away. */
+	if (init.role != ROLE_FILES) {
+		setfsgid(init.config->payload_gid);
+		setfsuid(init.config->payload_uid);
+	}
 	umask(022);
 
 	wire_u32_encode(WIRE_VERSION, version, sizeof(version));

@@ -105,8 +105,9 @@ void step_start(struct init *init, const struct wire_start *start)
 	bool hot;
 	int r = 0;
 
-	if (step->running || start->flags & (WIRE_START_DRIVER | WIRE_START_ANY))
+	if (step->running || start->flags & (WIRE_START_DRIVER | WIRE_START_ANY) || init->role == ROLE_FILES)
 		_exit(1);
+	session_look(init);
 	hot = start->flags & WIRE_START_HOT && warm_take(init, start, &process, &used_us);
 	if (!hot)
 		warm_drop(init);

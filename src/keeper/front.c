@@ -95,7 +95,8 @@ static uint32_t count_lost(const struct keeper *k)
 	uint32_t lost = 0;
 
 	for (uint32_t i = 0; i < k->slots_count; i++)
-		lost += k->slots[i].state != SLOT_FREE && k->slots[i].used;
+		lost += k->slots[i].state != SLOT_FREE && k->slots[i].used &&
+			!slot_outlives_front(&k->slots[i]);
 	return lost;
 }
 
@@ -109,7 +110,7 @@ static void restart(struct keeper *k, int status)
 		   "it again",
 		   WTERMSIG(status), lost);
 	k->lost += lost;
-	slots_kill_all(k);
+	slots_kill_of_front(k);
 	nanosleep(&pause, NULL);
 	if (front_start(k, &err) < 0) {
 		keeper_log("%s", err.text);

@@ -152,24 +152,24 @@ static unsigned inside_gid(bool dojo)
 	return dojo ? PAYLOAD_DOJO_GID : PAYLOAD_GID;
 }
 
-static int write_pair(pid_t pid, const char *file, uint64_t supervisor, unsigned inside, uint64_t user,
-		      struct err *err)
+static int write_pair(pid_t pid, const char *file, uint64_t supervisor, unsigned inside,
+		      const struct id_range *users, struct err *err)
 {
 	char map[96];
 
-	snprintf(map, sizeof(map), "0 %llu 1\n%u %llu 1\n", (unsigned long long)supervisor, inside,
-		 (unsigned long long)user);
+	snprintf(map, sizeof(map), "0 %llu 1\n%u %llu %u\n", (unsigned long long)supervisor, inside,
+		 (unsigned long long)users->first, users->count);
 	return write_proc(pid, file, map, err);
 }
 
-int idmap_write_root(pid_t pid, uint64_t supervisor, uint64_t user, bool dojo, struct err *err)
+int idmap_write_root(pid_t pid, uint64_t supervisor, const struct id_range *users, bool dojo, struct err *err)
 {
 	int r = write_proc(pid, "setgroups", "deny", err);
 
 	if (r == 0)
-		r = write_pair(pid, "uid_map", supervisor, inside_uid(dojo), user, err);
+		r = write_pair(pid, "uid_map", supervisor, inside_uid(dojo), users, err);
 	if (r == 0)
-		r = write_pair(pid, "gid_map", supervisor, inside_gid(dojo), user, err);
+		r = write_pair(pid, "gid_map", supervisor, inside_gid(dojo), users, err);
 	return r;
 }
 

@@ -25,6 +25,33 @@ enum slot_state {
 
 #define KEEPER_IMAGE_PATH 96
 
+enum session_state {
+	SESSION_FREE,
+	SESSION_SETUP, /* its child makes its files and its network */
+	SESSION_OPEN,
+	SESSION_FINISHED, /* can be read */
+	SESSION_ENDING,	  /* its members are dying */
+	SESSION_STATE_COUNT,
+};
+
+/* Files and a network that outlive sandboxes; no process. */
+struct session {
+	enum session_state state;
+	uint32_t generation;
+	uint32_t epoch;	  /* of the front that knows it */
+	uint32_t tag;	  /* of the request to answer */
+	uint32_t members; /* sandboxes in it that are not free */
+	uint8_t id[KEEPER_SESSION_ID_SIZE];
+	uint64_t deadline_us; /* monotonic; of its set-up, then of itself */
+	uint64_t retry_us;    /* when to try again to remove its groups */
+	uint64_t ttl_ms;      /* while it is set up */
+	bool expired;
+	int mounts_fd, network_fd; /* its namespaces */
+	int files_fd;		   /* a place among its files, for statfs alone */
+	int sync_fd, pid_fd;	   /* of the child; -1 when that is gone */
+	struct cgroup_group group;
+};
+
 struct slot {
 	enum slot_state state;
 	uint32_t generation;
@@ -42,11 +69,19 @@ struct slot {
 	uint64_t deadline_us, check_us; /* monotonic; of a running step */
 	uint64_t retry_us;		/* when to try again to remove the groups of a dying one */
 	bool cpu_told, oom_told;
-	bool used;     /* had a step: a run is lost with it */
-	bool dojo;     /* its user is cyber-dojo's */
-	bool expected; /* its end was asked for */
+	bool dojo;		 /* its user is cyber-dojo's */
+	bool used;		 /* had a step: a run is lost with it */
+	bool expected;		 /* its end was asked for */
+	struct session *session; /* that it is a member of; or NULL */
+	enum keeper_member member;
+	uint32_t number; /* of a member: of its user, or its own as a service */
 	bool reaped;
 	struct slot *next_active, **link_active; /* list of slots with a timer */
+};
+
+struct id_range {
+	uint64_t first;
+	unsigned count;
 };
 
 struct idmap {
@@ -82,9 +117,12 @@ struct keeper {
 	struct slot *slots;
 	uint32_t slots_count, next_slot;
 	struct slot *active;
-	uint32_t live;	/* slots that are not free */
-	uint32_t lost;	/* sandboxes of a front that crashed */
-	uint32_t epoch; /* counts the fronts: none hears of its predecessor's sandboxes */
+	struct session *sessions;
+	uint32_t sessions_count, next_session;
+	uint64_t sessions_due_us; /* when one of them wants something, at the soonest */
+	uint32_t live;		  /* slots that are not free */
+	uint32_t lost;		  /* sandboxes of a front that crashed */
+	uint32_t epoch;		  /* counts the fronts: none hears of its predecessor's sandboxes */
 	pid_t front_pid;
 	pid_t builder_pid; /* 0: there is none */
 	int builder_fd;	   /* the fronts' end of its socket; -1: there is none */
@@ -94,7 +132,15 @@ struct keeper {
 	char **argv;
 };
 
-enum watch_kind { WATCH_SOCKET, WATCH_SIGNAL, WATCH_PID, WATCH_SYNC, WATCH_OOM };
+enum watch_kind {
+	WATCH_SOCKET,
+	WATCH_SIGNAL,
+	WATCH_PID,
+	WATCH_SYNC,
+	WATCH_OOM,
+	WATCH_SESSION_PID,
+	WATCH_SESSION_SYNC,
+};
 
 uint64_t keeper_now_us(void);
 [[nodiscard]] int keeper_watch(struct keeper *k, int fd, enum watch_kind kind, uint32_t slot);
@@ -107,7 +153,9 @@ void keeper_be_patient(int socket_fd);
 void keeper_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* slots.c */
-[[nodiscard]] int slot_create(struct keeper *k, const struct keeper_request *request, struct err *err);
+/* `session`: that it is to be a member of, or NULL. */
+[[nodiscard]] int slot_create(struct keeper *k, const struct keeper_request *request, struct session *session,
+			      struct err *err);
 void slot_on_sync(struct keeper *k, struct slot *slot);
 void slot_on_dead(struct keeper *k, struct slot *slot);
 void slot_on_oom(struct keeper *k, struct slot *slot);
@@ -120,6 +168,43 @@ void slot_kill(struct keeper *k, struct slot *slot, bool expected);
 /* Deadlines and processor time. Returns the milliseconds until it wants to be called again, -1: not. */
 int slots_tick(struct keeper *k);
 void slots_kill_all(struct keeper *k);
+/* Those that die with the front: all but the services that run. */
+void slots_kill_of_front(struct keeper *k);
+/* Whether it goes on when the front dies. */
+bool slot_outlives_front(const struct slot *slot);
+
+/* sessions.c */
+[[nodiscard]] int session_open(struct keeper *k, const struct keeper_request *request, struct err *err);
+void session_on_sync(struct keeper *k, struct session *session);
+void session_on_dead(struct keeper *k, struct session *session);
+void session_prolong(struct keeper *k, struct session *session, uint64_t ttl_ms);
+void session_finish(struct keeper *k, struct session *session);
+/* Kills all members; it is gone when they are. `expected`: the front does not have to be told of them. */
+void session_end(struct keeper *k, struct session *session, bool expected);
+/* Whether the sandbox of a CREATE may be a member; sets it in the slot. */
+[[nodiscard]] int session_join(struct keeper *k, struct session *session,
+			       const struct keeper_request *request, struct slot *slot, struct err *err);
+/* The slot is free. */
+void session_left(struct keeper *k, struct slot *slot);
+uint64_t session_uid(const struct keeper *k, const struct session *session);
+/* Deadlines. Returns when it wants to be called again, UINT64_MAX: not by itself. */
+uint64_t sessions_tick(struct keeper *k, uint64_t now_us);
+uint32_t sessions_open(const struct keeper *k);
+/* Those that no front knows. */
+void sessions_end_unknown(struct keeper *k);
+
+/* session_requests.c: what the front may ask of sessions; same signature as all of the table. */
+int handle_session_open(struct keeper *k, const struct keeper_request *request, struct keeper_message *reply,
+			struct err *err);
+int handle_session(struct keeper *k, const struct keeper_request *request, struct keeper_message *reply,
+		   struct err *err);
+int handle_session_next(struct keeper *k, const struct keeper_request *request, struct keeper_message *reply,
+			struct err *err);
+int handle_service_next(struct keeper *k, const struct keeper_request *request, struct keeper_message *reply,
+			struct err *err);
+/* The session that a CREATE names, NULL for none, after a look at all that the request says about it. */
+int session_of_create(struct keeper *k, const struct keeper_request *request, struct session **ret,
+		      struct err *err);
 
 /* requests.c */
 void request_handle(struct keeper *k, const struct keeper_request *request);
@@ -139,8 +224,12 @@ void idmap_try_ranges(struct idmap *map);
 [[nodiscard]] int idmap_claim_part(struct keeper_settings *settings, int *ret_lock_fd);
 /* The map of one uid for the calling process, in a new user namespace. */
 [[nodiscard]] int idmap_write_self(const struct idmap *map);
-/* Writes the maps of a child that is in a new user namespace. `dojo`: as PAYLOAD_DOJO_UID inside. */
-[[nodiscard]] int idmap_write_root(pid_t pid, uint64_t supervisor, uint64_t user, bool dojo, struct err *err);
+/*
+ * Writes the maps of a child that is in a new user namespace: one uid for init, and those of `users` for payloads.
+ * `dojo`: from PAYLOAD_DOJO_UID on inside.
+ */
+[[nodiscard]] int idmap_write_root(pid_t pid, uint64_t supervisor, const struct id_range *users, bool dojo,
+				   struct err *err);
 [[nodiscard]] int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, bool dojo,
 				       struct err *err);
 

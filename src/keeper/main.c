@@ -31,6 +31,7 @@
 #define EXIT_ENGINE	 125
 #define STOP_PATIENCE_US (5ull * 1000000)
 #define FDS_PER_SANDBOX	 20
+#define FDS_PER_SESSION	 5
 #define FDS_RESERVE	 64
 
 uint64_t keeper_now_us(void)
@@ -97,7 +98,7 @@ static void socket_closed(struct keeper *k)
 	keeper_unwatch(k, k->socket_fd);
 	close(k->socket_fd);
 	k->socket_fd = -1;
-	slots_kill_all(k);
+	slots_kill_of_front(k);
 	if (!k->settings.serve)
 		k->stopping = true;
 }
@@ -139,6 +140,7 @@ static void dispatch(struct keeper *k, const struct epoll_event *event)
 {
 	uint32_t number = (uint32_t)event->data.u64;
 	struct slot *slot = number < k->slots_count ? &k->slots[number] : NULL;
+	struct session *session = number < k->sessions_count ? &k->sessions[number] : NULL;
 
 	switch ((enum watch_kind)(event->data.u64 >> 32)) {
 	case WATCH_SOCKET:
@@ -159,6 +161,14 @@ static void dispatch(struct keeper *k, const struct epoll_event *event)
 	case WATCH_OOM:
 		if (slot->box.oom_fd >= 0)
 			slot_on_oom(k, slot);
+		break;
+	case WATCH_SESSION_PID:
+		if (session->pid_fd >= 0)
+			session_on_dead(k, session);
+		break;
+	case WATCH_SESSION_SYNC:
+		if (session->sync_fd >= 0)
+			session_on_sync(k, session);
 		break;
 	}
 }
@@ -210,21 +220,45 @@ static int read_settings(struct keeper *k, struct err *err)
 	return 0;
 }
 
+/* Sessions have their uids behind those of the sandboxes, and never more than half of all there are. */
+static int allocate_sessions(struct keeper *k, uint64_t files, struct err *err)
+{
+	uint64_t count = KEEPER_SESSIONS_MAX;
+
+	k->sessions_due_us = UINT64_MAX;
+	if (count > files / 4 / FDS_PER_SESSION)
+		count = files / 4 / FDS_PER_SESSION;
+	if (count > k->settings.uid_count / 2 / KEEPER_SESSION_UIDS)
+		count = k->settings.uid_count / 2 / KEEPER_SESSION_UIDS;
+	/* Rootless each sandbox has a user namespace of its own, from which the files of another cannot be reached. */
+	if (!k->privileged)
+		count = 0;
+	k->sessions_count = (uint32_t)count;
+	k->sessions = calloc(count ? count : 1, sizeof(*k->sessions));
+	return k->sessions ? 0 : err_set(err, -ENOMEM, "sessions");
+}
+
 /* As many slots as uids and descriptors allow. */
 static int allocate_slots(struct keeper *k, struct err *err)
 {
 	struct rlimit files = { 0 };
-	uint64_t count = KEEPER_SLOTS_MAX;
+	uint64_t count = KEEPER_SLOTS_MAX, uids;
+	int r;
 
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (files.rlim_cur < FDS_RESERVE + FDS_PER_SANDBOX)
 		return err_set(err, -EMFILE, "too few descriptors allowed");
-	if (count > (files.rlim_cur - FDS_RESERVE) / FDS_PER_SANDBOX)
-		count = (files.rlim_cur - FDS_RESERVE) / FDS_PER_SANDBOX;
-	if (k->privileged && count > k->settings.uid_count / 2)
-		count = k->settings.uid_count / 2;
+	r = allocate_sessions(k, files.rlim_cur - FDS_RESERVE, err);
+	if (r < 0)
+		return r;
+	files.rlim_cur -= FDS_RESERVE + FDS_PER_SESSION * k->sessions_count;
+	uids = k->settings.uid_count - (uint64_t)KEEPER_SESSION_UIDS * k->sessions_count;
+	if (count > files.rlim_cur / FDS_PER_SANDBOX)
+		count = files.rlim_cur / FDS_PER_SANDBOX;
+	if (k->privileged && count > uids / 2)
+		count = uids / 2;
 	if (!k->privileged && k->idmap.ranges && count > k->idmap.uid_count)
 		count = k->idmap.uid_count;
 	k->slots_count = (uint32_t)count;

@@ -32,6 +32,8 @@ static int handle_hello(struct keeper *k, struct slot *slot, const struct keeper
 		.overlay = k->overlay,
 		.leftovers = c->leftovers,
 		.lost = k->lost,
+		.sessions = k->sessions_count,
+		.sessions_open = sessions_open(k),
 	};
 	memcpy(reply->hello.cgroup_path, c->path, sizeof(reply->hello.cgroup_path));
 	return 0;
@@ -50,13 +52,17 @@ static int check_limits(const struct limits *limits, struct err *err)
 static int handle_create(struct keeper *k, struct slot *slot, const struct keeper_request *request,
 			 struct keeper_message *reply, struct err *err)
 {
+	struct session *session = NULL;
 	int r = check_limits(&request->limits, err);
 
 	if (r < 0)
 		return r;
 	if (request->image > KEEPER_IMAGE_STORED || request->flags & ~KEEPER_FLAGS_ALL)
 		return err_set(err, -EINVAL, "no such image or flag");
-	r = slot_create(k, request, err);
+	r = session_of_create(k, request, &session, err);
+	if (r < 0)
+		return r;
+	r = slot_create(k, request, session, err);
 	return r < 0 ? r : -EINPROGRESS;
 }
 
@@ -75,6 +81,8 @@ static int handle_step(struct keeper *k, struct slot *slot, const struct keeper_
 
 	if (r == 0 && (request->step == 0 || request->step > 1u << 20))
 		r = err_set(err, -EINVAL, "step number out of bounds");
+	if (r == 0 && slot->member == KEEPER_MEMBER_FILES)
+		r = err_set(err, -EPERM, "no step where all files of a session are");
 	return r < 0 ? r : slot_step(k, slot, request, err);
 }
 
@@ -99,6 +107,32 @@ static int handle_destroy(struct keeper *k, struct slot *slot, const struct keep
 	return -EINPROGRESS;
 }
 
+static int open_session(struct keeper *k, struct slot *slot, const struct keeper_request *request,
+			struct keeper_message *reply, struct err *err)
+{
+	int r = check_limits(&request->limits, err);
+
+	return r < 0 ? r : handle_session_open(k, request, reply, err);
+}
+
+static int ask_session(struct keeper *k, struct slot *slot, const struct keeper_request *request,
+		       struct keeper_message *reply, struct err *err)
+{
+	return handle_session(k, request, reply, err);
+}
+
+static int next_session(struct keeper *k, struct slot *slot, const struct keeper_request *request,
+			struct keeper_message *reply, struct err *err)
+{
+	return handle_session_next(k, request, reply, err);
+}
+
+static int next_service(struct keeper *k, struct slot *slot, const struct keeper_request *request,
+			struct keeper_message *reply, struct err *err)
+{
+	return handle_service_next(k, request, reply, err);
+}
+
 static const struct {
 	const char *name;
 	bool needs_slot;
@@ -113,6 +147,13 @@ static const struct {
 	[KEEPER_USAGE] = { "usage", true, ALLOW(SLOT_READY), handle_usage },
 	[KEEPER_DESTROY] = { "destroy", true, ALLOW(SLOT_READY) | ALLOW(SLOT_RUNNING) | ALLOW(SLOT_SETUP),
 			     handle_destroy },
+	[KEEPER_SESSION_OPEN] = { "session", false, 0, open_session },
+	[KEEPER_SESSION_PROLONG] = { "prolong", false, 0, ask_session },
+	[KEEPER_SESSION_FINISH] = { "finish", false, 0, ask_session },
+	[KEEPER_SESSION_WEIGH] = { "weigh", false, 0, ask_session },
+	[KEEPER_SESSION_CLOSE] = { "close", false, 0, ask_session },
+	[KEEPER_SESSION_NEXT] = { "next session", false, 0, next_session },
+	[KEEPER_SERVICE_NEXT] = { "next service", false, 0, next_service },
 };
 
 static int find_slot(struct keeper *k, const struct keeper_request *request, struct slot **ret,

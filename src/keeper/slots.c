@@ -32,6 +32,7 @@
 #define SAMPLE_US	  20000 /* where only samples tell how many processes there were */
 #define REMOVE_RETRY_US	  5000
 #define SETUP_PATIENCE_US 15000000
+#define TICK_MAX_US	  3600000000ull /* what epoll counts in milliseconds would overflow after 24 days */
 
 static uint32_t slot_number(const struct keeper *k, const struct slot *slot)
 {
@@ -111,15 +112,102 @@ static struct slot *find_free(struct keeper *k)
 	return NULL;
 }
 
-static void fill_setup(const struct keeper *k, const struct slot *slot, const struct keeper_request *request,
-		       struct setup *setup)
+/* What the child's set-up refers to. */
+struct plan {
+	struct setup setup;
+	struct mount_member member;
+	char uid[16], gid[16], home[16 + KEEPER_NAME_SIZE], line[128];
+	char *argv[INIT_ARG_COUNT + KEEPER_FOLDERS_MAX + 1];
+};
+
+/* The host uids of its payload: those of a session, else one alone. */
+static struct id_range users_of(const struct keeper *k, const struct slot *slot)
 {
+	if (slot->session && slot->member != KEEPER_MEMBER_SERVICE)
+		return (struct id_range){ session_uid(k, slot->session), KEEPER_SESSION_UIDS };
+	return (struct id_range){ supervisor_of(k, slot_number(k, slot)) + 1, 1 };
+}
+
+/* The first of them, as it sees itself. */
+static unsigned inside_uid(const struct slot *slot)
+{
+	return slot->dojo ? PAYLOAD_DOJO_UID : PAYLOAD_UID;
+}
+
+static unsigned inside_gid(const struct slot *slot)
+{
+	return slot->dojo ? PAYLOAD_DOJO_GID : PAYLOAD_GID;
+}
+
+/* A run is its user, in his home, with a line in /etc/passwd. */
+static void plan_run(const struct slot *slot, const struct keeper_request *request, struct plan *plan)
+{
+	unsigned uid = inside_uid(slot) + request->number;
+
+	plan->member.name = request->name;
+	plan->member.user = plan->member.owner + request->number;
+	snprintf(plan->uid, sizeof(plan->uid), "%u", uid);
+	snprintf(plan->home, sizeof(plan->home), "/sandboxes/%s", request->name);
+	snprintf(plan->line, sizeof(plan->line), "%s:x:%u:%u::%s:/bin/bash\n", request->name, uid,
+		 inside_gid(slot), plan->home);
+	plan->setup.values.passwd_line = plan->line;
+}
+
+/* A sandbox as any other, that can write in more folders. */
+static void plan_service(const struct keeper_request *request, struct plan *plan)
+{
+	size_t count = INIT_ARG_COUNT;
+
+	snprintf(plan->home, sizeof(plan->home), "/sandbox");
+	plan->argv[INIT_ARG_ROLE] = (char *)INIT_AS_SERVICE;
+	plan->setup.values.folders = request->folders;
+	for (const char *at = request->folders; *at; at += strlen(at) + 1)
+		plan->argv[count++] = (char *)at;
+}
+
+static void plan_member(const struct keeper *k, const struct slot *slot, const struct keeper_request *request,
+			struct plan *plan)
+{
+	bool runs = slot->member == KEEPER_MEMBER_RUN;
+	struct id_range users = users_of(k, slot);
+
+	plan->setup.net_fd = slot->session->network_fd;
+	plan->setup.loopback = false; /* it is up */
+	snprintf(plan->uid, sizeof(plan->uid), "%u", inside_uid(slot));
+	snprintf(plan->gid, sizeof(plan->gid), "%u", inside_gid(slot));
+	plan->argv[INIT_ARG_UID] = plan->uid;
+	plan->argv[INIT_ARG_GID] = plan->gid;
+	plan->argv[INIT_ARG_HOME] = plan->home;
+	if (slot->member == KEEPER_MEMBER_SERVICE) {
+		plan_service(request, plan);
+		return;
+	}
+	plan->member = (struct mount_member){ .mnt_fd = slot->session->mounts_fd,
+					      .user = (uid_t)users.first,
+					      .owner = (uid_t)users.first,
+					      .owners = users.count,
+					      .read_only = slot->session->state == SESSION_FINISHED };
+	snprintf(plan->home, sizeof(plan->home), "/sandboxes");
+	if (runs)
+		plan_run(slot, request, plan);
+	plan->setup.member = &plan->member;
+	plan->setup.values.user = plan->member.user;
+	plan->setup.values.group = plan->member.owner;
+	plan->argv[INIT_ARG_ROLE] = (char *)(runs ? INIT_AS_RUN : INIT_AS_FILES);
+}
+
+static void fill_setup(const struct keeper *k, const struct slot *slot, const struct keeper_request *request,
+		       struct plan *plan)
+{
+	struct setup *setup = &plan->setup;
 	uint64_t supervisor = supervisor_of(k, slot_number(k, slot));
 	uid_t user = slot->dojo ? PAYLOAD_DOJO_UID : PAYLOAD_UID;
 	gid_t group = slot->dojo ? PAYLOAD_DOJO_GID : PAYLOAD_GID;
 
 	if (k->privileged)
 		user = group = (uid_t)(supervisor + 1);
+
+	*plan = (struct plan){ .argv = { (char *)"kiln-init" } };
 
 	*setup = (struct setup){
 		.plan = slot->image_fd >= 0 ? &k->image_plan : &k->plan,
@@ -129,7 +217,10 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 			    .may_mknod = k->privileged,
 			    .overlay = k->overlay,
 			    .images = k->settings.images,
-			    .image = slot->image_fd >= 0 ? slot->image : NULL },
+			    .image = slot->image_fd >= 0 ? slot->image : NULL,
+			    .sandboxes_fd = -1,
+			    .home_fd = -1 },
+		.init_argv = plan->argv,
 		.privileged = k->privileged,
 		.single_uid = !k->privileged && !k->idmap.ranges,
 		.loopback = request->flags & KEEPER_FLAG_LOOPBACK,
@@ -141,6 +232,8 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 		.net_fd = slot->net_fd,
 		.cgroup_fd = k->cgroups.version == 2 ? slot->box.fd[0] : -1,
 	};
+	if (slot->session)
+		plan_member(k, slot, request, plan);
 }
 
 static pid_t clone_setup(struct keeper *k, struct slot *slot, const struct setup *setup)
@@ -179,8 +272,10 @@ static int let_go(struct keeper *k, struct slot *slot, struct err *err)
 static int start_child(struct keeper *k, struct slot *slot, const struct keeper_request *request,
 		       struct err *err)
 {
+	/* A loopback that was up has state, in counters and caches: such a namespace is nobody's second one. */
+	bool reusable = !slot->session && !(request->flags & KEEPER_FLAG_LOOPBACK);
 	int wire[2], sync[2], r;
-	struct setup setup;
+	struct plan plan;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wire) < 0)
 		return err_set(err, -errno, "make init's socket");
@@ -190,19 +285,18 @@ static int start_child(struct keeper *k, struct slot *slot, const struct keeper_
 		return err_set(err, -errno, "make the sync socket");
 	}
 	slot->sync_fd = sync[0];
-	/* A loopback that was up has state, in counters and caches: such a namespace is nobody's second one. */
-	if (!(request->flags & KEEPER_FLAG_LOOPBACK))
+	if (reusable)
 		slot->net_fd = netns_take(&k->netns);
-	fill_setup(k, slot, request, &setup);
-	setup.sync_fd = sync[1];
-	setup.socket_fd = wire[1];
-	r = clone_setup(k, slot, &setup);
+	fill_setup(k, slot, request, &plan);
+	plan.setup.sync_fd = sync[1];
+	plan.setup.socket_fd = wire[1];
+	r = clone_setup(k, slot, &plan.setup);
 	close(wire[1]);
 	close(sync[1]);
 	if (r < 0)
 		return err_set(err, r, "clone a sandbox");
 	slot->pid = r;
-	if (slot->net_fd < 0 && !(request->flags & KEEPER_FLAG_LOOPBACK))
+	if (slot->net_fd < 0 && reusable)
 		slot->net_fd = netns_of(&k->netns, slot->pid);
 	r = keeper_watch(k, slot->pid_fd, WATCH_PID, slot_number(k, slot));
 	if (r == 0)
@@ -230,6 +324,7 @@ static void release(struct keeper *k, struct slot *slot)
 	slot->state = SLOT_FREE;
 	slot->pid = 0;
 	k->live--;
+	session_left(k, slot);
 }
 
 /* All processes are dead; the groups may need a moment more. */
@@ -246,7 +341,8 @@ static void try_release(struct keeper *k, struct slot *slot)
 	release(k, slot);
 }
 
-int slot_create(struct keeper *k, const struct keeper_request *request, struct err *err)
+int slot_create(struct keeper *k, const struct keeper_request *request, struct session *session,
+		struct err *err)
 {
 	struct slot *slot = find_free(k);
 	int r;
@@ -255,8 +351,12 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct e
 		return err_set(err, -EAGAIN, "all %u sandboxes are in use", k->slots_count);
 	slot->image_fd = -1;
 	r = request->image == KEEPER_IMAGE_STORED ? image_hold(k, request->digest, slot, err) : 0;
-	if (r < 0)
+	if (r == 0)
+		r = session_join(k, session, request, slot, err);
+	if (r < 0) {
+		close_fd(k, &slot->image_fd);
 		return r;
+	}
 	slot->state = SLOT_SETUP;
 	slot->generation++;
 	slot->epoch = k->epoch;
@@ -270,7 +370,7 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct e
 	slot->check_us = slot->retry_us = 0;
 	set_active(k, slot, true);
 	k->live++;
-	r = cgroup_box_create(&slot->box, &k->cgroups, slot_number(k, slot),
+	r = cgroup_box_create(&slot->box, &k->cgroups, session ? &session->group : NULL, slot_number(k, slot),
 			      k->privileged ? (uid_t)supervisor_of(k, slot_number(k, slot)) : geteuid(), err);
 	if (r == 0) {
 		slot->box.warm = request->flags & KEEPER_FLAG_WARM;
@@ -300,15 +400,18 @@ static void setup_done(struct keeper *k, struct slot *slot)
 	slot->state = SLOT_READY;
 	set_active(k, slot, false);
 	reply_created(k, slot, 0, "");
+	/* That of a service must not close with the front. */
+	if (slot->member == KEEPER_MEMBER_SERVICE)
+		return;
 	close(slot->front_fd);
 	slot->front_fd = -1;
 }
 
 static void setup_map(struct keeper *k, struct slot *slot)
 {
-	uint64_t supervisor = supervisor_of(k, slot_number(k, slot));
+	struct id_range users = users_of(k, slot);
 	struct err err = ERR_INIT;
-	int r = idmap_write_root(slot->pid, supervisor, supervisor + 1, slot->dojo, &err);
+	int r = idmap_write_root(slot->pid, supervisor_of(k, slot_number(k, slot)), &users, slot->dojo, &err);
 
 	if (r < 0)
 		setup_failed(k, slot, r, "write the uid maps");
@@ -409,7 +512,8 @@ int slot_step(struct keeper *k, struct slot *slot, const struct keeper_request *
 	slot->cpu_told = slot->oom_told = false;
 	slot->used = true;
 	slot->state = SLOT_RUNNING;
-	set_active(k, slot, true);
+	/* A service has no deadline but its session's, and nobody waits for the moment at which it has used up a limit. */
+	set_active(k, slot, slot->member != KEEPER_MEMBER_SERVICE);
 	return 0;
 }
 
@@ -429,6 +533,20 @@ void slot_kill(struct keeper *k, struct slot *slot, bool expected)
 	set_active(k, slot, false);
 	if (slot->pid_fd >= 0)
 		syscall(SYS_pidfd_send_signal, slot->pid_fd, SIGKILL, NULL, 0);
+}
+
+bool slot_outlives_front(const struct slot *slot)
+{
+	return slot->state == SLOT_RUNNING && slot->member == KEEPER_MEMBER_SERVICE;
+}
+
+void slots_kill_of_front(struct keeper *k)
+{
+	for (uint32_t i = 0; i < k->slots_count; i++) {
+		if (!slot_outlives_front(&k->slots[i]))
+			slot_kill(k, &k->slots[i], true);
+	}
+	sessions_end_unknown(k);
 }
 
 void slots_kill_all(struct keeper *k)
@@ -484,7 +602,7 @@ static void tick(struct keeper *k, struct slot *slot, uint64_t now_us)
 
 int slots_tick(struct keeper *k)
 {
-	uint64_t now_us = keeper_now_us(), next_us = UINT64_MAX;
+	uint64_t now_us = keeper_now_us(), next_us = UINT64_MAX, sessions_us;
 	struct slot *slot, *next;
 
 	for (slot = k->active; slot; slot = next) {
@@ -499,7 +617,12 @@ int slots_tick(struct keeper *k)
 		if (at < next_us)
 			next_us = at;
 	}
+	sessions_us = sessions_tick(k, now_us);
+	if (sessions_us < next_us)
+		next_us = sessions_us;
 	if (next_us == UINT64_MAX)
 		return -1;
+	if (next_us - now_us > TICK_MAX_US && next_us > now_us)
+		next_us = now_us + TICK_MAX_US;
 	return next_us <= now_us ? 0 : (int)((next_us - now_us + 999) / 1000);
 }

@@ -121,12 +121,12 @@ int cgroup_make(int dir_fd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host, unsigned slot, uid_t owner,
-		      struct err *err)
+int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host,
+		      const struct cgroup_group *group, unsigned slot, uid_t owner, struct err *err)
 {
 	*box = CGROUP_BOX_NONE;
 	box->host = host;
-	snprintf(box->name, sizeof(box->name), "s%u", slot);
+	snprintf(box->name, sizeof(box->name), "%s%ss%u", group ? group->name : "", group ? "/" : "", slot);
 	return ops(box) ? ops(box)->create(box, owner, err) : 0;
 }
 

@@ -51,7 +51,7 @@ struct cgroup_host {
 
 struct cgroup_box {
 	const struct cgroup_host *host;
-	char name[16];
+	char name[32];		    /* "s<slot>", behind "x<session>/" in a session */
 	int fd[CGROUP_HIERARCHIES]; /* version 2: the first */
 	int init_fd, run_fd;	    /* version 2 */
 	int counter_fd[COUNTERS];   /* opened when first read; -1: not yet, or not there */
@@ -72,9 +72,30 @@ struct cgroup_box {
 [[nodiscard]] int cgroup_host_open(struct cgroup_host *host, const char *wanted, struct err *err);
 void cgroup_host_close(struct cgroup_host *host);
 
-/* Makes the groups of a sandbox. `owner` (uid and gid) may move processes between init/ and run<n>/. */
-[[nodiscard]] int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host, unsigned slot,
-				    uid_t owner, struct err *err);
+/* A session's group in each hierarchy, above those of its sandboxes. */
+struct cgroup_group {
+	const struct cgroup_host *host;
+	char name[16]; /* "x<number>" */
+};
+
+/* Makes it; memory and processes of `limits` hold for all in it together. */
+[[nodiscard]] int cgroup_group_create(struct cgroup_group *group, const struct cgroup_host *host,
+				      unsigned number, const struct limits *limits, struct err *err);
+/* What is in it now; 0 where nothing counts it. */
+void cgroup_group_weigh(const struct cgroup_group *group, uint64_t *ret_memory_bytes,
+			uint32_t *ret_processes);
+/* Gives it the share of processors that so many sandboxes have. */
+void cgroup_group_share(const struct cgroup_group *group, unsigned sandboxes);
+/* -EBUSY while there is something in it. */
+[[nodiscard]] int cgroup_group_remove(const struct cgroup_group *group);
+
+/*
+ * Makes the groups of a sandbox, in that of a session or (NULL) beside all others. `owner` (uid and gid) may move
+ * processes between init/ and run<n>/.
+ */
+[[nodiscard]] int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host,
+				    const struct cgroup_group *group, unsigned slot, uid_t owner,
+				    struct err *err);
 /* Version 2: the descriptor for CLONE_INTO_CGROUP; else -1. */
 int cgroup_box_clone_fd(const struct cgroup_box *box);
 /*

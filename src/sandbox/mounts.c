@@ -1,7 +1,7 @@
 /*
  * Applying a mount plan. Runs in the child between clone and exec: system calls and prepared data only.
  */
-#include "sandbox/mounts.h"
+#include "sandbox/mounts_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -192,7 +192,7 @@ int mounts_resize_scratch(int disk_fd, uint64_t disk_bytes)
 	return fsconfig(disk_fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0 ? -errno : 0;
 }
 
-static int mount_new_scratch(int fs_fd, const char *target, uint64_t disk_bytes)
+int mounts_new_scratch(int fs_fd, const char *target, uint64_t disk_bytes)
 {
 	int r = set_scratch_size(fs_fd, disk_bytes);
 	int mount_fd;
@@ -227,7 +227,7 @@ static int make_part(const char *scratch, const char *name, mode_t mode, const s
 static int mount_scratch(const struct mount_op *op, const struct mount_values *values)
 {
 	int fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	int r = fs_fd < 0 ? -errno : mount_new_scratch(fs_fd, op->target, values->disk_bytes);
+	int r = fs_fd < 0 ? -errno : mounts_new_scratch(fs_fd, op->target, values->disk_bytes);
 
 	if (r == 0 && values->ret_disk_fd)
 		*values->ret_disk_fd = fs_fd;
@@ -333,6 +333,18 @@ static int apply(const struct mount_op *op, const struct mount_plan *plan, const
 		return mount_scratch(op, values);
 	case MOUNT_PART:
 		return mount_part(op);
+	case MOUNT_HOME:
+		return values->home_fd < 0 ? mount_part(op) : mounts_place(values->home_fd, op->target);
+	case MOUNT_SESSION:
+		if (values->sandboxes_fd < 0)
+			return 0;
+		return op->source		     ? mounts_place(values->sandboxes_fd, op->target)
+		       : mkdir(op->target, 0755) < 0 ? -errno
+						     : 0;
+	case MOUNT_USER:
+		return mounts_add_user(op, values, image_fd);
+	case MOUNT_FOLDERS:
+		return op->source ? mounts_bind_folders(op, values) : mounts_make_folders(op, values);
 	case MOUNT_DEV:
 		return mount("dev", op->target, "tmpfs", MS_NOSUID | MS_NOEXEC,
 			     "mode=0755,size=64k,nr_inodes=32") < 0
@@ -360,7 +372,7 @@ static int apply(const struct mount_op *op, const struct mount_plan *plan, const
 }
 
 /* The new root over the old one, which is then detached: from here on nothing of the host has a path. */
-static int change_root(void)
+int mounts_change_root(void)
 {
 	struct stat root, above;
 
@@ -409,5 +421,5 @@ int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *v
 	}
 	umask(022);
 	*ret_failed = &root;
-	return change_root();
+	return mounts_change_root();
 }

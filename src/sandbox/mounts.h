@@ -24,7 +24,11 @@ enum mount_kind {
 	MOUNT_OVERLAY, /* a host folder, read-only, with inodes of this sandbox's own */
 	MOUNT_SCRATCH, /* the one tmpfs of all that is writable, `disk_bytes` large */
 	MOUNT_PART,    /* a folder of the scratch, bound at `target`; flags in `number` */
-	MOUNT_DEV,     /* the tmpfs for devices */
+	MOUNT_HOME,    /* a part of the scratch, or in a session the home of its user, or (files) all homes */
+	MOUNT_SESSION, /* in a session: without `source` make the folder, with it mount the homes of all users there */
+	MOUNT_USER, /* in a session: a line for its user at the end of the file, which is the image's `source` */
+	MOUNT_FOLDERS, /* of a service: without `source` make its folders, with it bind parts of the scratch there */
+	MOUNT_DEV, /* the tmpfs for devices */
 	MOUNT_NODE, /* a character device: made, or the host's bound where making is not allowed; makedev in `number` */
 	MOUNT_PROC,
 	MOUNT_HIDDEN, /* a file that nobody inside can open, for MOUNT_HIDE */
@@ -58,7 +62,10 @@ struct mount_values {
 	bool may_mknod;
 	bool overlay; /* false: bind */
 	const char *images,
-		*image;	  /* of a stored image: the folder of all, and beneath it its files'; else NULL */
+		*image; /* of a stored image: the folder of all, and beneath it its files'; else NULL */
+	int sandboxes_fd, home_fd; /* of a session: detached trees; else -1 */
+	const char *passwd_line;   /* of a session's user; or NULL */
+	const char *folders; /* of a service: absolute paths, each with its NUL; "" ends them; or NULL */
 	int *ret_disk_fd; /* gets the scratch's context, for mounts_resize_scratch(); the caller's to close */
 };
 
@@ -84,6 +91,22 @@ struct mount_values {
  * holds more already. Async-signal-safe.
  */
 [[nodiscard]] int mounts_resize_scratch(int disk_fd, uint64_t disk_bytes);
+
+/* Whom a sandbox of a session belongs to. */
+struct mount_member {
+	int mnt_fd;	  /* the session's mount namespace */
+	const char *name; /* of the user; NULL: of none, with all files as its own */
+	uid_t user;	  /* his uid on the host */
+	uid_t owner;	  /* uid and gid of the session */
+	unsigned owners;  /* how many uids from there on are the session's */
+	bool read_only;
+};
+
+/* The files of a session, in the calling process's mount namespace, of which they become the root. */
+[[nodiscard]] int mounts_session_make(uint64_t disk_bytes, uid_t owner);
+
+/* Fills in sandboxes_fd and home_fd of `ret`, and makes the user's home if need be. Async-signal-safe. */
+[[nodiscard]] int mounts_session_take(const struct mount_member *member, struct mount_values *ret);
 
 /* Tries an overlay of /usr over /tmp, in a mount namespace that the caller throws away. */
 bool mounts_can_overlay(void);

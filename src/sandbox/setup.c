@@ -34,6 +34,7 @@ const char *setup_stage_name(unsigned stage)
 		[SETUP_CGROUP] = "enter its control groups",
 		[SETUP_NETWORK] = "enter its network namespace",
 		[SETUP_HOST_PROC] = "open /proc",
+		[SETUP_FILES] = "reach the session's files",
 		[SETUP_MOUNT] = "mount",
 		[SETUP_DISK] = "hand over the scratch",
 		[SETUP_LOOPBACK] = "bring up the loopback interface",
@@ -241,7 +242,6 @@ static int arrange_descriptors(const struct setup *setup, int *ret_init_fd)
 
 static void execute_init(const struct setup *setup)
 {
-	static char *const argv[] = { (char *)"kiln-init", NULL };
 	static char *const envp[] = { NULL };
 	struct setup moved = *setup;
 	int init_fd = -1, r;
@@ -253,7 +253,7 @@ static void execute_init(const struct setup *setup)
 	r = arrange_descriptors(&moved, &init_fd);
 	if (r < 0)
 		fail(&moved, SETUP_DESCRIPTORS, -r, NULL);
-	syscall(SYS_execveat, init_fd, "", argv, envp, AT_EMPTY_PATH);
+	syscall(SYS_execveat, init_fd, "", setup->init_argv, envp, AT_EMPTY_PATH);
 	fail(&moved, SETUP_EXEC, errno, NULL);
 }
 
@@ -280,6 +280,9 @@ static void make_mounts(const struct setup *setup)
 	int disk_fd = -1, r;
 
 	values.ret_disk_fd = &disk_fd;
+	r = setup->member ? mounts_session_take(setup->member, &values) : 0;
+	if (r < 0)
+		fail(setup, SETUP_FILES, -r, NULL);
 	r = mount_plan_apply(setup->plan, &values, &failed);
 	if (r < 0)
 		fail(setup, SETUP_MOUNT, -r, failed);
@@ -287,6 +290,16 @@ static void make_mounts(const struct setup *setup)
 	if (r < 0)
 		fail(setup, SETUP_DISK, -r, NULL);
 	close(disk_fd);
+}
+
+static void raise_network(const struct setup *setup, int proc_fd)
+{
+	int r = raise_loopback();
+
+	if (r < 0)
+		fail(setup, SETUP_LOOPBACK, -r, NULL);
+	write_sysctl(proc_fd, "sys/net/ipv4/tcp_rmem", "4096 16384 65536");
+	write_sysctl(proc_fd, "sys/net/ipv4/tcp_wmem", "4096 16384 65536");
 }
 
 _Noreturn void setup_child(const struct setup *setup)
@@ -304,13 +317,8 @@ _Noreturn void setup_child(const struct setup *setup)
 	if (proc_fd < 0)
 		fail(setup, SETUP_HOST_PROC, errno, NULL);
 	make_mounts(setup);
-	if (setup->loopback) {
-		r = raise_loopback();
-		if (r < 0)
-			fail(setup, SETUP_LOOPBACK, -r, NULL);
-		write_sysctl(proc_fd, "sys/net/ipv4/tcp_rmem", "4096 16384 65536");
-		write_sysctl(proc_fd, "sys/net/ipv4/tcp_wmem", "4096 16384 65536");
-	}
+	if (setup->loopback)
+		raise_network(setup, proc_fd);
 	if (sethostname("kiln", 4) < 0 || setdomainname("(none)", 6) < 0)
 		fail(setup, SETUP_HOSTNAME, errno, NULL);
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
@@ -342,4 +350,35 @@ _Noreturn void setup_child(const struct setup *setup)
 		fail(setup, SETUP_DEATH_SIGNAL, errno, NULL);
 	execute_init(setup);
 	_exit(1);
+}
+
+static void hand_over(const struct setup *setup, enum setup_report_kind kind, int fd)
+{
+	struct setup_report report = { .kind = (uint32_t)kind };
+	int r = fd < 0 ? -errno : (int)fd_send(setup->sync_fd, &report, sizeof(report), fd);
+
+	if (r < 0)
+		fail(setup, SETUP_FILES, -r, NULL);
+}
+
+_Noreturn void setup_session(int sync_fd, uint64_t disk_bytes, uid_t owner, bool fresh_proc)
+{
+	const struct setup setup = { .sync_fd = sync_fd };
+	int mounts_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	int network_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int proc_fd = open_proc(fresh_proc);
+	int r;
+
+	prepare_process(&setup);
+	umask(0);
+	if (proc_fd < 0)
+		fail(&setup, SETUP_HOST_PROC, errno, NULL);
+	r = mounts_session_make(disk_bytes, owner);
+	if (r < 0)
+		fail(&setup, SETUP_FILES, -r, NULL);
+	raise_network(&setup, proc_fd);
+	hand_over(&setup, SETUP_REPORT_DISK, open("/sandboxes", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	hand_over(&setup, SETUP_REPORT_MOUNTS, mounts_fd);
+	hand_over(&setup, SETUP_REPORT_NETWORK, network_fd);
+	_exit(0);
 }

@@ -22,6 +22,7 @@ enum setup_stage {
 	SETUP_CGROUP,
 	SETUP_NETWORK,
 	SETUP_HOST_PROC,
+	SETUP_FILES,
 	SETUP_MOUNT, /* `what` tells the operation */
 	SETUP_DISK,
 	SETUP_LOOPBACK,
@@ -40,8 +41,10 @@ const char *setup_stage_name(unsigned stage);
 
 enum setup_report_kind {
 	SETUP_REPORT_FAILED,
-	SETUP_REPORT_DISK, /* comes with the scratch's context (mounts.h) as a descriptor */
-	SETUP_REPORT_MAP,  /* it is in a user namespace now, and waits for its maps and one byte */
+	SETUP_REPORT_DISK, /* comes with the scratch's context (mounts.h) as a descriptor; of a session: a place on it */
+	SETUP_REPORT_MOUNTS,  /* of a session: its mount namespace comes as a descriptor */
+	SETUP_REPORT_NETWORK, /* of a session: its network namespace likewise; the last of the two */
+	SETUP_REPORT_MAP,     /* it is in a user namespace now, and waits for its maps and one byte */
 };
 
 /* Child to keeper on the sync socket. Nothing more and end of file: init is executed. */
@@ -60,10 +63,18 @@ struct setup {
 	bool loopback;
 	bool fresh_proc; /* /proc/sys is mounted read-only here, as in containers */
 	uid_t supervisor;
+	const struct mount_member *member; /* of a session whose files it has, or NULL */
+	char *const *init_argv;
 	const struct cgroup_box *box; /* to enter */
 	int net_fd;		      /* network namespace to enter; -1: it was cloned into a new one */
 	int sync_fd, init_fd, config_fd, socket_fd, cgroup_fd; /* cgroup_fd -1: none */
 };
+
+/*
+ * The files and the network of a session, made in the calling process's namespaces, which are new ones, and handed to
+ * the keeper. Never returns: nobody needs this process when the descriptors are away.
+ */
+_Noreturn void setup_session(int sync_fd, uint64_t disk_bytes, uid_t owner, bool fresh_proc);
 
 /* Waits for one byte on sync_fd first. Never returns. */
 _Noreturn void setup_child(const struct setup *setup);

@@ -20,6 +20,17 @@
 #define INIT_CONFIG_FD 4
 #define INIT_CGROUP_FD 5 /* directory of the sandbox's cgroup v2; closed where there is none */
 
+/*
+ * Its arguments, in a member of a session: INIT_ARG_COUNT of them, its name first. The uid and gid of the payload take
+ * the place of those below. Behind them, of INIT_AS_SERVICE, the folders that it can write beside the usual ones. INIT_AS_FILES: it has the files of all users beneath its root and starts nothing; file
+ * owner `n` is the uid of the session, which the arguments name, plus n.
+ */
+enum init_arg { INIT_ARG_NAME, INIT_ARG_UID, INIT_ARG_GID, INIT_ARG_HOME, INIT_ARG_ROLE, INIT_ARG_COUNT };
+
+#define INIT_AS_RUN	"run"
+#define INIT_AS_FILES	"files"
+#define INIT_AS_SERVICE "service"
+
 struct init_config {
 	uint32_t magic;
 	uint32_t payload_uid, payload_gid; /* inside the sandbox's user namespace */

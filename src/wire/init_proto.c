@@ -82,6 +82,15 @@ const char *wire_strings_next(const char *at)
 	return at + strlen(at) + 1;
 }
 
+/* One byte, which is 0 or 1. */
+static bool get_bool(struct wire_reader *r)
+{
+	uint64_t value = wire_get_uint(r, 1);
+
+	r->bad |= value > 1;
+	return value == 1;
+}
+
 int64_t wire_file_encode(const struct wire_file *file, uint8_t *to, size_t room)
 {
 	struct wire_writer w = WRITER(to, room);
@@ -90,6 +99,10 @@ int64_t wire_file_encode(const struct wire_file *file, uint8_t *to, size_t room)
 	wire_put_uint(&w, file->is_dir, 1);
 	wire_put_uint(&w, file->size, 8);
 	wire_put_uint(&w, file->stamp, 8);
+	wire_put_uint(&w, file->remove, 1);
+	wire_put_uint(&w, file->is_link, 1);
+	wire_put_uint(&w, file->owner, 4);
+	wire_put_uint(&w, file->mtime_ns, 8);
 	wire_put_string(&w, file->path);
 	return writer_length(&w, to);
 }
@@ -97,16 +110,22 @@ int64_t wire_file_encode(const struct wire_file *file, uint8_t *to, size_t room)
 int wire_file_decode(const struct wire_frame *frame, struct wire_file *ret)
 {
 	struct wire_reader r = READER(frame);
-	uint64_t is_dir;
 
 	ret->mode = (uint32_t)wire_get_uint(&r, 4);
-	is_dir = wire_get_uint(&r, 1);
-	ret->is_dir = is_dir != 0;
+	ret->is_dir = get_bool(&r);
 	ret->size = wire_get_uint(&r, 8);
 	ret->stamp = wire_get_uint(&r, 8);
+	ret->remove = get_bool(&r);
+	ret->is_link = get_bool(&r);
+	ret->owner = (uint32_t)wire_get_uint(&r, 4);
+	ret->mtime_ns = wire_get_uint(&r, 8);
 	ret->path = wire_get_string(&r);
-	if (is_dir > 1 || (is_dir && ret->size) || ret->mode > 0777 || ret->size > INT64_MAX ||
-	    ret->stamp > WIRE_STAMP_MAX)
+	if ((ret->is_dir && ret->size) || ret->mode > (ret->mtime_ns ? 07777 : 0777) ||
+	    ret->size > INT64_MAX || ret->stamp > WIRE_STAMP_MAX || ret->owner > WIRE_OWNER_MAX ||
+	    ret->mtime_ns > INT64_MAX)
+		return -EPROTO;
+	if ((ret->remove && (ret->size || ret->is_link)) ||
+	    (ret->is_link && (ret->is_dir || ret->size >= WIRE_PATH_MAX || !ret->size)))
 		return -EPROTO;
 	return reader_end(&r);
 }
@@ -252,7 +271,7 @@ int wire_collect_decode(const struct wire_frame *frame, struct wire_collect *ret
 	ret->total_bytes = wire_get_uint(&r, 8);
 	ret->files = (uint32_t)wire_get_uint(&r, 4);
 	get_strings(&r, &ret->globs);
-	if (ret->kind > WIRE_COLLECT_SNAPSHOT)
+	if (ret->kind > WIRE_COLLECT_TREE)
 		return -EPROTO;
 	return reader_end(&r);
 }
@@ -269,6 +288,9 @@ int64_t wire_collected_encode(const struct wire_collected *file, uint8_t *to, si
 	wire_put_uint(&w, file->size, 8);
 	wire_put_uint(&w, file->sent, 8);
 	wire_put_uint(&w, file->age_ns, 8);
+	wire_put_uint(&w, file->is_link, 1);
+	wire_put_uint(&w, file->owner, 4);
+	wire_put_uint(&w, file->mtime_ns, 8);
 	wire_put_string(&w, file->path);
 	return writer_length(&w, to);
 }
@@ -276,22 +298,24 @@ int64_t wire_collected_encode(const struct wire_collected *file, uint8_t *to, si
 int wire_collected_decode(const struct wire_frame *frame, struct wire_collected *ret)
 {
 	struct wire_reader r = READER(frame);
-	uint64_t truncated, is_dir;
 
 	ret->change = (uint8_t)wire_get_uint(&r, 1);
 	ret->omit = (uint8_t)wire_get_uint(&r, 1);
-	truncated = wire_get_uint(&r, 1);
-	ret->truncated = truncated != 0;
-	is_dir = wire_get_uint(&r, 1);
-	ret->is_dir = is_dir != 0;
+	ret->truncated = get_bool(&r);
+	ret->is_dir = get_bool(&r);
 	ret->mode = (uint32_t)wire_get_uint(&r, 4);
 	ret->size = wire_get_uint(&r, 8);
 	ret->sent = wire_get_uint(&r, 8);
 	ret->age_ns = wire_get_uint(&r, 8);
+	ret->is_link = get_bool(&r);
+	ret->owner = (uint32_t)wire_get_uint(&r, 4);
+	ret->mtime_ns = wire_get_uint(&r, 8);
 	ret->path = wire_get_string(&r);
-	if (ret->change >= WIRE_CHANGE_COUNT || ret->omit >= WIRE_OMIT_COUNT || truncated > 1 ||
-	    ret->mode > 07777 || ret->sent > ret->size || (ret->change >= WIRE_DELETED && ret->sent) ||
-	    is_dir > 1 || (is_dir && ret->size))
+	if (ret->change >= WIRE_CHANGE_COUNT || ret->omit >= WIRE_OMIT_COUNT || ret->mode > 07777 ||
+	    ret->sent > ret->size || (ret->change >= WIRE_DELETED && ret->sent) ||
+	    (ret->is_dir && (ret->size || ret->is_link)) ||
+	    (ret->is_link && (ret->truncated || ret->sent >= WIRE_PATH_MAX)) || ret->owner > WIRE_OWNER_MAX ||
+	    ret->mtime_ns > INT64_MAX)
 		return -EPROTO;
 	return reader_end(&r);
 }
@@ -310,6 +334,29 @@ int64_t wire_u32_encode(uint32_t value, uint8_t *to, size_t room)
 
 	wire_put_uint(&w, value, 4);
 	return writer_length(&w, to);
+}
+
+int64_t wire_resynced_encode(const uint8_t nonce[WIRE_NONCE_SIZE], bool running, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+
+	wire_put_bytes(&w, nonce, WIRE_NONCE_SIZE);
+	wire_put_uint(&w, running, 1);
+	return writer_length(&w, to);
+}
+
+int wire_resynced_decode(const struct wire_frame *frame, uint8_t ret_nonce[WIRE_NONCE_SIZE],
+			 bool *ret_running)
+{
+	struct wire_reader r = READER(frame);
+
+	if (frame->len != WIRE_NONCE_SIZE + 1)
+		return -EPROTO;
+	memcpy(ret_nonce, r.at, WIRE_NONCE_SIZE);
+	r.at += WIRE_NONCE_SIZE;
+	r.left -= WIRE_NONCE_SIZE;
+	*ret_running = get_bool(&r);
+	return reader_end(&r);
 }
 
 const char *wire_stage_name(unsigned stage)

@@ -15,6 +15,14 @@
  * uploads: the files then have the same order of modification times, and a later collection tells the same changes.
  * KILL may come at any time; one that meets no running step does nothing.
  *
+ * In a member of a session (wire/init_config.h) files were there before. What was there when the first upload, or the
+ * step, came counts for CHANGES as uploads do. Each upload gets a modification time behind all that is there, and takes
+ * the place of what has its name. FILE may also remove, or make a link, and, where init has all of a session's files
+ * before it, say whose a file is and when it was written.
+ *
+ * Whoever takes over a connection in the middle of its life (the one before him has died) sends RESYNC with 16 random
+ * bytes and passes over all that comes until RESYNCED with the same.
+ *
  * A step may be started ahead: H WARM · I WARMED, once, before the first START, among uploads or before them; a
  * START that does not wait for WARMED gets it before STARTED. A process is made as for START and boots, but nothing is
  * told of it but that it is ready, or, with an errno, that it is gone and the sandbox as good as before. It looks at
@@ -44,7 +52,9 @@
 #define WIRE_STDIN_WINDOW  (256u * 1024) /* bytes of stdin that init will hold */
 #define WIRE_PATH_MAX	   4096u
 #define WIRE_COLLECTED_MAX (100u * 1000) /* files and omissions told in one collection */
-#define WIRE_STAMP_MAX	   1000000u	 /* of a file that is put back; nanoseconds, too */
+#define WIRE_NONCE_SIZE	   16u
+#define WIRE_OWNER_MAX	   127u	    /* numbers of users of a session; 0 is the session itself */
+#define WIRE_STAMP_MAX	   1000000u /* of a file that is put back; nanoseconds, too */
 
 enum wire_type {
 	/* host to init */
@@ -57,6 +67,7 @@ enum wire_type {
 	WIRE_KILL = 7,	  /* u8 enum step_kill */
 	WIRE_COLLECT = 8, /* struct wire_collect */
 	WIRE_WARM = 9,	  /* struct wire_start */
+	WIRE_RESYNC = 24, /* WIRE_NONCE_SIZE bytes */
 	/* init to host */
 	WIRE_HELLO = 64,  /* be32 WIRE_VERSION */
 	WIRE_SYNCED = 65, /* struct wire_synced */
@@ -67,6 +78,7 @@ enum wire_type {
 	WIRE_COLLECTED = 70,	/* struct wire_collected; then DATA frames until `sent` */
 	WIRE_COLLECT_END = 71,	/* be32 errno, 0 when everything asked for was sent */
 	WIRE_WARMED = 72,	/* be32 errno, 0 when a process waits for START */
+	WIRE_RESYNCED = 88,	/* the same bytes, and u8: whether a step runs */
 };
 
 struct wire_frame {
@@ -92,7 +104,12 @@ struct wire_file {
 	uint64_t size; /* bytes that follow in DATA frames */
 	uint64_t
 		stamp; /* 0: an upload; else part of a snapshot that is put back, and its place in the order of times */
-	const char *path; /* NUL-terminated */
+	/* In members of a session only. */
+	bool remove;	   /* what has this name; a folder with all in it when is_dir */
+	bool is_link;	   /* the content is its target */
+	uint32_t owner;	   /* where init has the files of all users: up to WIRE_OWNER_MAX */
+	uint64_t mtime_ns; /* likewise; 0: now */
+	const char *path;  /* NUL-terminated */
 };
 
 enum wire_start_flag {
@@ -170,6 +187,7 @@ enum wire_collect_kind {
 	WIRE_COLLECT_CHANGES,
 	WIRE_COLLECT_KEEP,
 	WIRE_COLLECT_SNAPSHOT, /* all that a step left, folders too; ENOTSUP: that is more than files and folders */
+	WIRE_COLLECT_TREE, /* all that there is, in members of a session */
 };
 
 struct wire_collect {
@@ -204,7 +222,10 @@ struct wire_collected {
 	uint8_t change; /* enum wire_change */
 	uint8_t omit;	/* enum wire_omit, of omitted ones */
 	bool truncated;
-	bool is_dir; /* in a snapshot only, after all that is in it */
+	bool is_dir;	/* in a snapshot or tree only, after all that is in it */
+	bool is_link;	/* in a tree only, as the next two */
+	uint32_t owner; /* up to WIRE_OWNER_MAX */
+	uint64_t mtime_ns;
 	uint32_t mode;
 	uint64_t size;	 /* bytes in the sandbox */
 	uint64_t sent;	 /* bytes that follow in DATA frames */
@@ -233,6 +254,10 @@ int64_t wire_collected_encode(const struct wire_collected *file, uint8_t *to, si
 int wire_collected_decode(const struct wire_frame *frame, struct wire_collected *ret);
 int wire_u32_decode(const struct wire_frame *frame,
 		    uint32_t *ret); /* HELLO, STDIN_CREDIT, COLLECT_END, WARMED */
+/* RESYNCED for the nonce of a RESYNC. */
+int64_t wire_resynced_encode(const uint8_t nonce[WIRE_NONCE_SIZE], bool running, uint8_t *to, size_t room);
+int wire_resynced_decode(const struct wire_frame *frame, uint8_t ret_nonce[WIRE_NONCE_SIZE],
+			 bool *ret_running);
 int64_t wire_u32_encode(uint32_t value, uint8_t *to, size_t room);
 
 #endif

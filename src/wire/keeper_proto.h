@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#define KEEPER_VERSION	 1
+#define KEEPER_VERSION	 2
 #define KEEPER_SLOTS_MAX 4096
 
 enum keeper_op {
@@ -25,6 +25,14 @@ enum keeper_op {
 	KEEPER_STEP_END, /* ends the deadline; reply: counters in `usage` */
 	KEEPER_USAGE, /* of a sandbox that no step runs in: reply: counters since it was made or its last step */
 	KEEPER_DESTROY, /* kills everything in it; no reply, an EVENT_GONE when it is gone */
+	/* Sessions: engine/session.h tells what they are. They are named by `session` and `session_generation`. */
+	KEEPER_SESSION_OPEN, /* id, limits (disk, memory, processes), ttl_ms; reply: slot, generation of it */
+	KEEPER_SESSION_PROLONG, /* ttl_ms: its deadline is as far from now */
+	KEEPER_SESSION_FINISH,	/* kills what runs in it; from now on its files can be read, no more */
+	KEEPER_SESSION_WEIGH,	/* reply: `session_usage` */
+	KEEPER_SESSION_CLOSE,	/* kills all in it and removes it; no reply */
+	KEEPER_SESSION_NEXT, /* reply: `session_record` of the first from number `session` on; -ENOENT: no more */
+	KEEPER_SERVICE_NEXT, /* the same of services that run, from `slot` on, with init's socket as SCM_RIGHTS */
 	KEEPER_OP_COUNT,
 };
 
@@ -35,6 +43,7 @@ enum keeper_event {
 	KEEPER_EVENT_DEADLINE, /* the deadline passed with the step not ended: sandbox killed; `usage` holds */
 	KEEPER_EVENT_DIED,     /* init is gone though nobody asked for it; `usage` holds */
 	KEEPER_EVENT_GONE,     /* a destroyed sandbox is gone, its slot free */
+	KEEPER_EVENT_SESSION_GONE, /* a session (its number as slot) and all in it; error -ETIME: its time was up */
 };
 
 #define KEEPER_FLAG_LOOPBACK 1u
@@ -50,6 +59,26 @@ enum keeper_image {
 
 #define KEEPER_DIGEST_SIZE 32 /* SHA-256 */
 
+#define KEEPER_SESSIONS_MAX	  1024
+#define KEEPER_SESSION_ID_SIZE	  64
+#define KEEPER_SESSION_UIDS	  128 /* host uids of one: its own, and those of its users by their number */
+#define KEEPER_SESSION_USERS_MAX  126
+#define KEEPER_SERVICES_MAX	  16
+#define KEEPER_NAME_SIZE	  32
+#define KEEPER_FOLDERS_SIZE	  512
+#define KEEPER_FOLDERS_MAX	  8
+#define KEEPER_FOLDER_SIZE	  128 /* of one, with its NUL */
+#define KEEPER_SESSION_TTL_MS_MAX (366ull * 24 * 3600 * 1000)
+
+/* What a sandbox that is created in a session has of it. */
+enum keeper_member {
+	KEEPER_MEMBER_NONE,    /* it is in none */
+	KEEPER_MEMBER_RUN,     /* the files, as the user of `number` and `name` */
+	KEEPER_MEMBER_FILES,   /* all files, but no step */
+	KEEPER_MEMBER_SERVICE, /* the network; `number` for the next front, `folders` */
+	KEEPER_MEMBER_COUNT,
+};
+
 struct keeper_request {
 	uint32_t op;
 	uint32_t tag; /* comes back in the reply */
@@ -61,6 +90,13 @@ struct keeper_request {
 	uint32_t reserved;		    /* 0 */
 	uint8_t digest[KEEPER_DIGEST_SIZE]; /* of a stored image; else 0 */
 	struct limits limits;
+	uint32_t session, session_generation; /* 0, 0: none */
+	uint32_t member;		      /* enum keeper_member */
+	uint32_t number;
+	uint64_t ttl_ms;
+	char name[KEEPER_NAME_SIZE];
+	uint8_t id[KEEPER_SESSION_ID_SIZE];
+	char folders[KEEPER_FOLDERS_SIZE]; /* absolute paths, each with its NUL; "" ends them */
 };
 
 struct keeper_usage {
@@ -72,9 +108,26 @@ struct keeper_usage {
 	uint32_t reserved;
 };
 
+struct keeper_session_usage {
+	uint64_t memory_bytes, disk_used_bytes;
+	uint32_t processes;
+	uint32_t reserved;
+};
+
+struct keeper_session_record {
+	uint8_t id[KEEPER_SESSION_ID_SIZE];
+	uint64_t left_ms;
+	uint32_t session, session_generation;
+	uint32_t finished;
+	uint32_t number;      /* of a service */
+	struct limits limits; /* of a service: of its step */
+};
+
 struct keeper_hello {
 	uint32_t version;
 	uint32_t slots;
+	uint32_t sessions;	/* most at one time; 0: none are possible here */
+	uint32_t sessions_open; /* that an earlier front left */
 	uint8_t privileged, cgroup_version;
 	uint8_t memory, cpu, pids, cpu_time; /* held by a cgroup */
 	uint8_t swap_limited, separate_uids, overlay;
@@ -95,6 +148,8 @@ struct keeper_message {
 	union {
 		struct keeper_usage usage;
 		struct keeper_hello hello;
+		struct keeper_session_usage session_usage;
+		struct keeper_session_record session_record;
 	};
 };
 

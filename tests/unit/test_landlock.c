@@ -24,7 +24,7 @@
 /* Runs `attempt` under the rules; returns its errno, or 0 where it succeeded. Skips where the kernel has none. */
 static int under_the_rules(int (*attempt)(void))
 {
-	int fd = landlock_prepare(), status;
+	int fd = landlock_prepare(NULL), status;
 	pid_t pid;
 
 	if (fd == LANDLOCK_NONE)

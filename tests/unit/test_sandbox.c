@@ -435,7 +435,7 @@ static void without_control_groups_a_box_is_empty_and_goes_away(void **state)
 	struct cgroup_box box = CGROUP_BOX_NONE;
 	struct keeper_usage usage;
 
-	assert_int_equal(cgroup_box_create(&box, &host, 3, 1000, NULL), 0);
+	assert_int_equal(cgroup_box_create(&box, &host, NULL, 3, 1000, NULL), 0);
 	assert_int_equal(cgroup_box_clone_fd(&box), -1);
 	assert_int_equal(cgroup_box_enter(&box), 0);
 	assert_int_equal(cgroup_box_step(&box, 1, &limits, NULL), 0);

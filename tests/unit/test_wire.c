@@ -373,7 +373,7 @@ static void every_decoder_refuses_values_out_of_range(void **state)
 		{ "status 256", 3, 8, 1 },
 		{ "a kill over the last", 3, 10, STEP_KILL_COUNT },
 		{ "disk_full 2", 3, 11, 2 },
-		{ "a kind over the last", 4, 0, WIRE_COLLECT_SNAPSHOT + 1 },
+		{ "a kind over the last", 4, 0, WIRE_COLLECT_TREE + 1 },
 		{ "a change over the last", 5, 0, WIRE_CHANGE_COUNT },
 		{ "a deleted file with content", 5, 0, WIRE_DELETED },
 		{ "an omitted file with content", 5, 0, WIRE_OMITTED },

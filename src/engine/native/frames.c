@@ -110,6 +110,9 @@ static int on_collected(struct sandbox *sb, const struct wire_frame *frame)
 		.is_dir = file.is_dir,
 		.age_ns = file.age_ns,
 		.omit_reason = file.omit,
+		.is_link = file.is_link,
+		.mtime_ns = file.mtime_ns,
+		.owner = file.owner,
 	};
 	sb->file_left = file.sent;
 	sb->events->file(sb->user, &out);
@@ -150,6 +153,21 @@ static int on_started(struct sandbox *sb, const struct wire_frame *frame)
 	return 0;
 }
 
+/* Behind what was passed over. */
+static int on_resynced(struct sandbox *sb, const struct wire_frame *frame)
+{
+	uint8_t nonce[WIRE_NONCE_SIZE];
+	bool running;
+
+	if (sb->state != SANDBOX_RESYNCING || wire_resynced_decode(frame, nonce, &running) < 0 ||
+	    memcmp(nonce, sb->nonce, sizeof(nonce)) != 0)
+		return -EPROTO;
+	sb->state = SANDBOX_RUNNING;
+	if (!running)
+		sandbox_fail_with(sb, -ESRCH, "the service ended while nobody was there to hear of it");
+	return 0;
+}
+
 static const struct {
 	uint8_t type;
 	int (*handle)(struct sandbox *sb, const struct wire_frame *frame);
@@ -164,6 +182,7 @@ static const struct {
 	{ WIRE_DATA, on_data },
 	{ WIRE_COLLECT_END, on_collect_end },
 	{ WIRE_WARMED, on_warmed },
+	{ WIRE_RESYNCED, on_resynced },
 };
 
 int sandbox_handle_frame(struct sandbox *sb, const struct wire_frame *frame)
@@ -175,6 +194,23 @@ int sandbox_handle_frame(struct sandbox *sb, const struct wire_frame *frame)
 	return -EPROTO;
 }
 
+/*
+ * Passes over what was meant for an earlier front, of which the last frame may have begun in its hands. Returns where
+ * RESYNCED begins, or how much of `data` can be forgotten: all but what could be the begin of it.
+ */
+static size_t find_resynced(const struct sandbox *sb, const uint8_t *data, size_t len)
+{
+	uint8_t pattern[WIRE_HEADER_SIZE + WIRE_NONCE_SIZE];
+	const uint8_t *found;
+
+	wire_header_put(pattern, WIRE_RESYNCED, 0, WIRE_NONCE_SIZE + 1);
+	memcpy(pattern + WIRE_HEADER_SIZE, sb->nonce, WIRE_NONCE_SIZE);
+	found = memmem(data, len, pattern, sizeof(pattern));
+	if (found)
+		return (size_t)(found - data);
+	return len < sizeof(pattern) ? 0 : len - sizeof(pattern) + 1;
+}
+
 /* Handles the whole frames in `data`; *ret_used bytes of it. */
 static int handle_frames(struct sandbox *sb, const uint8_t *data, size_t len, size_t *ret_used)
 {
@@ -182,8 +218,11 @@ static int handle_frames(struct sandbox *sb, const uint8_t *data, size_t len, si
 	int64_t size = 0;
 	int r = 0;
 
-	*ret_used = 0;
+	*ret_used = sb->state == SANDBOX_RESYNCING ? find_resynced(sb, data, len) : 0;
 	while (r == 0 && !sb->destroyed && sb->state != SANDBOX_DEAD) {
+		/* It begins here, or else not yet. */
+		if (sb->state == SANDBOX_RESYNCING && len - *ret_used < WIRE_HEADER_SIZE + WIRE_NONCE_SIZE)
+			break;
 		size = wire_frame_parse(data + *ret_used, len - *ret_used, WIRE_TO_HOST_MAX, &frame);
 		if (size <= 0)
 			break;

@@ -35,24 +35,59 @@ static int receive(struct keeper_link *link, int flags, struct keeper_message *r
 	return 1;
 }
 
+static void handle_event(struct keeper_link *link, const struct keeper_message *message);
+
+int link_ask(struct keeper_link *link, const struct keeper_request *request, struct keeper_message *ret,
+	     int *ret_fd, struct err *err)
+{
+	int r;
+
+	if (send(link->fd, request, sizeof(*request), MSG_NOSIGNAL) < 0)
+		return err_set(err, -errno, "ask the keeper");
+	for (;;) {
+		r = receive(link, 0, ret, ret_fd);
+		if (r < 0)
+			return err_set(err, r, "hear the keeper");
+		if (r > 0 && ret->event == KEEPER_REPLY)
+			return 0;
+		if (r > 0)
+			handle_event(link, ret);
+	}
+}
+
 int link_hello(struct keeper_link *link, struct keeper_hello *ret, struct err *err)
 {
 	struct keeper_request request = { .op = KEEPER_HELLO };
 	struct keeper_message reply;
-	int fd, r;
+	int fd, r = link_ask(link, &request, &reply, &fd, err);
 
-	if (send(link->fd, &request, sizeof(request), MSG_NOSIGNAL) < 0)
-		return err_set(err, -errno, "the keeper did not start");
-	do {
-		r = receive(link, 0, &reply, &fd);
-	} while (r == 0 || (r > 0 && reply.event != KEEPER_REPLY));
 	if (r < 0)
-		return err_set(err, r, "the keeper did not start");
-	if (reply.event != KEEPER_REPLY || reply.error || reply.hello.version != KEEPER_VERSION)
+		return err_wrap(err, r, "the keeper did not start");
+	if (fd >= 0)
+		close(fd);
+	if (reply.error || reply.hello.version != KEEPER_VERSION)
 		return err_set(err, -EPROTO, "the keeper speaks another version");
 	*ret = reply.hello;
 	ret->cgroup_path[sizeof(ret->cgroup_path) - 1] = '\0';
 	return 0;
+}
+
+static void handle_session_reply(struct keeper_link *link, const struct pending *p,
+				 const struct keeper_message *message)
+{
+	struct keeper_request request = { .op = KEEPER_SESSION_CLOSE,
+					  .session = message->slot,
+					  .session_generation = message->generation };
+	int r;
+
+	if (p->session) {
+		session_enter(p->session);
+		p->session_reply(p->session, message);
+		session_leave(p->session);
+	} else if (message->error == 0) {
+		r = link_send(link, &request, NULL, NULL);
+		(void)r; /* the keeper is gone */
+	}
 }
 
 static void handle_reply(struct keeper_link *link, const struct keeper_message *message, int fd)
@@ -63,7 +98,9 @@ static void handle_reply(struct keeper_link *link, const struct keeper_message *
 		if (p->tag != message->tag)
 			continue;
 		*at = p->next;
-		if (p->sb) {
+		if (p->session || p->opens) {
+			handle_session_reply(link, p, message);
+		} else if (p->sb) {
 			sandbox_enter(p->sb);
 			p->reply(p->sb, message, fd);
 			sandbox_leave(p->sb);
@@ -90,6 +127,10 @@ static void handle_event(struct keeper_link *link, const struct keeper_message *
 {
 	struct sandbox *sb = message->slot < KEEPER_SLOTS_MAX ? link->native->by_slot[message->slot] : NULL;
 
+	if (message->event == KEEPER_EVENT_SESSION_GONE) {
+		session_on_gone(link->native, message);
+		return;
+	}
 	if (!sb || sb->generation != message->generation)
 		return;
 	sandbox_enter(sb);
@@ -192,22 +233,16 @@ static int send_or_queue(struct keeper_link *link, const struct keeper_request *
 	return 0;
 }
 
-int link_send(struct keeper_link *link, struct keeper_request *request, struct sandbox *sb,
-	      link_reply_fn reply)
+/* Takes over `p`, which has the reply's way, or is NULL: nobody waits for one. */
+static int send_pending(struct keeper_link *link, struct keeper_request *request, struct pending *p)
 {
-	struct pending *p = NULL, **at;
+	struct pending **at;
 	int r;
 
-	if (link->lost)
-		return -EPIPE;
-	if (reply) {
-		p = calloc(1, sizeof(*p));
-		if (!p)
-			return -ENOMEM;
-		request->tag = link->next_tag++;
+	if (p) {
+		request->tag = p->tag = link->next_tag++;
 		if (link->next_tag == 0)
 			link->next_tag = 1;
-		*p = (struct pending){ .tag = request->tag, .sb = sb, .reply = reply };
 	}
 	r = send_or_queue(link, request);
 	if (r < 0) {
@@ -219,6 +254,48 @@ int link_send(struct keeper_link *link, struct keeper_request *request, struct s
 	if (p)
 		*at = p;
 	return 0;
+}
+
+int link_send(struct keeper_link *link, struct keeper_request *request, struct sandbox *sb,
+	      link_reply_fn reply)
+{
+	struct pending *p = NULL;
+
+	if (link->lost)
+		return -EPIPE;
+	if (reply) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		*p = (struct pending){ .sb = sb, .reply = reply };
+	}
+	return send_pending(link, request, p);
+}
+
+int link_send_session(struct keeper_link *link, struct keeper_request *request, struct session *session,
+		      link_session_fn reply)
+{
+	struct pending *p = NULL;
+
+	if (link->lost)
+		return -EPIPE;
+	if (reply) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		*p = (struct pending){ .session = session,
+				       .session_reply = reply,
+				       .opens = request->op == KEEPER_SESSION_OPEN };
+	}
+	return send_pending(link, request, p);
+}
+
+void link_forget_session(struct keeper_link *link, struct session *session)
+{
+	for (struct pending *p = link->pending; p; p = p->next) {
+		if (p->session == session)
+			p->session = NULL;
+	}
 }
 
 void link_forget(struct keeper_link *link, struct sandbox *sb)
@@ -245,6 +322,7 @@ static void link_lost(struct keeper_link *link)
 		next = sb->next;
 		sandbox_leave(sb);
 	}
+	sessions_lost(native, &err);
 	if (native->on_lost)
 		native->on_lost(native->on_lost_user);
 }

@@ -120,6 +120,7 @@ static void native_destroy(struct engine *engine)
 		return;
 	while (native->sandboxes)
 		sandbox_destroy((struct engine_sandbox *)(void *)native->sandboxes);
+	sessions_clear(native);
 	link_close(&native->link);
 	uv_close((uv_handle_t *)&native->idle, on_idle_closed);
 	patience_close(native);
@@ -150,6 +151,14 @@ static const struct engine_vtable vtable = {
 	.healthy = native_healthy,
 	.sandbox_count = native_sandbox_count,
 	.destroy = native_destroy,
+	.session_open = session_open,
+	.session_found = session_found,
+	.session_take = session_take,
+	.service_take = service_take,
+	.session_prolong = session_prolong,
+	.session_finish = session_finish,
+	.session_weigh = session_weigh,
+	.session_destroy = session_destroy,
 };
 
 static void learn_host(struct native *native, const struct keeper_hello *hello)
@@ -169,6 +178,7 @@ static void learn_host(struct native *native, const struct keeper_hello *hello)
 		.slots = hello->slots,
 		.leftovers = hello->leftovers,
 		.lost = hello->lost,
+		.sessions = hello->sessions,
 	};
 	memcpy(native->host.cgroup_path, hello->cgroup_path, sizeof(native->host.cgroup_path));
 	/* What is only watched stops programs, but not those that hide from the watchdog: it is not called enforced. */
@@ -214,7 +224,10 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 		link_open(&native->link, native, fd);
 	if (r == 0)
 		r = link_hello(&native->link, &hello, err);
+	if (r == 0 && hello.sessions_open)
+		r = session_find_left(native, err);
 	if (r < 0) {
+		sessions_clear(native);
 		if (fd >= 0)
 			close(fd);
 		if (native->keeper_pid > 0)

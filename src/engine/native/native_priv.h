@@ -1,7 +1,8 @@
 /*
  * The native engine's parts: native.c (the engine and its vtable), keeper_link.c (requests to the keeper),
  * keeper_start.c (the keeper's process), sandbox_make.c (how a sandbox comes to be), sandbox.c (its life), frames.c
- * (what its init says), outgoing.c (what it is sent), patience.c (the end of waiting).
+ * (what its init says), outgoing.c (what it is sent), session.c (sessions, and
+ * what an earlier front left), patience.c (the end of waiting).
  */
 #ifndef KILN_ENGINE_NATIVE_NATIVE_PRIV_H
 #define KILN_ENGINE_NATIVE_NATIVE_PRIV_H
@@ -16,16 +17,21 @@
 #define RECEIVE_BYTES (256u * 1024)
 
 struct sandbox;
+struct session;
 struct native;
 
 /* A request to the keeper that has not been answered. `fd` is -1 or the reply's descriptor, the callee's. */
 typedef void (*link_reply_fn)(struct sandbox *sb, const struct keeper_message *reply, int fd);
+typedef void (*link_session_fn)(struct session *session, const struct keeper_message *reply);
 
 struct pending {
 	struct pending *next;
 	uint32_t tag;
 	struct sandbox *sb; /* NULL: nobody wants it any more */
 	link_reply_fn reply;
+	struct session *session; /* of a session's request */
+	link_session_fn session_reply;
+	bool opens; /* one that nobody wants any more is closed again */
 };
 
 /* A request that the socket did not take at once. */
@@ -58,6 +64,9 @@ struct native {
 	struct sandbox *sandboxes;
 	size_t count;
 	struct sandbox *by_slot[KEEPER_SLOTS_MAX]; /* those that have a slot */
+	struct session *sessions;
+	struct session *by_number[KEEPER_SESSIONS_MAX]; /* those that the keeper has given a number */
+	struct left_service *left_services;
 	uv_timer_t patience;
 	struct sandbox
 		*pending; /* those that have something to tell that must not be told from inside a call */
@@ -92,7 +101,8 @@ enum sandbox_state {
 	SANDBOX_RUNNING,
 	SANDBOX_ENDING, /* EXIT came; STEP_END is with the keeper */
 	SANDBOX_COLLECTING,
-	SANDBOX_DEAD, /* init is gone; a step that it had has been reported */
+	SANDBOX_RESYNCING, /* a service that an earlier front left: what it was told last is not known yet */
+	SANDBOX_DEAD,	   /* init is gone; a step that it had has been reported */
 };
 
 struct sandbox {
@@ -140,6 +150,37 @@ struct sandbox {
 	struct engine_collect_spec collect;
 	uint32_t collect_entries;
 	uint64_t file_left;
+	uint8_t nonce[WIRE_NONCE_SIZE]; /* while it is RESYNCING */
+};
+
+enum native_session_state {
+	NATIVE_SESSION_OPENING,
+	NATIVE_SESSION_LEFT, /* by an earlier front, and not taken */
+	NATIVE_SESSION_OPEN,
+	NATIVE_SESSION_ENDED,
+};
+
+struct session {
+	struct native *native;
+	struct session *next, **link;
+	const struct engine_session_events *events;
+	void *user;
+	enum native_session_state state;
+	uint32_t number, generation;
+	bool has_number;
+	struct engine_session_record record; /* as it was found, or as far as it is known */
+	uint64_t left_at_us;		     /* when left_ms of that was true */
+	unsigned busy;			     /* callbacks under way: freed only when none is */
+	bool destroyed;
+};
+
+/* A service that an earlier front left. */
+struct left_service {
+	struct left_service *next;
+	struct session *session;
+	uint32_t number, slot, generation;
+	int fd; /* init's socket */
+	struct limits limits;
 };
 
 /* host_image.c: reads a few megabytes of package database. */
@@ -152,7 +193,14 @@ void link_open(struct keeper_link *link, struct native *native, int fd);
 [[nodiscard]] int link_watch(struct keeper_link *link, struct err *err);
 [[nodiscard]] int link_send(struct keeper_link *link, struct keeper_request *request, struct sandbox *sb,
 			    link_reply_fn reply);
+/* The same of a session; `session` is NULL when nobody waits for an answer. */
+[[nodiscard]] int link_send_session(struct keeper_link *link, struct keeper_request *request,
+				    struct session *session, link_session_fn reply);
 void link_forget(struct keeper_link *link, struct sandbox *sb);
+void link_forget_session(struct keeper_link *link, struct session *session);
+/* Asks and waits for the answer; before link_watch() only. */
+[[nodiscard]] int link_ask(struct keeper_link *link, const struct keeper_request *request,
+			   struct keeper_message *ret, int *ret_fd, struct err *err);
 void link_close(struct keeper_link *link);
 
 /* keeper_start.c */
@@ -174,6 +222,41 @@ void sandbox_adopt(struct engine_sandbox *handle, const struct engine_sandbox_sp
 void sandbox_idle(struct engine_sandbox *handle, struct engine_idle *ret);
 void sandbox_greeted(struct sandbox *sb);
 void sandbox_warmed(struct sandbox *sb, uint32_t error);
+
+/* One without anything, of which the rest is the caller's; not on any list. NULL: no memory. */
+struct sandbox *sandbox_new(struct native *native, const struct engine_sandbox_spec *spec);
+/* It is the engine's from now on. */
+void sandbox_enlist(struct sandbox *sb);
+/* Takes the descriptor of its init's socket. */
+[[nodiscard]] int sandbox_connect(struct sandbox *sb, int fd);
+
+/* session.c */
+[[nodiscard]] int session_open(struct engine *engine, const struct engine_session_spec *spec,
+			       const struct engine_session_events *events, void *user,
+			       struct engine_session **ret, struct err *err);
+bool session_found(struct engine *engine, size_t index, struct engine_session_record *ret);
+[[nodiscard]] int session_take(struct engine *engine, const uint8_t id[ENGINE_SESSION_ID_SIZE],
+			       const struct engine_session_events *events, void *user,
+			       struct engine_session **ret, struct err *err);
+[[nodiscard]] int service_take(struct engine_session *handle, uint32_t number,
+			       const struct engine_events *events, void *user, struct engine_sandbox **ret,
+			       struct err *err);
+void session_prolong(struct engine_session *handle, uint64_t ttl_ms);
+void session_finish(struct engine_session *handle);
+void session_weigh(struct engine_session *handle);
+void session_destroy(struct engine_session *handle);
+/* Learns of the keeper what an earlier front left; blocks. */
+[[nodiscard]] int session_find_left(struct native *native, struct err *err);
+/* What a CREATE says of the session that the sandbox is to be in. */
+[[nodiscard]] int session_of_spec(const struct engine_sandbox_spec *spec, struct keeper_request *request,
+				  struct err *err);
+void session_on_gone(struct native *native, const struct keeper_message *message);
+/* The keeper is gone, and all sessions with it. */
+void sessions_lost(struct native *native, const struct err *err);
+void sessions_clear(struct native *native);
+void session_enter(struct session *session);
+/* May free it. */
+void session_leave(struct session *session);
 
 /* sandbox.c */
 void sandbox_upload(struct engine_sandbox *handle, const struct engine_file *files, size_t count);

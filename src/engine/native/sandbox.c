@@ -191,6 +191,10 @@ static int queue_file(struct sandbox *sb, const struct engine_file *file)
 		.is_dir = file->is_dir,
 		.size = file->len,
 		.stamp = file->stamp,
+		.remove = file->remove,
+		.is_link = file->is_link,
+		.owner = file->owner,
+		.mtime_ns = file->mtime_ns,
 		.path = file->name,
 	};
 	uint8_t payload[WIRE_PATH_MAX + 32];
@@ -388,11 +392,12 @@ void sandbox_step_kill(struct engine_sandbox *handle, enum step_kill reason)
 	uint8_t payload = (uint8_t)reason;
 
 	if (sb->destroyed || sb->kill != STEP_KILL_NONE ||
-	    (sb->state != SANDBOX_RUNNING && sb->state != SANDBOX_PREPARING))
+	    (sb->state != SANDBOX_RUNNING && sb->state != SANDBOX_PREPARING &&
+	     sb->state != SANDBOX_RESYNCING))
 		return;
 	sb->kill = reason;
 	sb->held = false;
-	if (sb->state != SANDBOX_RUNNING)
+	if (sb->state == SANDBOX_PREPARING)
 		return; /* follows START */
 	if (outgoing_frame(&sb->out, WIRE_KILL, &payload, 1) < 0)
 		sandbox_fail_with(sb, -ENOMEM, "kill a step");
@@ -482,6 +487,7 @@ void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_
 		[ENGINE_COLLECT_CHANGES] = WIRE_COLLECT_CHANGES,
 		[ENGINE_COLLECT_KEEP] = WIRE_COLLECT_KEEP,
 		[ENGINE_COLLECT_SNAPSHOT] = WIRE_COLLECT_SNAPSHOT,
+		[ENGINE_COLLECT_TREE] = WIRE_COLLECT_TREE,
 	};
 	struct sandbox *sb = sandbox_of(handle);
 	struct wire_collect what = {
@@ -594,6 +600,7 @@ void sandbox_on_message(struct sandbox *sb, const struct keeper_message *message
 			init_died(sb, message);
 		break;
 	case KEEPER_EVENT_GONE:
+	case KEEPER_EVENT_SESSION_GONE:
 	case KEEPER_REPLY:
 		break;
 	}

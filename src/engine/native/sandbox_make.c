@@ -36,20 +36,30 @@ static void on_created(struct sandbox *sb, const struct keeper_message *reply, i
 		return;
 	}
 	sandbox_take_slot(sb, reply->slot, reply->generation);
-	sb->fd = fd;
-	if (uv_poll_init(sb->native->loop, &sb->poll, fd) < 0) {
-		close(fd);
+	if (sandbox_connect(sb, fd) < 0) {
 		sandbox_fail_with(sb, -ENOMEM, "watch a sandbox");
 		return;
 	}
-	sb->poll.data = sb;
-	sb->poll_open = true;
-	sb->native->handles++;
 	sb->state = SANDBOX_GREETING;
 	sandbox_update_poll(sb);
 }
 
-static struct sandbox *sandbox_new(struct native *native, const struct engine_sandbox_spec *spec)
+int sandbox_connect(struct sandbox *sb, int fd)
+{
+	int r = uv_poll_init(sb->native->loop, &sb->poll, fd);
+
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	sb->fd = fd;
+	sb->poll.data = sb;
+	sb->poll_open = true;
+	sb->native->handles++;
+	return 0;
+}
+
+struct sandbox *sandbox_new(struct native *native, const struct engine_sandbox_spec *spec)
 {
 	struct sandbox *sb = calloc(1, sizeof(*sb));
 
@@ -93,6 +103,20 @@ static bool image_of_request(const char *image, struct keeper_request *request)
 	return true;
 }
 
+void sandbox_enlist(struct sandbox *sb)
+{
+	struct native *native = sb->native;
+
+	sb->next = native->sandboxes;
+	sb->link = &native->sandboxes;
+	if (sb->next)
+		sb->next->link = &sb->next;
+	native->sandboxes = sb;
+	native->count++;
+	patience_progress(sb);
+	patience_watch(native);
+}
+
 int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec,
 		   const struct engine_events *events, void *user, struct engine_sandbox **ret,
 		   struct err *err)
@@ -110,6 +134,9 @@ int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec
 
 	if (!image_of_request(spec->image, &request))
 		return err_set(err, -ENOENT, "image '%s'", spec->image);
+	r = session_of_spec(spec, &request, err);
+	if (r < 0)
+		return r;
 	sb = sandbox_new(native, spec);
 	if (!sb)
 		return err_set(err, -ENOMEM, "a sandbox");
@@ -120,14 +147,7 @@ int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec
 		free(sb);
 		return err_set(err, r, "ask the keeper for a sandbox");
 	}
-	sb->next = native->sandboxes;
-	sb->link = &native->sandboxes;
-	if (sb->next)
-		sb->next->link = &sb->next;
-	native->sandboxes = sb;
-	native->count++;
-	patience_progress(sb);
-	patience_watch(native);
+	sandbox_enlist(sb);
 	*ret = (struct engine_sandbox *)(void *)sb;
 	return 0;
 }
