@@ -34,7 +34,7 @@ struct config {
 	char *user;	     /* whom the front becomes when started as root; "": uid_base + uid_count */
 	char *cgroup; /* cgroup under which kiln makes its own, relative to the hierarchy; default "" (found out) */
 	int64_t uid_base;	   /* first host uid of sandboxes, ≥ 100000; default 1879048192 */
-	int64_t uid_count;	   /* two for each sandbox; default 65536 */
+	int64_t uid_count;	   /* two for each sandbox, 128 for each session; default 2097152 */
 	int64_t parallel;	   /* runs at one time; default 2 × processors */
 	bool pool;		   /* hold sandboxes ready */
 	int64_t pool_min;	   /* of the host image, always */

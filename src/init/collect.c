@@ -6,7 +6,7 @@
  * files only. Names in a folder are visited in byte order, so that what a bound cuts off does not depend on
  * the file system.
  */
-#include "init/init_priv.h"
+#include "init/session.h"
 
 #include "base/glob.h"
 

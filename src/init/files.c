@@ -8,7 +8,7 @@
  * A file with a stamp is no upload but what a snapshot of another sandbox holds. It is not remembered as uploaded, so
  * that a later collection tells it as created or changed, and is given a modification time in the order of the stamps.
  */
-#include "init/init_priv.h"
+#include "init/session.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -183,20 +183,6 @@ void files_fail(struct init *init, const char *path, int error);
 /* Notes a file or folder as it is in place now. */
 [[nodiscard]] int files_remember(struct init *init, const char *path, const struct stat *st, uint64_t hash);
 
-/* session.c: what is different in a member of a session. */
-/* Notes what is there, once, before anything is changed. */
-void session_look(struct init *init);
-/* Makes way for an upload: what has its name goes. 0 or -errno. */
-[[nodiscard]] int session_make_way(struct init *init, char *path);
-/* The modification time of the next upload. */
-struct timespec session_next_time(struct init *init);
-/* Of a file with all users' files: gives it its owner, permissions and time. */
-[[nodiscard]] int session_give(const struct init *init, int fd, mode_t mode);
-[[nodiscard]] int session_make_link(struct init *init);
-void session_remove(struct init *init, const struct wire_file *file);
-/* What was noted under this name, or NULL. */
-struct uploaded *session_find_known(struct uploads *up, const char *path);
-
 int64_t time_ns(const struct timespec *t);
 
 /* collect.c */
@@ -214,7 +200,7 @@ bool snapshot_is_all(void);
 /* landlock.c */
 #define LANDLOCK_NONE	 (-1) /* not in this kernel */
 #define LANDLOCK_UNKNOWN (-2) /* not asked yet, or failed */
-/* The ruleset for payloads as a descriptor, or one of the above. `more`: folders to write in, ends with NULL; or NULL. */
+/* The ruleset for payloads as a descriptor, or one of the above. `more`: folders to write in; or NULL. */
 int landlock_prepare(char *const *more);
 
 enum launch_how {

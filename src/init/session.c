@@ -2,15 +2,15 @@
  * A member of a session: files were here before, and others may be at work on theirs right now.
  *
  * In the role of a run init looks at the user's home before anything is changed, so that a collection can tell what
- * the step has changed. Contents are remembered by their hash up to a bound; beyond it a file is changed when the kernel
- * says that it was touched. Whatever has the name of an upload is removed and made anew: it could be a link, a pipe, or
- * without permission to write. Uploads get modification times behind all that is there, since what make and its kin
+ * the step has changed. Contents are remembered by their hash up to a bound; beyond it a file has changed when the
+ * kernel says that it was touched. Whatever has the name of an upload is removed and made anew: it could be a link, a
+ * pipe, or without permission to write. Uploads get modification times behind all that is there, since what make and its kin
  * compare are those, and two uploads may come within one tick of the clock.
  *
  * In the role of all files init is root in its user namespace. Users may be running beside it, so everything goes by
  * descriptors, without following links, and whose a file becomes is set through a descriptor of what was just made.
  */
-#include "init/init_priv.h"
+#include "init/session.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -256,8 +256,8 @@ int session_make_link(struct init *init)
 /* ---- removal ---- */
 
 /*
- * Users can nest folders deeper than descriptors reach: what is too deep is moved up, next to what is being emptied, and
- * has its turn there.
+ * Users can nest folders deeper than descriptors reach: what is too deep is moved up, next to what is being emptied,
+ * and has its turn there.
  */
 struct removal {
 	int top_fd;

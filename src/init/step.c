@@ -6,7 +6,7 @@
  * reaped until there is no child, and only then are the pipes drained: nobody can write any more, so the
  * end of file is real.
  */
-#include "init/init_priv.h"
+#include "init/session.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -512,7 +512,7 @@ int slot_step(struct keeper *k, struct slot *slot, const struct keeper_request *
 	slot->cpu_told = slot->oom_told = false;
 	slot->used = true;
 	slot->state = SLOT_RUNNING;
-	/* A service has no deadline but its session's, and nobody waits for the moment at which it has used up a limit. */
+	/* A service has no deadline but its session's, and nobody waits for the moment at which a limit is used up. */
 	set_active(k, slot, slot->member != KEEPER_MEMBER_SERVICE);
 	return 0;
 }

@@ -22,7 +22,7 @@
 
 static int make_owned(const char *path, mode_t mode, uid_t owner)
 {
-	/* In this order: whose group it is not may not set a group's bit, which a change of the owner leaves to folders. */
+	/* In this order: the group's bit is for its members to set, and a folder keeps it when it is given away. */
 	return mkdir(path, 0700) < 0 || chmod(path, mode) < 0 || chown(path, owner, owner) < 0 ? -errno : 0;
 }
 

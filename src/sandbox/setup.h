@@ -41,7 +41,7 @@ const char *setup_stage_name(unsigned stage);
 
 enum setup_report_kind {
 	SETUP_REPORT_FAILED,
-	SETUP_REPORT_DISK, /* comes with the scratch's context (mounts.h) as a descriptor; of a session: a place on it */
+	SETUP_REPORT_DISK, /* comes with the scratch's context (mounts.h); of a session, with a place on it */
 	SETUP_REPORT_MOUNTS,  /* of a session: its mount namespace comes as a descriptor */
 	SETUP_REPORT_NETWORK, /* of a session: its network namespace likewise; the last of the two */
 	SETUP_REPORT_MAP,     /* it is in a user namespace now, and waits for its maps and one byte */

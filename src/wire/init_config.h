@@ -22,8 +22,9 @@
 
 /*
  * Its arguments, in a member of a session: INIT_ARG_COUNT of them, its name first. The uid and gid of the payload take
- * the place of those below. Behind them, of INIT_AS_SERVICE, the folders that it can write beside the usual ones. INIT_AS_FILES: it has the files of all users beneath its root and starts nothing; file
- * owner `n` is the uid of the session, which the arguments name, plus n.
+ * the place of those below. INIT_AS_FILES: it has the files of all users beneath its root and starts nothing; owner `n`
+ * of a file is the uid that the arguments name, which is the session's, plus n. INIT_AS_SERVICE: behind them are the
+ * folders that it can write beside the usual ones.
  */
 enum init_arg { INIT_ARG_NAME, INIT_ARG_UID, INIT_ARG_GID, INIT_ARG_HOME, INIT_ARG_ROLE, INIT_ARG_COUNT };
 

@@ -21,14 +21,15 @@
 
 #define KEEPER_UID_BASE_MIN	 100000
 #define KEEPER_UID_BASE_DEFAULT	 1879048192
-#define KEEPER_UID_COUNT_DEFAULT 8192
+#define KEEPER_UID_COUNT_DEFAULT 2097152
 
 struct keeper_settings {
 	uint32_t magic;
-	uint32_t serve;		      /* 1: start the front */
-	uint64_t uid_base, uid_count; /* as root: two for each sandbox */
-	char cgroup[256];	      /* "": found out */
-	char images[1024];	      /* folder of the stored images, absolute; "": there are none */
+	uint32_t serve; /* 1: start the front */
+	uint64_t uid_base,
+		uid_count; /* as root: two for each sandbox, KEEPER_SESSION_UIDS for each session */
+	char cgroup[256];  /* "": found out */
+	char images[1024]; /* folder of the stored images, absolute; "": there are none */
 };
 
 #endif

@@ -97,7 +97,7 @@ static void defaults_are_those_of_the_header(void **state)
 	assert_string_equal(f->config.user, "");
 	assert_string_equal(f->config.cgroup, "");
 	assert_int_equal(f->config.uid_base, 1879048192);
-	assert_int_equal(f->config.uid_count, 65536);
+	assert_int_equal(f->config.uid_count, 2097152);
 	assert_int_equal(f->config.parallel, 2 * sysconf(_SC_NPROCESSORS_ONLN));
 	assert_int_equal(f->config.queue, 256);
 	assert_int_equal(f->config.body_bytes, 64 << 20);

@@ -1,7 +1,7 @@
 /*
  * The front's end of the keeper's socket: requests with tags, replies and events.
  */
-#include "engine/native/native_priv.h"
+#include "engine/native/native_session.h"
 
 #include "base/fd.h"
 

@@ -1,4 +1,4 @@
-#include "engine/native/native_priv.h"
+#include "engine/native/native_session.h"
 
 #include <errno.h>
 #include <stdio.h>

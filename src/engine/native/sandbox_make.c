@@ -2,7 +2,7 @@
  * How a sandbox comes to be, and to whom it belongs: asked of the keeper, greeted by its init, its runtime booted if it
  * is to have one, and perhaps given to somebody else than who had it made.
  */
-#include "engine/native/native_priv.h"
+#include "engine/native/native_session.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * Sessions as the front sees them: numbers that the keeper has given out, and what an earlier front left.
  */
-#include "engine/native/native_priv.h"
+#include "engine/native/native_session.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,0 +1,22 @@
+/* What is different in a member of a session: session.c. */
+#ifndef KILN_INIT_SESSION_H
+#define KILN_INIT_SESSION_H
+
+#include "init/init_priv.h"
+
+#include <time.h>
+
+/* Notes what is there, once, before anything is changed. */
+void session_look(struct init *init);
+/* Makes way for an upload: what has its name goes. 0 or -errno. */
+[[nodiscard]] int session_make_way(struct init *init, char *path);
+/* The modification time of the next upload. */
+struct timespec session_next_time(struct init *init);
+/* Of a file with all users' files: gives it its owner, permissions and time. */
+[[nodiscard]] int session_give(const struct init *init, int fd, mode_t mode);
+[[nodiscard]] int session_make_link(struct init *init);
+void session_remove(struct init *init, const struct wire_file *file);
+/* What was noted under this name, or NULL. */
+struct uploaded *session_find_known(struct uploads *up, const char *path);
+
+#endif
