@@ -4,8 +4,8 @@
  * In the role of a run init looks at the user's home before anything is changed, so that a collection can tell what
  * the step has changed. Contents are remembered by their hash up to a bound; beyond it a file has changed when the
  * kernel says that it was touched. Whatever has the name of an upload is removed and made anew: it could be a link, a
- * pipe, or without permission to write. Uploads get modification times behind all that is there, since what make and its kin
- * compare are those, and two uploads may come within one tick of the clock.
+ * pipe, or without permission to write. Uploads get modification times behind all that is there, since what make and
+ * its kin compare are those, and two uploads may come within one tick of the clock.
  *
  * In the role of all files init is root in its user namespace. Users may be running beside it, so everything goes by
  * descriptors, without following links, and whose a file becomes is set through a descriptor of what was just made.

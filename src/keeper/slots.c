@@ -201,8 +201,8 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 {
 	struct setup *setup = &plan->setup;
 	uint64_t supervisor = supervisor_of(k, slot_number(k, slot));
-	uid_t user = slot->dojo ? PAYLOAD_DOJO_UID : PAYLOAD_UID;
-	gid_t group = slot->dojo ? PAYLOAD_DOJO_GID : PAYLOAD_GID;
+	uid_t user = inside_uid(slot);
+	gid_t group = inside_gid(slot);
 
 	if (k->privileged)
 		user = group = (uid_t)(supervisor + 1);

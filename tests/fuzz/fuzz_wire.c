@@ -85,8 +85,12 @@ static void try_answers(const struct wire_frame *frame, uint8_t *room)
 	struct wire_synced synced;
 	struct wire_exit end;
 	struct wire_collected file;
+	uint8_t nonce[WIRE_NONCE_SIZE];
 	uint32_t number;
+	bool running;
 
+	if (wire_resynced_decode(frame, nonce, &running) == 0)
+		same(frame, room, wire_resynced_encode(nonce, running, room, frame->len));
 	if (wire_synced_decode(frame, &synced) == 0)
 		same(frame, room, wire_synced_encode(&synced, room, frame->len));
 	if (wire_exit_decode(frame, &end) == 0)

@@ -244,12 +244,16 @@ void member_upload(struct member *m, const struct engine_file *files, size_t cou
 
 void member_start(struct member *m, const char *command)
 {
+	struct engine_sandbox_spec spec = member_spec(m->world, ENGINE_MEMBER_RUN, 1, "x");
+
+	member_start_with(m, command, &spec.limits);
+}
+
+void member_start_with(struct member *m, const char *command, const struct limits *limits)
+{
 	char *const argv[] = { (char *)"/bin/sh", (char *)"-c", (char *)command, NULL };
 	char *const envp[] = { (char *)"PATH=/usr/bin:/bin", (char *)"LC_ALL=C", NULL };
-	struct engine_sandbox_spec spec = member_spec(m->world, ENGINE_MEMBER_RUN, 1, "x");
-	const struct engine_step step = {
-		.argv = argv, .envp = envp, .limits = spec.limits, .no_stdin = true
-	};
+	const struct engine_step step = { .argv = argv, .envp = envp, .limits = *limits, .no_stdin = true };
 	struct err err = ERR_INIT;
 
 	m->ended = false;

@@ -58,6 +58,7 @@ void member_make(struct world *w, struct member *m, const struct engine_sandbox_
 void member_upload(struct member *m, const struct engine_file *files, size_t count);
 /* Starts `sh -c command`. */
 void member_start(struct member *m, const char *command);
+void member_start_with(struct member *m, const char *command, const struct limits *limits);
 void member_wait(struct member *m);
 void member_collect(struct member *m, enum engine_collect kind);
 void member_end(struct member *m);
