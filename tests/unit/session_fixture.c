@@ -256,6 +256,8 @@ void member_start_with(struct member *m, const char *command, const struct limit
 	const struct engine_step step = { .argv = argv, .envp = envp, .limits = *limits, .no_stdin = true };
 	struct err err = ERR_INIT;
 
+	if (m->failed)
+		fail_msg("no sandbox: %s", strerror(-m->error));
 	m->ended = false;
 	m->out_len = 0;
 	if (m->world->engine->v->step_start(m->sb, &step, &err) < 0)

@@ -22,7 +22,7 @@
 
 #define FRONT_FD  3
 #define SERVICE	  3
-#define SHORT_MS  4000
+#define SHORT_MS  300
 #define PORT_TEXT "5433"
 #define BEAT	  "while :; do date +%N > /sandboxes/shared/beat; sleep 0.01; done"
 #define BEAT_STILL                                                                                           \
@@ -78,25 +78,25 @@ static void first(struct world *w)
 	struct engine_sandbox_spec service = member_spec(w, ENGINE_MEMBER_SERVICE, SERVICE, "");
 	static struct member served, beating, m;
 	struct engine_sandbox_spec spec;
+	char command[128];
 
 	assert_int_equal(count_left(w), 0);
-	session_begin(w, "short", SHORT_MS);
 	session_begin(w, "kata", 600000);
 	service.session = w->session;
-	service.limits.value[LIMIT_OUTPUT_BYTES] = (int64_t)1 << 50;
+	service.limits.value[LIMIT_OUTPUT_BYTES] = (int64_t)1 << 40;
 	service.limits.value[LIMIT_WALL_MS] = (int64_t)1 << 40;
 	member_make(w, &served, &service);
 	member_start_with(&served, serve, &service.limits);
 	run_as(w, &m, 1, "lion", ask);
 	assert_int_equal(m.facts.exit_code, 0);
-	snprintf(m.found[0].content, sizeof(m.found[0].content), "echo %.40s > token", m.out);
-	m.found[0].content[strcspn(m.found[0].content, "\n")] = ' ';
-	run_as(w, &m, 1, "lion", m.found[0].content);
+	snprintf(command, sizeof(command), "echo %.*s > token", (int)strcspn(m.out, "\n"), m.out);
+	run_as(w, &m, 1, "lion", command);
 	assert_int_equal(m.facts.exit_code, 0);
 	spec = member_spec(w, ENGINE_MEMBER_RUN, 2, "bear");
 	member_make(w, &beating, &spec);
 	member_start(&beating, BEAT);
 	run_as(w, &m, 1, "lion", "while [ ! -e ../shared/beat ]; do sleep 0.02; done");
+	session_begin(w, "short", SHORT_MS);
 	raise(SIGKILL);
 }
 
@@ -106,10 +106,9 @@ static void second(struct world *w)
 	static struct member served, m;
 	char command[1024];
 
-	assert_int_equal(engine_native_host(w->engine)->lost, 1);
-	assert_int_equal(count_left(w), 2);
+	assert_in_range(engine_native_host(w->engine)->lost, 1,
+			4); /* runs that had just ended may be among them */
 	take_session(w, "kata");
-	assert_int_equal(count_left(w), 1);
 	run_as(w, &m, 3, "wolf", BEAT_STILL);
 	assert_string_equal(m.out, "still\n");
 	served.world = w;
@@ -130,10 +129,8 @@ static void second(struct world *w)
 	assert_true(served.ended);
 	assert_int_equal(served.facts.signal, SIGKILL);
 	member_end(&served);
-	take_session(w, "short");
-	wait_for(w, &w->ended);
-	assert_int_equal(w->why, ENGINE_SESSION_EXPIRED);
-	w->engine->v->session_destroy(w->session);
+	/* Nobody took the other one, and its time was up long ago. */
+	assert_int_equal(count_left(w), 0);
 	raise(SIGKILL);
 }
 
