@@ -1,6 +1,7 @@
 /*
- * What a session outlives (suite "engine": needs root). The test makes a server's keeper, which starts this program again
- * as its front, and again each time it has killed itself. Each front does its part and looks at what the last one left.
+ * What a session outlives (suite "engine": needs root). The test makes a server's keeper, which starts this program
+ * again as its front, and again each time it has killed itself. Each front does its part, and looks at what the last
+ * one left.
  */
 #include <setjmp.h>
 #include <stdarg.h>
