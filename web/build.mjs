@@ -92,6 +92,23 @@ const others = entries(
 	}),
 )
 
+// Which file is the program of each language, for the widget.
+const sourceFiles = {}
+for (const name of await readdir(join(source, '../languages'))) {
+	const path = join(source, '../languages', name)
+	const text = await readFile(path, 'utf8')
+	const [, id] = /^id: (\S+)$/m.exec(text) ?? []
+	const [, file] = /^source_file: (\S+)$/m.exec(text) ?? []
+	if (id && file) sourceFiles[id] = file
+	used.add(path)
+}
+await bundle({
+	entryPoints: { kiln: join(source, 'src/widget/kiln.ts') },
+	outdir: files,
+	format: 'iife',
+	define: { SOURCE_FILES: JSON.stringify(sourceFiles) },
+})
+
 const icon = await readFile(join(source, 'src/style/icon.svg'))
 const iconPath = `assets/icon-${createHash('sha256').update(icon).digest('hex').slice(0, 8)}.svg`
 await writeFile(join(files, iconPath), icon)

@@ -14,7 +14,7 @@
 #define LIGHTS_CACHED_BYTES (1024 * 1024)
 
 static const struct http_route routes[] = {
-	{ "POST", "/v1/runs", HTTP_AUTH_BEARER, api_handle_runs },
+	{ "POST", "/v1/runs", HTTP_AUTH_BEARER, api_handle_runs, .cors = true },
 	{ "GET", "/v1/languages", HTTP_AUTH_BEARER, api_handle_languages },
 	{ "GET", "/v1/images", HTTP_AUTH_BEARER, api_handle_images },
 	{ "GET", "/v1/ws", HTTP_AUTH_WEBSOCKET, api_handle_ws },
@@ -34,6 +34,7 @@ static const struct http_route routes[] = {
 	{ NULL, "/dialects/cyber-dojo/*", HTTP_AUTH_BEARER, cyber_dojo_handle },
 	{ "GET", "/", HTTP_AUTH_NONE, api_handle_page },
 	{ "GET", "/node", HTTP_AUTH_NONE, api_handle_page },
+	{ "GET", "/kiln.js", HTTP_AUTH_NONE, api_handle_page },
 	{ "GET", "/assets/*", HTTP_AUTH_NONE, api_handle_page },
 };
 

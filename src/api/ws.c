@@ -198,7 +198,7 @@ static int connect_client(struct api *api, struct http_request *request, struct 
 	const struct config *config = api->options.config;
 	const struct http_websocket_options options = {
 		.protocol = PROTOCOL,
-		.origins = config->ws_origins,
+		.origins = config->origins,
 		.message_bytes = (uint64_t)config->body_bytes,
 		.idle_ms = (unsigned)config->ws_idle_ms,
 		.timeout_ms = (unsigned)config->ws_timeout_ms,

@@ -123,6 +123,7 @@ static int server_begin(struct front *f, struct err *err)
 	struct http_options options = {
 		.user = f->api,
 		.tokens_count = config->tokens_count,
+		.origins = config->origins,
 		.body_bytes = (uint64_t)config->body_bytes,
 		.connections = (unsigned)config->connections,
 		.idle_ms = (unsigned)config->idle_ms,

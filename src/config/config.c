@@ -196,7 +196,7 @@ void config_finish(struct config *config)
 		return;
 	config_tokens_clear(config);
 	strv_free(config->listen);
-	strv_free(config->ws_origins);
+	strv_free(config->origins);
 	strv_free(config->registries);
 	free(config->state_dir);
 	free(config->languages_dir);

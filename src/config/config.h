@@ -52,7 +52,7 @@ struct config {
 	int64_t ws_client_runs;	   /* runs of all WebSockets of one client; default 256 */
 	int64_t ws_idle_ms;	   /* without a run or a message; default 600 s */
 	int64_t ws_timeout_ms;	   /* without a sign of life; default 90 s */
-	char **ws_origins;	   /* of pages that may open WebSockets, beside the server's own */
+	char **origins;		   /* of pages that may run programs, beside the server's own */
 	int64_t drain_ms;	   /* after SIGTERM running runs get this long; default 150 s */
 	int64_t cache_bytes;	   /* memory for what compile steps made; 0: none; default 128 MiB */
 	bool cache_shared;	   /* what one tenant compiled serves others; default no */

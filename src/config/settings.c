@@ -228,12 +228,13 @@ const struct setting config_settings[] = {
 	  .help = "A client that is silent for so long, or takes nothing of what it is sent, has gone; after "
 		  "a "
 		  "third of it a ping asks" },
-	{ .name = "ws_origins",
+	{ .name = "origins",
 	  .type = SETTING_LIST,
-	  .offset = AT(ws_origins),
+	  .offset = AT(origins),
 	  .example = "https://example.org",
 	  .fallback_help = "only pages of this server itself",
-	  .help = "Origins of other pages that may open WebSockets, such as https://example.org; * for all" },
+	  .help = "Origins of other sites whose pages may run programs here, such as https://example.org; * "
+		  "for all" },
 	{ .name = "drain_ms",
 	  .type = SETTING_NUMBER,
 	  .quantity = QUANTITY_MS,

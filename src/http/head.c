@@ -191,6 +191,7 @@ void http_head_check(struct http_request *request, const char *method, const cha
 		return;
 
 	access_check(request);
+	http_origin_check(request);
 	/* A client that asks first, or announces much, is told now. */
 	if (request->refusal.status && (head.expects || head.encodings || length > HTTP_SWALLOW_BYTES))
 		request->refusal.at_once = true;

@@ -93,6 +93,8 @@ struct http_request {
 	uint64_t body_seen;
 	uint64_t arrived_us;
 
+	bool shared;	/* with a page of another site, which is allowed (origin.c) */
+	bool preflight; /* such a page's browser asks whether it may */
 	bool head_done;
 	bool dispatched;
 	bool kept;
@@ -229,6 +231,20 @@ enum MHD_Result http_request_access(void *cls, struct MHD_Connection *mhd, const
 				    void **context);
 void http_request_completed(void *cls, struct MHD_Connection *mhd, void **context,
 			    enum MHD_RequestTerminationCode why);
+
+/* origin.c: whose page sends a request. */
+enum http_origin {
+	HTTP_ORIGIN_NONE, /* no page does */
+	HTTP_ORIGIN_OWN,
+	HTTP_ORIGIN_ALLOWED,
+	HTTP_ORIGIN_FOREIGN,
+};
+enum http_origin http_origin_find(const struct http_request *request, char *const *allowed);
+/* Refuses what pages of other sites may not do; may take back a refusal, of their browser's question. */
+void http_origin_check(struct http_request *request);
+/* What lets such a page see the answer; false: no memory. */
+bool http_origin_add_headers(const struct http_request *request, struct MHD_Response *response);
+void http_respond_preflight(struct http_request *request);
 
 /* respond.c */
 void http_respond_refusal(struct http_request *request, const struct http_refusal *refusal);

@@ -180,6 +180,10 @@ static void dispatch(struct http_request *request)
 		http_respond_refusal(request, &request->refusal);
 		return;
 	}
+	if (request->preflight) {
+		http_respond_preflight(request);
+		return;
+	}
 	request->route->handle(request, c->server->options.user);
 	assert(request->kept || request->response || request->failed);
 }

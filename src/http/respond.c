@@ -63,6 +63,8 @@ static bool add_headers(const struct http_request *request, struct MHD_Response 
 		    MHD_add_response_header(response, common[i].name, common[i].value) != MHD_YES)
 			return false;
 	}
+	if (!http_origin_add_headers(request, response))
+		return false;
 	for (size_t i = 0; i < request->fields_count; i++) {
 		/* Refused by MHD: a line break in it, or no memory. */
 		if (MHD_add_response_header(response, request->fields[i].name, request->fields[i].value) !=

@@ -36,6 +36,7 @@ struct http_route {
 	enum http_auth auth;
 	/* The whole body is there. Runs on the loop's thread. */
 	void (*handle)(struct http_request *request, void *user);
+	bool cors; /* pages of the allowed origins may use it; not for prefixes */
 };
 
 struct http_token {
@@ -49,6 +50,9 @@ struct http_options {
 	void *user;			 /* handed to the handlers */
 	const struct http_token *tokens; /* none: no authentication */
 	size_t tokens_count;
+	char *const *
+		origins; /* of other sites' pages, beside which only the server's own may do more than read; "*":
+				 all; or NULL */
 	uint64_t body_bytes;
 	unsigned connections;
 	unsigned idle_ms;

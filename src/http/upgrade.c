@@ -324,22 +324,6 @@ char *http_websocket_bearer(const char *list)
 	return NULL;
 }
 
-/* A page may connect from the server's own origin, and from those that are allowed; who names none is no page. */
-static bool origin_is_allowed(const struct http_request *request, char *const *allowed)
-{
-	const char *origin = http_request_header(request, "Origin");
-	const char *host = http_request_header(request, "Host");
-	const char *authority = origin ? strstr(origin, "://") : NULL;
-
-	if (!origin)
-		return true;
-	for (; allowed && *allowed; allowed++) {
-		if (strcmp(*allowed, "*") == 0 || strcasecmp(*allowed, origin) == 0)
-			return true;
-	}
-	return host && authority && strcasecmp(authority + 3, host) == 0;
-}
-
 /* The refusal of a request that cannot become a WebSocket; status 0 when it can. */
 static struct http_refusal handshake_check(const struct http_request *request,
 					   const struct http_websocket_options *options, char accept[29])
@@ -363,10 +347,10 @@ static struct http_refusal handshake_check(const struct http_request *request,
 	if (request->body_seen > 0)
 		return (struct http_refusal){ 400, "bad_request", "A WebSocket's request has no body.",
 					      false };
-	if (!origin_is_allowed(request, options->origins))
+	if (http_origin_find(request, options->origins) == HTTP_ORIGIN_FOREIGN)
 		return (struct http_refusal){
 			403, "origin_not_allowed",
-			"Pages of this origin may not connect; the setting ws_origins names those that may.",
+			"Pages of this origin may not connect; the setting origins names those that may.",
 			false
 		};
 	return (struct http_refusal){ 0 };

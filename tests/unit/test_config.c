@@ -109,7 +109,7 @@ static void defaults_are_those_of_the_header(void **state)
 	assert_int_equal(f->config.ws_client_runs, 256);
 	assert_int_equal(f->config.ws_idle_ms, 600000);
 	assert_int_equal(f->config.ws_timeout_ms, 90000);
-	assert_null(f->config.ws_origins);
+	assert_null(f->config.origins);
 	assert_int_equal(f->config.drain_ms, 150000);
 	for (int i = 0; i < LIMIT_COUNT; i++)
 		assert_int_equal(f->config.ceilings.value[i], limit_table[i].default_ceiling);

@@ -29,14 +29,17 @@ export interface Run {
 
 export interface Transport {
 	readonly live: boolean
+	/** Whether a run can be started with it. */
+	readonly open: boolean
 	start(options: RunOptions, events: RunEvents): Run
 }
 
 const nothing = (): void => {}
 
-/** POST /v1/runs. */
-export const http: Transport = {
+/** POST /v1/runs of the server at `base`, "" for the page's own. */
+export const httpAt = (base: string): Transport => ({
 	live: false,
+	open: true,
 	start({ request, archive }, events) {
 		const abort = new AbortController()
 		const body = archive ? new FormData() : JSON.stringify(request)
@@ -47,7 +50,7 @@ export const http: Transport = {
 			body.append('archive', archive as Blob, 'archive')
 		}
 		events.started()
-		ask('v1/runs', { method: 'POST', body, headers, signal: abort.signal })
+		ask(`${base}v1/runs`, { method: 'POST', body, headers, signal: abort.signal })
 			.then((answer) => answer.json() as Promise<RunResult>)
 			.then(
 				(result) => {
@@ -61,7 +64,7 @@ export const http: Transport = {
 			)
 		return { cancel: () => abort.abort(), type: nothing, resize: nothing }
 	},
-}
+})
 
 const ARCHIVE = 0
 const STDIN = 1
@@ -143,31 +146,27 @@ class Live implements Transport {
 	}
 }
 
-let connected: Promise<Live | null> | null = null
-let current: Live | null = null
-
-function connect(): Promise<Live | null> {
+/** A new connection to the server at `base`; null where there can be none. */
+export function liveAt(base: string): Promise<Transport | null> {
 	return new Promise((resolve) => {
-		const url = new URL('v1/ws', document.baseURI)
+		const url = new URL('v1/ws', base)
 		url.protocol = url.protocol.replace('http', 'ws')
 		const bearer = token()
 		// A browser cannot send an Authorization header here; the token goes as a subprotocol.
 		const socket = new WebSocket(url, ['kiln.v1', ...(bearer ? [`kiln.bearer64.${base64url(new TextEncoder().encode(bearer))}`] : [])])
 		socket.binaryType = 'arraybuffer'
-		socket.onopen = () => {
-			current = new Live(socket)
-			resolve(current)
-		}
+		socket.onopen = () => resolve(new Live(socket))
 		socket.onerror = () => resolve(null)
 	})
 }
 
-/** The live way where the server has it, over the connection that is open; else the plain one. */
+let found: Promise<Transport> | null = null
+
+/** The live way to the page's own server where it has it, over the connection that is open; else the plain one. */
 export async function transport(): Promise<Transport> {
-	if (current && !current.open) {
-		current = null
-		connected = null
-	}
-	connected ??= connect()
-	return (await connected) ?? http
+	found ??= liveAt(document.baseURI).then((live) => live ?? httpAt(''))
+	const way = await found
+	if (way.open) return way
+	found = null
+	return transport()
 }
