@@ -1,8 +1,8 @@
 /*
- * Pages of other sites. A browser says in `Origin` whose page sends a request, and keeps the answer from the page unless
- * the server allows that origin (the Fetch standard's CORS protocol). But it does send the request, and some forms of it
- * unasked: a page anywhere could run programs on a kiln that listens on its reader's own machine. So what does more than
- * read is refused here to pages that nobody allowed.
+ * Pages of other sites. A browser says in `Origin` whose page sends a request, and keeps the answer from the page
+ * unless the server allows that origin (the Fetch standard's CORS protocol). But it does send the request, and some
+ * forms of it unasked: a page anywhere could run programs on a kiln that listens on its reader's own machine. So
+ * what does more than read is refused here to pages that nobody allowed.
  */
 #include "http/http_priv.h"
 
