@@ -102,7 +102,7 @@ print(word, found == {"word-" + word}, len([name for name in os.listdir("/proc")
 
     def one(number):
         word = f"{number}x{time.monotonic_ns()}"
-        request = python(look, collect="all")
+        request = python(look, collect="all", limits={"wall_ms": 60_000})
         request["steps"][0]["command"].append(word)
         result = server.run(request, 90)
         return word, result

@@ -14,7 +14,7 @@ from kilntest.settings import seconds
 from test_cli import Cli, one_line
 
 FEW = ["--rounds", "3", "--runs", "4", "--warm-up", "2", "--rest-us", "0"]
-RATES = ["--connections", "4", "--rate-rounds", "2", "--rate-ms", "200"]
+RATES = ["--connections", "4", "--rate-rounds", "2", "--rate-ms", str(int(seconds(200)))]
 NO_RATES = ["--connections", "0"]
 
 
