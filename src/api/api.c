@@ -79,6 +79,13 @@ int api_create(const struct api_options *options, struct api **ret, struct err *
 	return 0;
 }
 
+const char *api_ruby_image(const struct api *api)
+{
+	const struct language *ruby = language_find(api->options.languages, "ruby", NULL);
+
+	return ruby && ruby->available ? ruby->image : NULL;
+}
+
 struct run_options api_run_options(const struct api *api, const char *tenant, uint64_t queue_us)
 {
 	return (struct run_options){
@@ -86,6 +93,8 @@ struct run_options api_run_options(const struct api *api, const char *tenant, ui
 		.cache = api->cache,
 		.loop = api->options.loop,
 		.lights = api->lights,
+		.ruby_image = api_ruby_image(api),
+		.ceilings = &api->options.config->ceilings,
 		.cache_scope = api->options.config->cache_shared ? NULL : tenant,
 	};
 }

@@ -64,6 +64,9 @@ void api_run_destroy(struct api_run *run);
 [[nodiscard]] int api_request_read(const struct http_request *request, struct run_request *ret,
 				   struct err *err);
 
+/* The name of an image with Ruby in it, or NULL: there is none. */
+const char *api_ruby_image(const struct api *api);
+
 /* What a run of this tenant needs beside its plan. The tenant's name is borrowed. */
 struct run_options api_run_options(const struct api *api, const char *tenant, uint64_t queue_us);
 

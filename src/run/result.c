@@ -279,5 +279,6 @@ void run_result_destroy(struct run_result *result)
 	free(result->image);
 	free(result->unenforced);
 	report_finish(&result->light.report);
+	free(result->light.unsupported);
 	free(result);
 }

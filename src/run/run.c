@@ -12,7 +12,9 @@
  */
 #include "run/run_priv.h"
 
+#include "base/cleanup.h"
 #include "base/strv.h"
+#include "base/utf8.h"
 #include "run/run_id.h"
 
 #include <errno.h>
@@ -64,9 +66,63 @@ static void deliver(void *user, struct run_result *result)
 	struct run *run = user;
 
 	result->timing.total_us = run->options.queue_us + now_us() - run->began_us;
-	run->judging = NULL;
 	run->state = RUN_STATE_DONE;
 	run->events.done(run->user, result);
+}
+
+/* The first line of what Ruby says, as a reason. */
+static void set_reason(struct run_light_result *light, const struct run_ruby_verdict *verdict)
+{
+	size_t valid;
+
+	snprintf(light->reason, sizeof(light->reason), "%s: %.*s",
+		 verdict->fault == RUN_RUBY_COLOUR ? "the lambda gave no colour" : verdict->class_name,
+		 (int)strcspn(verdict->message, "\n"), verdict->message);
+	for (char *c = light->reason; *c; c++) {
+		if ((unsigned char)*c < 0x20)
+			*c = '?';
+	}
+	if (utf8_valid_but_tail(light->reason, strlen(light->reason), &valid))
+		light->reason[valid] = '\0';
+}
+
+static void on_ruby(void *user, const struct run_ruby_verdict *verdict)
+{
+	struct run *run = user;
+	struct run_result *result = TAKE_PTR(run->result);
+
+	if (verdict->fault == RUN_RUBY_NONE)
+		result->light.colour = verdict->colour;
+	else
+		set_reason(&result->light, verdict);
+	run_ruby_destroy(TAKE_PTR(run->ruby));
+	deliver(run, result);
+}
+
+static void on_judged(void *user, struct run_result *result)
+{
+	struct run *run = user;
+	struct run_ruby_options options = {
+		.engine = run->engine,
+		.image = run->options.ruby_image,
+		.done = on_ruby,
+		.user = run,
+	};
+	struct light_input input;
+	struct err err = ERR_INIT;
+
+	run->judging = NULL;
+	run->result = result;
+	if (run->options.ceilings)
+		options.ceilings = *run->options.ceilings;
+	if (result->light.unsupported && options.image) {
+		run_light_input(result, &input);
+		if (run_ruby_start(&options, result->light.unsupported, result->light.unsupported_len, &input,
+				   &run->ruby, &err) == 0)
+			return;
+	}
+	run->result = NULL;
+	deliver(run, result);
 }
 
 /* May deliver, and so end the run, before it returns. */
@@ -75,7 +131,7 @@ static void judge(struct run *run, struct run_result *result)
 	const struct run_judging_options options = {
 		.loop = run->options.loop,
 		.lights = run->options.lights,
-		.done = deliver,
+		.done = on_judged,
 		.user = run,
 	};
 	struct run_judging *judging;
@@ -389,6 +445,7 @@ void run_destroy(struct run *run)
 	run_sandbox_release(run);
 	run_cache_forget(run);
 	run_light_abandon(run->judging);
+	run_ruby_destroy(run->ruby);
 	run_kept_free(run);
 	run_gather_finish(&run->gather);
 	if (run->result)

@@ -15,6 +15,7 @@ struct run_judging {
 	struct run_result *result;
 	struct light *light; /* the cache's or this one's own */
 	bool compiled;	     /* here, so that the cache may want it */
+	bool unsupported;
 };
 
 void run_light_spec_finish(struct run_light_spec *spec)
@@ -39,12 +40,13 @@ static void set_faulty(struct run_light_result *light, const char *reason)
 	snprintf(light->reason, sizeof(light->reason), "%s", reason);
 }
 
-static void set_fault(struct run_light_result *light, const struct light_fault *fault)
+static void set_fault(struct run_judging *judging, const struct light_fault *fault)
 {
-	char reason[sizeof(light->reason)];
+	char reason[sizeof(judging->result->light.reason)];
 
 	light_fault_explain(fault, reason, sizeof(reason));
-	set_faulty(light, reason);
+	set_faulty(&judging->result->light, reason);
+	judging->unsupported = fault->kind == LIGHT_UNSUPPORTED;
 }
 
 /* False, with the reason, where the output is not the whole that the program wanted to print. */
@@ -72,31 +74,38 @@ static bool compile(struct run_judging *judging)
 	if (judging->light)
 		return true;
 	if (light_compile_ruby(judging->spec.ruby, judging->spec.ruby_len, &judging->light, &fault) < 0) {
-		set_fault(&judging->result->light, &fault);
+		set_fault(judging, &fault);
 		return false;
 	}
 	judging->compiled = true;
 	return true;
 }
 
-static void judge(struct run_judging *judging)
+void run_light_input(const struct run_result *result, struct light_input *ret)
 {
-	struct run_result *result = judging->result;
 	const struct step_result *step = &result->steps[result->steps_count - 1];
-	const struct light_input input = {
+
+	*ret = (struct light_input){
 		.out = step->out.data,
 		.out_len = step->out.len,
 		.err = step->err.data,
 		.err_len = step->err.len,
 		.status = step->facts.signaled ? 128 + step->facts.signal : step->facts.exit_code,
 	};
+}
+
+static void judge(struct run_judging *judging)
+{
+	struct run_result *result = judging->result;
+	struct light_input input;
 	struct light_verdict verdict;
 
+	run_light_input(result, &input);
 	light_judge(judging->light, &input, &verdict);
 	result->light.judged = true;
 	result->light.colour = verdict.colour;
 	if (verdict.colour == LIGHT_FAULTY)
-		set_fault(&result->light, &verdict.fault);
+		set_fault(judging, &verdict.fault);
 }
 
 static bool ends_in_xml(const char *name)
@@ -172,6 +181,10 @@ static void finish(struct run_judging *judging)
 
 	if (options.lights && judging->compiled)
 		light_cache_keep(options.lights, judging->spec.ruby, judging->spec.ruby_len, judging->light);
+	if (judging->unsupported) {
+		result->light.unsupported_len = judging->spec.ruby_len;
+		result->light.unsupported = TAKE_PTR(judging->spec.ruby);
+	}
 	judging_destroy(judging);
 	options.done(options.user, result);
 }

@@ -39,6 +39,9 @@ struct run_light_result {
 	bool judged; /* all else means something */
 	enum light_colour colour;
 	char reason[384]; /* of faulty: a sentence */
+	/* Only Ruby itself could judge it: the lambda, of which this is the owner. NULL: not so. */
+	char *unsupported;
+	size_t unsupported_len;
 	bool has_report;
 	struct report report;
 };
@@ -58,6 +61,9 @@ struct run_judging_options {
  * Judges a result, which it takes over with the spec (*spec is empty afterwards). Returns 0, and *ret (until `done`)
  * when it is under way; *ret is NULL when `done` was called already. Without memory the light is faulty.
  */
+/* What is judged of a result that has a step: its last one. */
+void run_light_input(const struct run_result *result, struct light_input *ret);
+
 void run_light_judge(const struct run_judging_options *options, struct run_light_spec *spec,
 		     struct run_result *result, struct run_judging **ret);
 

@@ -7,6 +7,7 @@
 
 #include "run/run.h"
 #include "run/run_gather.h"
+#include "run/run_ruby.h"
 
 enum run_state {
 	RUN_STATE_ACQUIRE,  /* waits for `ready` */
@@ -37,6 +38,7 @@ struct run {
 	struct run_gather gather;
 	int gather_error;
 	struct run_judging *judging; /* or NULL */
+	struct run_ruby *ruby;	     /* likewise; `result` waits for it */
 	size_t stdin_at;	     /* bytes of the plan's stdin that were given */
 	size_t live_credit;
 	bool stdin_closed, live_eof;

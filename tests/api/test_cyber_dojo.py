@@ -36,6 +36,15 @@ def dojo(images):
     server.stop()
 
 
+@pytest.fixture
+def ruby(dojo):
+    """The same, where this machine has Ruby."""
+    languages = {one["id"]: one["available"] for one in dojo.server.get("/v1/languages").json()["languages"]}
+    if not languages["ruby"]:
+        pytest.skip("needs ruby")
+    return dojo
+
+
 def text(stream):
     return stream["content"]
 
@@ -190,6 +199,35 @@ def test_a_light_of_another_colour_is_faulty(dojo):
     assert exception["illegal_colour"] == "orange"
     exception = dojo.run("true", rag_lambda="lambda { |a, b, c| 42 }")["log"]["exception"]
     assert exception["context"].startswith("illegal colour")
+
+
+WITH_HASH = "lambda { |out, err, status| { 0 => :green, 1 => 'red', 2 => nil, 3 => out }[status] }"
+
+
+@pytest.mark.parametrize("status, outcome", [(0, "green"), (1, "red"), (2, "faulty"), (3, "faulty")])
+def test_a_light_outside_of_the_small_language_is_judged_by_ruby(ruby, status, outcome):
+    result = ruby.run(f"echo out; exit {status}", rag_lambda=WITH_HASH)
+    assert (result["outcome"], text(result["stdout"])) == (outcome, "out\n")
+    if outcome == "faulty":
+        assert result["log"]["exception"]["illegal_colour"] == ("" if status == 2 else "out\n")
+
+
+@pytest.mark.parametrize(
+    "body, context, name",
+    [
+        ("{}.fetch(1)", "exception when calling lambda source", "KeyError"),
+        ("sleep", "exception when calling lambda source", "Timeout::Error"),
+        ("exit", "exception when calling lambda source", "SystemExit"),
+        ("Process.kill(9, $$)", "exception when calling lambda source", "SystemExit"),
+        ("File.read('/etc/shadow')", "exception when calling lambda source", "Errno::"),
+        ('raise Class.new(Exception), "\\xff" * 9999', "exception when calling lambda source", ""),
+    ],
+)
+def test_what_goes_wrong_in_ruby_is_told(ruby, body, context, name):
+    result = ruby.run("echo out", rag_lambda=f"lambda {{ |out, err, status| x = {{}}; {body}; :red }}")
+    assert (result["outcome"], text(result["stdout"])) == ("faulty", "out\n")
+    exception = result["log"]["exception"]
+    assert exception["context"] == context and exception["class"].startswith(name)
 
 
 def test_an_image_that_is_not_here_is_pulling(dojo):

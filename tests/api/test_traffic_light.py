@@ -42,9 +42,25 @@ def test_a_wrong_lambda_is_faulty_with_its_place_and_the_output_is_there(server)
     assert text(result) == "OK\n"
 
 
-def test_what_is_no_lambda_for_kiln_says_that_it_is_not_supported(server):
-    result = light(server, "echo OK", {"ruby": "lambda { |a, b, c| File.read('/etc/passwd') ? :red : :green }"})
-    assert result["colour"] == "faulty" and "not supported" in result["colour_reason"]
+OUTSIDE = "lambda { |out, err, status| File.exist?('main.sh') ? :red : { 0 => :green, 1 => out }[status] }"
+
+
+def has_ruby(server):
+    return any(one["id"] == "ruby" and one["available"] for one in server.get("/v1/languages").json()["languages"])
+
+
+@pytest.mark.parametrize("script, colour, reason", [("true", "green", None), ("echo no; exit 1", "faulty", "the lambda gave no colour: no")])
+def test_what_is_no_lambda_for_kiln_is_judged_by_ruby_where_that_is_installed(server, script, colour, reason):
+    result = light(server, script, {"ruby": OUTSIDE})
+    if not has_ruby(server):
+        colour, reason = "faulty", result["colour_reason"]
+        assert "not supported" in reason
+    assert (result["colour"], result.get("colour_reason")) == (colour, reason)
+
+
+def test_what_reaches_for_the_host_finds_a_sandbox(server):
+    result = light(server, "echo OK", {"ruby": "lambda { |a, b, c| File.read('/etc/shadow'); :green }"})
+    assert result["colour"] == "faulty" and ("Errno::" in result["colour_reason"]) == has_ruby(server)
 
 
 def test_a_run_that_was_ended_at_a_limit_is_not_judged(server):

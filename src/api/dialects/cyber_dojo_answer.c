@@ -55,6 +55,17 @@ static json_t *stream(const struct buf *text, bool truncated)
 	return text ? content(text->data, text->len, truncated) : content("", 0, false);
 }
 
+/* A text that may have been cut in the middle of a character, or never was one. */
+static json_t *cleaned(const void *text, size_t len)
+{
+	AUTO_BUF struct buf clean = BUF_INIT(len);
+	bool truncated;
+
+	if (light_text_clean(text, len, SIZE_MAX, &clean, &truncated) < 0)
+		return NULL;
+	return json_stringn(clean.data ? (const char *)clean.data : "", clean.len);
+}
+
 /* Its lines, each with its line end, as Ruby's String#lines. */
 static json_t *lines_of(const void *text, size_t len)
 {
@@ -65,7 +76,7 @@ static json_t *lines_of(const void *text, size_t len)
 		const char *newline = memchr(at, '\n', (size_t)(end - at));
 		const char *next = newline ? newline + 1 : end;
 
-		if (json_array_append_new(list, json_stringn(at, (size_t)(next - at))) < 0) {
+		if (json_array_append_new(list, cleaned(at, (size_t)(next - at))) < 0) {
 			json_decref(list);
 			return NULL;
 		}
@@ -230,7 +241,7 @@ static json_t *limit_of(const struct run_result *result)
 	    step->verdict.outcome == RUN_WALL_TIME_EXCEEDED)
 		return NULL;
 	verdict_explain(&step->verdict, &step->facts, text, sizeof(text));
-	return json_string(text);
+	return cleaned(text, strlen(text));
 }
 
 /* What the original's container would have said on stderr. */
@@ -274,8 +285,8 @@ static json_t *log_capture(const struct dojo_facts *facts)
 		snprintf(status, sizeof(status), "pid %d SIGTERM (signal 15)", (int)getpid());
 	else
 		snprintf(status, sizeof(status), "pid %d exit %d", (int)getpid(), code);
-	log = json_pack("{s:b, s:s, s:s, s:s}", "timed_out", timed_out, "status", status, "stdout", "",
-			"stderr", complaint);
+	log = json_pack("{s:b, s:s, s:s, s:o}", "timed_out", timed_out, "status", status, "stdout", "",
+			"stderr", cleaned(complaint, strlen(complaint)));
 	if (limit && json_object_set_new(log, "limit", limit) < 0) {
 		json_decref(log);
 		return NULL;
@@ -297,15 +308,15 @@ static json_t *log_exception(const struct dojo_facts *facts)
 				 "image_name must have " LAMBDA_FILE " file", "command", command, "stdout",
 				 "stderr", buf_lines(&light->message), "status", 1);
 	case DOJO_FAULT_COLOUR:
-		return json_pack("{s:s, s:s%, s:o}", "context",
+		return json_pack("{s:s, s:o, s:o}", "context",
 				 "illegal colour; must be one of ['red','amber','green']", "illegal_colour",
-				 light->message.data ? (const char *)light->message.data : "",
-				 light->message.len, "lambda_source", source);
+				 cleaned(light->message.data, light->message.len), "lambda_source", source);
 	default:
-		return json_pack("{s:s, s:o, s:s, s:o}", "context",
+		return json_pack("{s:s, s:o, s:o, s:o}", "context",
 				 light->fault == DOJO_FAULT_SOURCE ? "exception when eval'ing lambda source"
 								   : "exception when calling lambda source",
-				 "lambda_source", source, "class", light->class_name, "message",
+				 "lambda_source", source, "class",
+				 cleaned(light->class_name, strlen(light->class_name)), "message",
 				 buf_lines(&light->message));
 	}
 }

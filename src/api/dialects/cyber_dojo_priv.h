@@ -7,6 +7,7 @@
 #include "api/api_priv.h"
 #include "api/dialects/cyber_dojo.h"
 #include "api/dialects/cyber_dojo_answer.h"
+#include "run/run_ruby.h"
 
 #define DOJO_LIGHTS_CACHED	 256
 #define DOJO_LIGHTS_CACHED_BYTES (1024 * 1024)
@@ -35,6 +36,7 @@ enum dojo_stage {
 	DOJO_STAGE_QUEUE,
 	DOJO_STAGE_RUN,
 	DOJO_STAGE_SOURCE, /* the image's traffic light is fetched */
+	DOJO_STAGE_RUBY,   /* only Ruby itself can judge */
 	DOJO_STAGE_WORK,   /* a thread has it */
 };
 
@@ -59,6 +61,10 @@ struct dojo_call {
 	char *source;		/* of the light, where it is the image's */
 	struct light *compiled; /* the cache's, or the call's own */
 	bool compiled_here;
+	bool judged;		/* by whomever */
+	bool unsupported;	/* but only Ruby could */
+	const char *ruby_image; /* NULL: Ruby cannot be asked, or was */
+	struct run_ruby *ruby;
 	json_t *answer;
 };
 
@@ -88,8 +94,12 @@ const struct dojo_source *dojo_source_find(struct cyber_dojo *dojo, const char *
 /* Remembers it. What does not fit is forgotten: that is no failure. */
 void dojo_source_keep(struct cyber_dojo *dojo, const char *image, const char *text, size_t len);
 void dojo_sources_free(struct cyber_dojo *dojo);
+/* What is judged: the streams as they are returned. */
+struct light_input dojo_light_input(const struct dojo_call *call);
 /* Compiles and judges: in a thread. */
 void dojo_light_judge(struct dojo_call *call);
+/* What Ruby said of it. */
+void dojo_light_take(struct dojo_light *light, const struct run_ruby_verdict *verdict);
 
 /* cyber_dojo_images.c */
 /*

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WHY_BYTES 512 /* of what cat says of a traffic light that is not there */
+
 static void call_link(struct dojo_call *call)
 {
 	call->next = call->dojo->calls;
@@ -37,6 +39,7 @@ static void call_unlink(struct dojo_call *call)
 static void call_free(struct dojo_call *call)
 {
 	run_destroy(call->run);
+	run_ruby_destroy(call->ruby);
 	plan_destroy(call->plan);
 	run_result_destroy(call->result);
 	dojo_request_finish(&call->request);
@@ -122,7 +125,7 @@ static void on_work(uv_work_t *work)
 	struct dojo_call *call = container_of(work, struct dojo_call, work);
 	struct dojo_facts facts;
 
-	if (call->result && call->result->steps_count > 0) {
+	if (call->result && call->result->steps_count > 0 && !call->judged) {
 		const struct step_result *step = &call->result->steps[0];
 
 		clean(&step->out, step->out_truncated, &call->out, &call->out_truncated);
@@ -131,8 +134,44 @@ static void on_work(uv_work_t *work)
 	facts_of(call, &facts);
 	if (facts.end == DOJO_END_ITSELF)
 		dojo_light_judge(call);
+	if (call->unsupported && call->ruby_image)
+		return;
 	facts_of(call, &facts);
 	call->answer = dojo_answer(&facts);
+}
+
+static void work(struct dojo_call *call);
+
+static void on_ruby(void *user, const struct run_ruby_verdict *verdict)
+{
+	struct dojo_call *call = user;
+
+	run_ruby_destroy(TAKE_PTR(call->ruby));
+	call->ruby_image = NULL;
+	dojo_light_take(&call->light, verdict);
+	work(call);
+}
+
+/* Where it cannot be asked, the fault that kiln found stands. */
+static void ask_ruby(struct dojo_call *call)
+{
+	struct api *api = call->dojo->api;
+	const struct run_ruby_options options = {
+		.engine = api->options.engine,
+		.image = call->ruby_image,
+		.ceilings = api->options.config->ceilings,
+		.done = on_ruby,
+		.user = call,
+	};
+	const struct light_input input = dojo_light_input(call);
+	struct err err = ERR_INIT;
+
+	call->stage = DOJO_STAGE_RUBY;
+	if (run_ruby_start(&options, call->light.source, call->light.source_len, &input, &call->ruby, &err) ==
+	    0)
+		return;
+	call->ruby_image = NULL;
+	work(call);
 }
 
 static void respond(struct dojo_call *call)
@@ -161,7 +200,11 @@ static void on_worked(uv_work_t *work, int status)
 	if (call->compiled_here)
 		light_cache_keep(dojo->api->lights, call->light.source, call->light.source_len,
 				 call->compiled);
-	respond(call);
+	call->compiled_here = false;
+	if (call->unsupported && call->ruby_image)
+		ask_ruby(call);
+	else
+		respond(call);
 }
 
 static void work(struct dojo_call *call)
@@ -189,8 +232,9 @@ static void light_set(struct dojo_call *call, const char *source, size_t len)
 static void light_miss(struct dojo_call *call, const struct buf *why)
 {
 	call->light.fault = DOJO_FAULT_MISSING;
-	call->light.message = BUF_INIT(512);
-	if (why && buf_append(&call->light.message, why->data, why->len < 512 ? why->len : 512) < 0)
+	call->light.message = BUF_INIT(WHY_BYTES);
+	if (why &&
+	    buf_append(&call->light.message, why->data, why->len < WHY_BYTES ? why->len : WHY_BYTES) < 0)
 		call->light.message.len = 0;
 }
 
@@ -344,6 +388,7 @@ static int call_create(struct cyber_dojo *dojo, struct http_request *http, const
 	call->http = http;
 	call->entered_us = api_now_us();
 	call->image = strdup(image);
+	call->ruby_image = api_ruby_image(dojo->api);
 	snprintf(call->tenant, sizeof(call->tenant), "%s", http_request_tenant(http));
 	if (!call->image) {
 		call_free(call);
