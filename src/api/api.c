@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uv.h>
 
 #define CACHE_ENTRIES 8192
@@ -42,6 +43,16 @@ const struct http_route *api_routes(size_t *ret_count)
 {
 	*ret_count = ARRAY_LEN(routes);
 	return routes;
+}
+
+const char *api_dialect_prefix(const char *name)
+{
+	return strcmp(name, "cyber-dojo") == 0 ? "/dialects/cyber-dojo" : NULL;
+}
+
+const char *api_dialect_names(void)
+{
+	return "cyber-dojo";
 }
 
 uint64_t api_now_us(void)

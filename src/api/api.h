@@ -46,6 +46,13 @@ struct api_options {
 /* The table for http_options.routes; http_options.user is the api. */
 const struct http_route *api_routes(size_t *ret_count);
 
+/*
+ * Where the routes of a dialect begin ("/dialects/cyber-dojo"; static), or NULL: there is no such dialect; and the
+ * names of all, for a sentence.
+ */
+const char *api_dialect_prefix(const char *name);
+const char *api_dialect_names(void);
+
 /* The server whose counters /metrics shows, and that WebSockets come from; NULL takes it away. */
 void api_set_server(struct api *api, struct http_server *server);
 

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/strv.h"
 #include "cmd/front_confine.h"
+#include "cmd/listener.h"
 #include "engine/native/native.h"
 #include "http/server.h"
 #include "image/jobs.h"
@@ -144,7 +145,11 @@ static int server_begin(struct front *f, struct err *err)
 		return r;
 	api_set_server(f->api, f->server);
 	for (size_t i = 0; i < strv_len(config->listen); i++) {
-		r = http_server_listen(f->server, config->listen[i], err);
+		struct listener listener;
+
+		r = listener_parse(config->listen[i], &listener, err);
+		if (r >= 0)
+			r = http_server_listen(f->server, listener.address, listener.prefix, err);
 		if (r < 0)
 			return r;
 	}
@@ -220,12 +225,13 @@ static void listening_log(struct front *f)
 		log_write(&f->log, LOG_LEVEL_WARN, "an earlier front died: its runs are lost",
 			  LOG_FIELDS(log_number("sandboxes", host->lost)));
 	for (size_t i = 0, count = strv_len(f->config->listen); i < count; i++) {
-		const char *address = f->config->listen[i], *colon = strrchr(address, ':');
+		const char *address = f->config->listen[i];
+		size_t len = strcspn(address, ",");
 
 		/* Port 0 took a free one, which the server tells of the last address. */
-		if (i + 1 == count && colon && strcmp(colon, ":0") == 0)
-			snprintf(text, sizeof(text), "listening on http://%.*s:%u", (int)(colon - address),
-				 address, http_server_port(f->server));
+		if (i + 1 == count && len > 2 && strncmp(address + len - 2, ":0", 2) == 0)
+			snprintf(text, sizeof(text), "listening on http://%.*s:%u%s", (int)len - 2, address,
+				 http_server_port(f->server), address + len);
 		else
 			snprintf(text, sizeof(text), "listening on http://%.200s", address);
 		log_write(&f->log, LOG_LEVEL_INFO, text, LOG_FIELDS(log_number("pid", getpid())));

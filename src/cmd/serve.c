@@ -8,6 +8,7 @@
 #include "base/strv.h"
 #include "cmd/cmd.h"
 #include "cmd/front.h"
+#include "cmd/listener.h"
 #include "config/config.h"
 #include "engine/native/native.h"
 #include "http/server.h"
@@ -29,8 +30,13 @@ static const char serve_text[] =
 static int listeners_check(const struct config *config, struct err *err)
 {
 	for (size_t i = 0; i < strv_len(config->listen); i++) {
+		struct listener listener;
+		int r = listener_parse(config->listen[i], &listener, err);
+
+		if (r < 0)
+			return r;
 		if (config->tokens_count > 0 || config->insecure_no_auth ||
-		    http_address_is_loopback(config->listen[i]))
+		    http_address_is_loopback(listener.address))
 			continue;
 		return err_refuse(err, ERR_FORBIDDEN, "no_tokens", "listen",
 				  "refusing to listen on %.128s without tokens: anybody who reaches it could "

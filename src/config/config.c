@@ -198,6 +198,7 @@ void config_finish(struct config *config)
 	strv_free(config->listen);
 	strv_free(config->origins);
 	strv_free(config->registries);
+	strv_free(config->dojo_images);
 	free(config->state_dir);
 	free(config->languages_dir);
 	free(config->images_dir);

@@ -28,6 +28,7 @@ struct config {
 	char *state_dir;     /* default /var/lib/kiln as root, else ${XDG_STATE_HOME:-~/.local/state}/kiln */
 	char *images_dir;    /* recipes; default as for languages_dir */
 	char *debian_mirror; /* "": mmdebstrap's choice */
+	char **dojo_images;  /* "name=image": what cyber-dojo's clients call an image, and which it is */
 	char **registries;   /* from which images may be pulled; empty: any */
 	int64_t image_bytes; /* largest image; default 16 GiB */
 	char *languages_dir; /* default: beside the program's source or installed share/kiln/languages */

@@ -20,7 +20,8 @@ const struct setting config_settings[] = {
 	  .type = SETTING_LIST,
 	  .offset = AT(listen),
 	  .fallback = "127.0.0.1:4597",
-	  .help = "Addresses to listen on, \"host:port\" with options after commas; more than one as a list, "
+	  .help = "Addresses to listen on, \"host:port\", with \",dialect=cyber-dojo\" behind it for that "
+		  "dialect alone; more than one as a list, "
 		  "as several "
 		  "flags, or with spaces between in the variable" },
 	{ .name = "tokens",
@@ -69,6 +70,15 @@ const struct setting config_settings[] = {
 	  .fallback_help = "any",
 	  .example = "docker.io",
 	  .help = "Registries, or parts of one such as docker.io/library, from which POST /v1/images pulls" },
+	{ .name = "dojo_images",
+	  .type = SETTING_LIST,
+	  .offset = AT(dojo_images),
+	  .value = "=NAME=IMAGE",
+	  .fallback_help = "none, and every image has its own name",
+	  .example = "cyberdojofoundation/gcc_assert=host",
+	  .help = "What cyber-dojo's clients call an image, and which image of kiln's that is; more than one "
+		  "as a "
+		  "list" },
 	{ .name = "debian_mirror",
 	  .type = SETTING_TEXT,
 	  .offset = AT(debian_mirror),

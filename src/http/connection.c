@@ -50,6 +50,7 @@ static void connection_started(struct http_server *server, struct MHD_Connection
 	c->server = server;
 	c->mhd = mhd;
 	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	c->prefix = http_listener_prefix(c->server, c->fd);
 	http_connection_phase(c, HTTP_PHASE_HEAD);
 	/* The first request's clock runs from the connect. */
 	c->first_byte_ms = server->handed_over_ms;

@@ -179,6 +179,8 @@ void http_head_check(struct http_request *request, const char *method, const cha
 		return;
 
 	r = http_target_parse(request->raw_target, &request->target, &err);
+	if (r == 0 && request->connection->prefix)
+		r = http_target_prefix(&request->target, request->connection->prefix);
 	if (r == -ENOMEM)
 		refuse(request, 503, "busy", "The server has no memory for this request.");
 	else if (r < 0)

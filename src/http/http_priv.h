@@ -42,7 +42,8 @@ struct http_connection {
 	struct http_server *server;
 	struct http_connection *prev, *next;
 	struct MHD_Connection *mhd;
-	int fd; /* MHD's, not ours to close */
+	int fd;		    /* MHD's, not ours to close */
+	const char *prefix; /* of its listener, or NULL */
 	struct http_request *request;
 	struct http_websocket *websocket; /* from the request that asks for it to its end; or NULL */
 
@@ -115,6 +116,8 @@ struct http_listener {
 	struct http_listener *next;
 	struct http_server *server;
 	int fd;
+	const char *prefix; /* or NULL */
+	struct sockaddr_storage address;
 	uv_poll_t poll;
 };
 
@@ -175,6 +178,8 @@ void http_server_wake(struct http_server *server);
 void http_server_sweep_start(struct http_server *server);
 
 /* listen.c */
+/* What stands before the paths of a connection that was accepted, or NULL: nothing. */
+const char *http_listener_prefix(const struct http_server *server, int fd);
 void http_listeners_pause(struct http_server *server, unsigned ms);
 void http_listeners_resume(struct http_server *server);
 void http_listeners_accept(struct http_server *server);

@@ -193,7 +193,49 @@ static void listener_readable(uv_poll_t *handle, int status, int events)
 	accept_some(handle->data);
 }
 
-int http_server_listen(struct http_server *server, const char *address, struct err *err)
+static void listener_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static bool any_address(const union address *a)
+{
+	return a->any.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr)
+					    : a->in.sin_addr.s_addr == INADDR_ANY;
+}
+
+/* `own` is that of a connection, `bound` of the listener. */
+static bool same_address(const union address *own, const union address *bound)
+{
+	if (own->any.sa_family != bound->any.sa_family)
+		return false;
+	if (own->any.sa_family == AF_INET6)
+		return own->in6.sin6_port == bound->in6.sin6_port &&
+		       (any_address(bound) || IN6_ARE_ADDR_EQUAL(&own->in6.sin6_addr, &bound->in6.sin6_addr));
+	return own->in.sin_port == bound->in.sin_port &&
+	       (any_address(bound) || own->in.sin_addr.s_addr == bound->in.sin_addr.s_addr);
+}
+
+const char *http_listener_prefix(const struct http_server *server, int fd)
+{
+	const struct http_listener *found = NULL;
+	union address own;
+	socklen_t len = sizeof(own);
+
+	if (getsockname(fd, &own.any, &len) < 0)
+		return NULL;
+	/* Of two that could have taken it, the one with an address of its own did. */
+	for (const struct http_listener *l = server->listeners; l; l = l->next) {
+		union address bound;
+
+		memcpy(&bound, &l->address, sizeof(bound));
+		if (same_address(&own, &bound) && (!found || !any_address(&bound)))
+			found = l;
+	}
+	return found ? found->prefix : NULL;
+}
+
+int http_server_listen(struct http_server *server, const char *address, const char *prefix, struct err *err)
 {
 	union address a;
 	socklen_t len;
@@ -216,6 +258,8 @@ int http_server_listen(struct http_server *server, const char *address, struct e
 	if (r < 0)
 		return err_set(err, r, "listen on %s", address);
 
+	l->prefix = prefix;
+	memcpy(&l->address, &a, sizeof(a));
 	l->server = server;
 	l->fd = TAKE_FD(fd);
 	l->poll.data = l;
@@ -245,11 +289,6 @@ void http_listeners_accept(struct http_server *server)
 {
 	for (struct http_listener *l = server->listeners; l; l = l->next)
 		accept_some(l);
-}
-
-static void listener_closed(uv_handle_t *handle)
-{
-	free(handle->data);
 }
 
 void http_listeners_close(struct http_server *server)

@@ -66,9 +66,11 @@ struct http_options {
 /*
  * Listens on "host:port" (numeric IPv4, [IPv6], or "localhost"). -EADDRINUSE and the like with a sentence. To
  * be called before privileges are dropped. Port 0 takes a free one; http_server_port() tells the last one
- * bound.
+ * bound. Before the path of whatever is asked there stands `prefix` ("/dialects/cyber-dojo"), which may be NULL
+ * and must outlive the server.
  */
-[[nodiscard]] int http_server_listen(struct http_server *server, const char *address, struct err *err);
+[[nodiscard]] int http_server_listen(struct http_server *server, const char *address, const char *prefix,
+				     struct err *err);
 unsigned http_server_port(const struct http_server *server);
 
 /* True when the address part is loopback. */

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -141,6 +143,17 @@ int http_target_parse(const char *raw, struct http_target *ret, struct err *err)
 	return 0;
 }
 
+int http_target_prefix(struct http_target *target, const char *prefix)
+{
+	char *path;
+
+	if (asprintf(&path, "%s%s", prefix, target->path) < 0)
+		return -ENOMEM;
+	free(target->prefixed);
+	target->path = target->prefixed = path;
+	return 0;
+}
+
 const char *http_target_param(const struct http_target *target, const char *name)
 {
 	for (size_t i = 0; i < target->params_count; i++) {
@@ -154,5 +167,6 @@ void http_target_finish(struct http_target *target)
 {
 	free(target->params);
 	free(target->storage);
+	free(target->prefixed);
 	*target = (struct http_target){ 0 };
 }

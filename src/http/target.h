@@ -21,6 +21,7 @@ struct http_param {
 /* Owns everything its pointers show. Zeroed is empty. */
 struct http_target {
 	char *storage;
+	char *prefixed;	  /* the path, once a prefix was put before it */
 	const char *path; /* begins with '/' */
 	struct http_param *params;
 	size_t params_count;
@@ -28,6 +29,9 @@ struct http_target {
 
 /* -EINVAL with a refusal, -ENOMEM. On failure *ret is untouched. */
 [[nodiscard]] int http_target_parse(const char *raw, struct http_target *ret, struct err *err);
+
+/* Puts `prefix` before the path. -ENOMEM, with *target as it was. */
+[[nodiscard]] int http_target_prefix(struct http_target *target, const char *prefix);
 
 /* The first parameter of this name, or NULL. */
 const char *http_target_param(const struct http_target *target, const char *name);

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from kilntest import host
+from kilntest import host, http
 from kilntest.dojo import Dojo, import_images
-from kilntest.server import Home, Server
+from kilntest.server import Home, Server, free_port
 
 GREEN = "lambda { |stdout, stderr, status| :green }\n"
 LIGHTS = {
@@ -142,6 +142,27 @@ def test_tokens_are_asked_of_runs_but_not_of_probes(servers):
         assert dojo.raw(path, "{}").status == 401
 
 
+def test_a_listener_of_its_own_knows_nothing_else(servers):
+    port = free_port()
+    server = servers(flags=["--listen", f"127.0.0.1:{port},dialect=cyber-dojo"])
+
+    def ask(path, body=""):
+        return http.request(port, "GET", path, body.encode(), {})
+
+    assert ask("/alive?").json() == {"alive?": True}
+    for path in ("/", "/v1/node", "/dialects/cyber-dojo/alive", "/metrics"):
+        answer = ask(path)
+        assert answer.status == 400
+        assert (answer.json()["exception"]["message"], answer.json()["exception"]["path"]) == ("unknown path", path)
+    assert server.get("/v1/node").status == 200
+
+
+@pytest.mark.parametrize("option", ["dialect=", "dialect=nosuch", "x", ",", "dialect=cyber-dojo,more"])
+def test_an_unknown_option_of_a_listener_is_refused_at_the_start(mortal, option):
+    server = mortal(listen=f"127.0.0.1:{free_port()},{option}").spawn()
+    assert server.wait() == 2 and "listen" in server.log()
+
+
 # ---- images and lights ----
 
 
@@ -234,6 +255,18 @@ def test_an_image_that_is_not_here_is_pulling(dojo):
     assert dojo.call("pull_image", id="a", image_name="registry.invalid/none") == "pulling"
     result = dojo.run("true", image="registry.invalid/none")
     assert (result["outcome"], result["status"], result["stdout"], result["log"]) == ("pulling", "141", EMPTY, {})
+
+
+def test_an_image_can_be_mapped_to_another(servers, images):
+    dojo = Dojo(servers(home=images, dojo_images=["cyberdojofoundation/gcc_assert=host", "good/img:1=green"]))
+    assert dojo.call("pull_image", id="a", image_name="cyberdojofoundation/gcc_assert:latest") == "pulled"
+    result = dojo.run("printf $CYBER_DOJO_IMAGE_NAME", image="good/img:1")
+    assert (result["outcome"], text(result["stdout"])) == ("green", "good/img:1")
+
+
+def test_a_pull_that_fails_can_be_asked_for_again(dojo):
+    for _ in range(3):
+        assert dojo.call("pull_image", id="a", image_name="127.0.0.1:1/none") == "pulling"
 
 
 # ---- how a run ends ----

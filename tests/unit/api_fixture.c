@@ -94,7 +94,7 @@ static void start_server(struct fixture *f)
 	http.routes = api_routes(&http.routes_count);
 	http.user = f->api;
 	assert_int_equal(http_server_create(&f->loop, &http, &f->server, NULL), 0);
-	assert_int_equal(http_server_listen(f->server, "127.0.0.1:0", NULL), 0);
+	assert_int_equal(http_server_listen(f->server, "127.0.0.1:0", NULL, NULL), 0);
 	api_set_server(f->api, f->server);
 }
 

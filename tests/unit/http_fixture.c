@@ -170,7 +170,7 @@ void world_start(struct world *w, const struct http_token *with_tokens, size_t t
 
 	assert_int_equal(uv_loop_init(&w->loop), 0);
 	assert_int_equal(http_server_create(&w->loop, &options, &w->server, &err), 0);
-	assert_int_equal(http_server_listen(w->server, "127.0.0.1:0", &err), 0);
+	assert_int_equal(http_server_listen(w->server, "127.0.0.1:0", NULL, &err), 0);
 }
 
 int http_fixture_setup(void **state)

@@ -364,7 +364,7 @@ static void listens_on_several_addresses(void **state)
 	struct err err = ERR_INIT;
 	struct client c;
 
-	assert_int_equal(http_server_listen(w->server, "localhost:0", &err), 0);
+	assert_int_equal(http_server_listen(w->server, "localhost:0", NULL, &err), 0);
 	assert_int_not_equal(http_server_port(w->server), first);
 	c = client_open(w);
 	client_say(&c, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
@@ -383,9 +383,9 @@ static void says_why_it_cannot_listen(void **state)
 	char taken[64];
 
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
-		assert_int_equal(http_server_listen(w->server, wrong[i], &err), -EINVAL);
+		assert_int_equal(http_server_listen(w->server, wrong[i], NULL, &err), -EINVAL);
 	snprintf(taken, sizeof(taken), "127.0.0.1:%u", http_server_port(w->server));
-	assert_int_equal(http_server_listen(w->server, taken, &err), -EADDRINUSE);
+	assert_int_equal(http_server_listen(w->server, taken, NULL, &err), -EADDRINUSE);
 	assert_non_null(strstr(err.text, taken));
 }
 
