@@ -36,12 +36,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct engine;
+
 #define ENGINE_SESSION_ID_SIZE	 64
 #define ENGINE_SESSION_USERS_MAX 126
 #define ENGINE_SESSION_NAME_SIZE 32 /* of a user, with its NUL */
 #define ENGINE_SERVICES_MAX	 16 /* numbers 1 … 16 */
 
-struct engine_session;
+/* Every engine's session begins with this. */
+struct engine_session {
+	struct engine *engine; /* the one that was asked for it */
+};
 
 struct engine_session_spec {
 	uint8_t id

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "pool/demand.h"
+#include "pool/ready.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -63,12 +64,19 @@ struct pool {
 	unsigned handles;
 	struct shelf *shelves;
 	size_t shelves_count;
-	unsigned put_off;      /* how often the filling that is due was */
-	unsigned held, making; /* items, and those of them that are not ready */
+	struct ready_stock members; /* of sessions */
+	unsigned put_off;	    /* how often the filling that is due was */
+	unsigned held, making;	    /* items, and those of them that are not ready */
 	uint64_t memory_bytes;
 };
 
 static void refill(struct pool *pool);
+
+/* All sandboxes that are the pool's own affair. */
+static size_t held(const struct pool *pool)
+{
+	return pool->held + pool->members.held;
+}
 
 static uint64_t now_us(void)
 {
@@ -344,13 +352,20 @@ static void on_later(uv_timer_t *timer)
 {
 	struct pool *pool = timer->data;
 
-	if (pool->put_off < PUT_OFF_MAX && pool->inner->v->sandbox_count(pool->inner) > pool->held) {
+	if (pool->put_off < PUT_OFF_MAX && pool->inner->v->sandbox_count(pool->inner) > held(pool)) {
 		pool->put_off++;
 		uv_timer_start(timer, on_later, LATER_MS, 0);
 		return;
 	}
 	pool->put_off = 0;
 	refill(pool);
+	ready_fill(&pool->members);
+}
+
+static void fill_later(struct pool *pool)
+{
+	if (!uv_is_active((uv_handle_t *)&pool->later))
+		uv_timer_start(&pool->later, on_later, LATER_MS, 0);
 }
 
 /* One at a time: what a burst has left is needed again if another one comes. */
@@ -371,6 +386,9 @@ static void on_tick(uv_timer_t *timer)
 		demand_tick(&shelf->demand, at_us);
 		shelf_shrink(shelf, at_us);
 	}
+	if (at_us > pool->options.idle_us)
+		ready_expire(&pool->members, at_us - pool->options.idle_us);
+	ready_fill(&pool->members);
 	refill(pool);
 }
 
@@ -378,8 +396,8 @@ static void refill_soon(struct pool *pool, const struct shelf *shelf)
 {
 	if (shelf && shelf->ready * 2 < shelf_target(shelf, now_us()))
 		refill(pool);
-	else if (!uv_is_active((uv_handle_t *)&pool->later))
-		uv_timer_start(&pool->later, on_later, LATER_MS, 0);
+	else
+		fill_later(pool);
 }
 
 /* ---- the engine ---- */
@@ -413,6 +431,24 @@ static struct item *take(struct pool *pool, const struct engine_sandbox_spec *sp
 	return plain ? shelf_first_ready(plain) : NULL;
 }
 
+/* A run of a user of a session takes what waits for him; other members are made when they are asked for. */
+static int member_create(struct pool *pool, const struct engine_sandbox_spec *spec,
+			 const struct engine_events *events, void *user, struct engine_sandbox **ret,
+			 struct err *err)
+{
+	struct engine_sandbox *sb = NULL;
+
+	if (spec->member == ENGINE_MEMBER_RUN && !spec->waits) {
+		sb = ready_take(&pool->members, spec, now_us());
+		fill_later(pool);
+	}
+	if (!sb)
+		return pool->inner->v->sandbox_create(pool->inner, spec, events, user, ret, err);
+	*ret = sb;
+	pool->inner->v->sandbox_adopt(sb, spec, events, user);
+	return 0;
+}
+
 static int pool_sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec,
 			       const struct engine_events *events, void *user, struct engine_sandbox **ret,
 			       struct err *err)
@@ -424,7 +460,7 @@ static int pool_sandbox_create(struct engine *engine, const struct engine_sandbo
 	int r = 0;
 
 	if (spec->session)
-		return pool->inner->v->sandbox_create(pool->inner, spec, events, user, ret, err);
+		return member_create(pool, spec, events, user, ret, err);
 	item = take(pool, spec, &shelf);
 	if (item) {
 		*ret = item->sb;
@@ -461,14 +497,18 @@ static bool pool_healthy(struct engine *engine, char *why, size_t size)
 /* Of runs: those that wait are the pool's own affair. */
 static size_t pool_sandbox_count(struct engine *engine)
 {
-	return of(engine)->inner->v->sandbox_count(of(engine)->inner) - of(engine)->held;
+	return of(engine)->inner->v->sandbox_count(of(engine)->inner) - held(of(engine));
 }
 
 static int pool_session_open(struct engine *engine, const struct engine_session_spec *spec,
 			     const struct engine_session_events *events, void *user,
 			     struct engine_session **ret, struct err *err)
 {
-	return of(engine)->inner->v->session_open(of(engine)->inner, spec, events, user, ret, err);
+	int r = of(engine)->inner->v->session_open(of(engine)->inner, spec, events, user, ret, err);
+
+	if (r == 0)
+		(*ret)->engine = engine;
+	return r;
 }
 
 static bool pool_session_found(struct engine *engine, size_t index, struct engine_session_record *ret)
@@ -480,7 +520,30 @@ static int pool_session_take(struct engine *engine, const uint8_t id[ENGINE_SESS
 			     const struct engine_session_events *events, void *user,
 			     struct engine_session **ret, struct err *err)
 {
-	return of(engine)->inner->v->session_take(of(engine)->inner, id, events, user, ret, err);
+	int r = of(engine)->inner->v->session_take(of(engine)->inner, id, events, user, ret, err);
+
+	if (r == 0)
+		(*ret)->engine = engine;
+	return r;
+}
+
+static void pool_session_finish(struct engine_session *session)
+{
+	struct pool *pool = of(session->engine);
+
+	ready_drop(&pool->members, session);
+	pool->inner->v->session_finish(session);
+}
+
+static void pool_session_destroy(struct engine_session *session)
+{
+	struct pool *pool;
+
+	if (!session)
+		return;
+	pool = of(session->engine);
+	ready_drop(&pool->members, session);
+	pool->inner->v->session_destroy(session);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -510,6 +573,7 @@ static void pool_destroy(struct engine *engine)
 		shelf_destroy(pool->shelves);
 		pool->shelves = next;
 	}
+	ready_clear(&pool->members);
 	uv_close((uv_handle_t *)&pool->tick, on_closed);
 	uv_close((uv_handle_t *)&pool->later, on_closed);
 	while (pool->handles)
@@ -532,6 +596,8 @@ static void pool_vtable(struct pool *pool)
 		pool->vtable.session_open = pool_session_open;
 		pool->vtable.session_found = pool_session_found;
 		pool->vtable.session_take = pool_session_take;
+		pool->vtable.session_finish = pool_session_finish;
+		pool->vtable.session_destroy = pool_session_destroy;
 	}
 	pool->base.v = &pool->vtable;
 }
@@ -559,6 +625,7 @@ int pool_create(uv_loop_t *loop, struct engine *inner, const struct pool_options
 	pool->inner = inner;
 	pool->options = *options;
 	pool->loop = loop;
+	ready_init(&pool->members, inner);
 	pool_vtable(pool);
 	r = open_timers(pool);
 	if (r < 0)

@@ -406,6 +406,144 @@ static void what_nobody_asks_for_shrinks_to_nothing(void **state)
 	close_pool(&f);
 }
 
+/* ---- members of sessions ---- */
+
+static void on_session(void *user)
+{
+}
+
+static void on_session_ended(void *user, enum engine_session_end why, const struct err *err)
+{
+}
+
+static const struct engine_session_events session_events = { .opened = on_session,
+							     .ended = on_session_ended };
+
+static struct engine_session *open_session(struct fixture *f, const char *id)
+{
+	struct engine_session_spec spec = { .disk_bytes = 1 << 20, .ttl_ms = 1000 };
+	struct engine_session *session;
+
+	snprintf((char *)spec.id, sizeof(spec.id), "%s", id);
+	assert_int_equal(f->pool->v->session_open(f->pool, &spec, &session_events, NULL, &session, NULL), 0);
+	run_for(f, 5);
+	return session;
+}
+
+static struct engine_sandbox_spec run_of(struct engine_session *session, uint32_t number, const char *name)
+{
+	struct engine_sandbox_spec spec = spec_of("host", NULL);
+
+	spec.session = session;
+	spec.user.number = number;
+	snprintf(spec.user.name, sizeof(spec.user.name), "%s", name);
+	return spec;
+}
+
+static void a_user_who_comes_again_is_awaited_and_nobody_else(void **state)
+{
+	struct engine_sandbox_spec lion, bear;
+	struct engine_session *session;
+	struct fixture f;
+	struct guest guest;
+
+	open_pool(&f, &roomy, false);
+	session = open_session(&f, "kata");
+	lion = run_of(session, 1, "lion");
+	bear = run_of(session, 2, "bear");
+	take(&f, &lion, &guest);
+	run_for(&f, 200);
+	give_back(&f, &guest);
+	assert_int_equal(engine_fake_counts(f.fake).created, 2);
+	assert_int_equal(engine_fake_counts(f.fake).adopted, 0);
+	assert_int_equal(f.pool->v->sandbox_count(f.pool), 0);
+
+	take(&f, &bear, &guest);
+	run_for(&f, 20);
+	give_back(&f, &guest);
+	assert_int_equal(engine_fake_counts(f.fake).adopted, 0);
+	take(&f, &lion, &guest);
+	run_for(&f, 20);
+	assert_int_equal(guest.ready, 1);
+	assert_int_equal(engine_fake_counts(f.fake).adopted, 1);
+	give_back(&f, &guest);
+	f.pool->v->session_destroy(session);
+	assert_int_equal(f.fake->v->sandbox_count(f.fake), 0);
+	close_pool(&f);
+}
+
+static void nothing_waits_in_a_session_that_ends(void **state)
+{
+	struct engine_sandbox_spec lion;
+	struct engine_session *session, *other;
+	struct fixture f;
+	struct guest guest;
+
+	open_pool(&f, &roomy, false);
+	session = open_session(&f, "kata");
+	other = open_session(&f, "other");
+	lion = run_of(session, 1, "lion");
+	take(&f, &lion, &guest);
+	run_for(&f, 200);
+	give_back(&f, &guest);
+	lion.session = other;
+	take(&f, &lion, &guest);
+	run_for(&f, 200);
+	give_back(&f, &guest);
+	assert_int_equal(f.fake->v->sandbox_count(f.fake), 2);
+	f.pool->v->session_finish(session);
+	run_for(&f, 300);
+	assert_int_equal(f.fake->v->sandbox_count(f.fake), 1);
+	f.pool->v->session_destroy(session);
+	f.pool->v->session_destroy(other);
+	assert_int_equal(f.fake->v->sandbox_count(f.fake), 0);
+	close_pool(&f);
+}
+
+static void a_user_who_does_not_come_again_is_not_awaited_for_ever(void **state)
+{
+	struct pool_options brief = roomy;
+	struct engine_sandbox_spec lion;
+	struct engine_session *session;
+	struct fixture f;
+	struct guest guest;
+
+	brief.idle_us = 300000;
+	open_pool(&f, &brief, false);
+	session = open_session(&f, "kata");
+	lion = run_of(session, 1, "lion");
+	take(&f, &lion, &guest);
+	run_for(&f, 1500);
+	give_back(&f, &guest);
+	assert_int_equal(f.fake->v->sandbox_count(f.fake), 0);
+	f.pool->v->session_destroy(session);
+	close_pool(&f);
+}
+
+static void a_member_that_dies_waiting_is_not_made_again_before_it_is_asked_for(void **state)
+{
+	struct engine_sandbox_spec lion;
+	struct engine_session *session;
+	struct fixture f;
+	struct guest guest;
+
+	open_pool(&f, &roomy, false);
+	session = open_session(&f, "kata");
+	lion = run_of(session, 1, "lion");
+	take(&f, &lion, &guest);
+	engine_fake_fail(f.fake, FAKE_CREATE_LOST, 1, -EIO);
+	run_for(&f, 500);
+	give_back(&f, &guest);
+	assert_int_equal(engine_fake_counts(f.fake).created, 2);
+	assert_int_equal(f.fake->v->sandbox_count(f.fake), 0);
+	take(&f, &lion, &guest);
+	run_for(&f, 200);
+	assert_int_equal(guest.ready, 1);
+	give_back(&f, &guest);
+	f.pool->v->session_destroy(session);
+	close_pool(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +564,10 @@ int main(void)
 		cmocka_unit_test(an_engine_that_makes_nothing_is_asked_with_growing_pauses),
 		cmocka_unit_test(the_memory_budget_goes_to_what_is_asked_for_now),
 		cmocka_unit_test(what_nobody_asks_for_shrinks_to_nothing),
+		cmocka_unit_test(a_user_who_comes_again_is_awaited_and_nobody_else),
+		cmocka_unit_test(nothing_waits_in_a_session_that_ends),
+		cmocka_unit_test(a_user_who_does_not_come_again_is_not_awaited_for_ever),
+		cmocka_unit_test(a_member_that_dies_waiting_is_not_made_again_before_it_is_asked_for),
 	};
 
 	return cmocka_run_group_tests_name("pool", tests, NULL, NULL);

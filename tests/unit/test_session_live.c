@@ -509,6 +509,33 @@ static void what_is_not_a_member_is_refused(void **state)
 	}
 }
 
+static void a_member_that_waited_sees_what_came_meanwhile(void **state)
+{
+	const struct engine_file file = {
+		.name = "now", .data = (const uint8_t *)"now", .len = 3, .mode = 0644
+	};
+	struct world *w = world_of(state);
+	struct engine_sandbox_spec spec = member_spec(w, ENGINE_MEMBER_RUN, 1, "lion");
+	struct member waiting, m;
+
+	spec.waits = true;
+	member_make(w, &waiting, &spec);
+	run_as(w, &m, 1, "lion", "echo early > early; echo kept > kept");
+	spec.waits = false;
+	waiting.ready = false;
+	w->engine->v->sandbox_adopt(waiting.sb, &spec, &member_events, &waiting);
+	wait_for(w, &waiting.ready);
+	member_upload(&waiting, &file, 1);
+	member_start(&waiting, "pwd; id -un; cat early now; echo late >> early");
+	member_wait(&waiting);
+	assert_string_equal(waiting.out, "/sandboxes/lion\nlion\nearly\nnow");
+	member_collect(&waiting, ENGINE_COLLECT_CHANGES);
+	assert_int_equal(waiting.found_count, 1);
+	assert_string_equal(waiting.found[0].name, "early");
+	assert_int_equal(waiting.found[0].change, ENGINE_FILE_CHANGED);
+	member_end(&waiting);
+}
+
 #define with_session(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
 
 int main(void)
@@ -532,6 +559,7 @@ int main(void)
 		with_session(users_reach_a_service_on_their_loopback_and_nobody_outside),
 		with_session(a_bomb_of_one_leaves_the_others_right),
 		with_session(what_is_not_a_member_is_refused),
+		with_session(a_member_that_waited_sees_what_came_meanwhile),
 	};
 
 	return cmocka_run_group_tests_name("session_live", tests, NULL, NULL);

@@ -162,7 +162,7 @@ struct fake_event *fake_post(struct engine_sandbox *sb, enum fake_event_kind kin
 	return event;
 }
 
-struct fake_event *fake_post_session(struct engine_session *session, enum fake_event_kind kind)
+struct fake_event *fake_post_session(struct fake_session *session, enum fake_event_kind kind)
 {
 	struct fake_event *event = post(session->engine, kind);
 

@@ -28,7 +28,7 @@ enum fake_event_kind {
 struct fake_event {
 	struct fake_event *next;
 	struct engine_sandbox *sb; /* NULL: of a session, or dropped */
-	struct engine_session *session;
+	struct fake_session *session;
 	enum engine_session_end end;
 	enum fake_event_kind kind;
 	bool has_err;
@@ -76,16 +76,17 @@ struct engine_sandbox {
 	struct fake_process *process; /* NULL between steps */
 	bool ready, busy, failed, warm;
 	/* Of a member of a session: its files are copies of the session's, put back after each change. */
-	struct engine_session *session;
+	struct fake_session *session;
 	enum engine_member member;
 	struct engine_session_user member_user;
 	uint32_t service;
 	bool orphan; /* its front died: nobody hears its events */
 };
 
-struct engine_session {
+struct fake_session {
+	struct engine_session base;
 	struct fake_engine *engine;
-	struct engine_session *next;
+	struct fake_session *next;
 	struct engine_session_spec spec;
 	struct engine_session_events events;
 	void *user;
@@ -101,7 +102,7 @@ struct fake_engine {
 	bool idle_active, stopped;
 	struct fake_event *first, **last;
 	struct engine_sandbox *sandboxes;
-	struct engine_session *sessions;
+	struct fake_session *sessions;
 	const char *sick;
 	struct fake_counts counts;
 	struct {
@@ -117,7 +118,7 @@ void *fake_copy(const void *data, size_t len);
 
 /* Queues an event for a later turn of the loop; the caller fills in the rest. */
 struct fake_event *fake_post(struct engine_sandbox *sb, enum fake_event_kind kind);
-struct fake_event *fake_post_session(struct engine_session *session, enum fake_event_kind kind);
+struct fake_event *fake_post_session(struct fake_session *session, enum fake_event_kind kind);
 void fake_post_err(struct engine_sandbox *sb, enum fake_event_kind kind, const struct err *err);
 
 /* True, and one occasion less, when this fault is due. */
@@ -144,10 +145,12 @@ void fake_session_prolong(struct engine_session *session, uint64_t ttl_ms);
 void fake_session_finish(struct engine_session *session);
 void fake_session_weigh(struct engine_session *session);
 void fake_session_destroy(struct engine_session *session);
-void fake_session_deliver(struct engine_session *session, struct fake_event *event);
+void fake_session_deliver(struct fake_session *session, struct fake_event *event);
 /* Whether a member can be made; and what it finds. */
 [[nodiscard]] int fake_member_join(struct engine_sandbox *sb, const struct engine_sandbox_spec *spec,
 				   struct err *err);
+/* A member that waited sees what is there now. */
+void fake_member_look(struct engine_sandbox *sb);
 /* What it has changed is the session's. */
 void fake_member_leave_files(struct engine_sandbox *sb);
 

@@ -65,6 +65,8 @@ static void fake_sandbox_adopt(struct engine_sandbox *sb, const struct engine_sa
 	sb->events = *events;
 	sb->user = user;
 	sb->disk_bytes = spec->limits.value[LIMIT_DISK_BYTES];
+	if (sb->session)
+		fake_member_look(sb);
 	fake_post(sb, FAKE_EVENT_READY);
 }
 
@@ -424,7 +426,7 @@ static void fake_destroy(struct engine *e)
 	while (engine->sandboxes)
 		fake_sandbox_destroy(engine->sandboxes);
 	while (engine->sessions)
-		fake_session_destroy(engine->sessions);
+		fake_session_destroy(&engine->sessions->base);
 	while (engine->first) {
 		struct fake_event *event = engine->first;
 

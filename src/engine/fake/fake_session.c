@@ -7,9 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct engine_session *session_find(const struct engine *e, const uint8_t *id)
+static struct fake_session *of(struct engine_session *handle)
 {
-	struct engine_session *session = ((const struct fake_engine *)e)->sessions;
+	return (struct fake_session *)handle;
+}
+
+static struct fake_session *session_find(const struct engine *e, const uint8_t *id)
+{
+	struct fake_session *session = ((const struct fake_engine *)e)->sessions;
 
 	while (session && (session->ended || memcmp(session->spec.id, id, ENGINE_SESSION_ID_SIZE) != 0))
 		session = session->next;
@@ -21,7 +26,7 @@ int fake_session_open(struct engine *e, const struct engine_session_spec *spec,
 		      struct err *err)
 {
 	struct fake_engine *engine = (struct fake_engine *)e;
-	struct engine_session *session;
+	struct fake_session *session;
 	struct fake_event *event;
 	int code;
 
@@ -30,14 +35,14 @@ int fake_session_open(struct engine *e, const struct engine_session_spec *spec,
 	if (session_find(e, spec->id))
 		return err_set(err, -EEXIST, "there is a session with this id");
 	session = fake_alloc(1, sizeof(*session));
-	*session = (struct engine_session){ .engine = engine,
-					    .next = engine->sessions,
-					    .spec = *spec,
-					    .events = *events,
-					    .user = user,
-					    .taken = true };
+	*session = (struct fake_session){ .engine = engine,
+					  .next = engine->sessions,
+					  .spec = *spec,
+					  .events = *events,
+					  .user = user,
+					  .taken = true };
 	engine->sessions = session;
-	*ret = session;
+	*ret = &session->base;
 	event = fake_post_session(session, FAKE_EVENT_OPENED);
 	if (fake_fault_due(engine, FAKE_SESSION_LOST, &code)) {
 		event->kind = FAKE_EVENT_ENDED;
@@ -50,7 +55,7 @@ int fake_session_open(struct engine *e, const struct engine_session_spec *spec,
 
 bool fake_session_found(struct engine *e, size_t index, struct engine_session_record *ret)
 {
-	const struct engine_session *session = ((struct fake_engine *)e)->sessions;
+	const struct fake_session *session = ((struct fake_engine *)e)->sessions;
 
 	for (; session; session = session->next) {
 		if (session->taken || index-- > 0)
@@ -67,20 +72,22 @@ int fake_session_take(struct engine *e, const uint8_t id[ENGINE_SESSION_ID_SIZE]
 		      const struct engine_session_events *events, void *user, struct engine_session **ret,
 		      struct err *err)
 {
-	struct engine_session *session = session_find(e, id);
+	struct fake_session *session = session_find(e, id);
 
 	if (!session || session->taken)
 		return err_set(err, -ENOENT, "no session with this id was left");
 	session->taken = true;
 	session->events = *events;
 	session->user = user;
-	*ret = session;
+	*ret = &session->base;
 	return 0;
 }
 
-int fake_service_take(struct engine_session *session, uint32_t number, const struct engine_events *events,
+int fake_service_take(struct engine_session *handle, uint32_t number, const struct engine_events *events,
 		      void *user, struct engine_sandbox **ret, struct err *err)
 {
+	const struct fake_session *session = of(handle);
+
 	for (struct engine_sandbox *sb = session->engine->sandboxes; sb; sb = sb->next) {
 		if (sb->session != session || !sb->orphan || sb->service != number)
 			continue;
@@ -93,13 +100,13 @@ int fake_service_take(struct engine_session *session, uint32_t number, const str
 	return err_set(err, -ENOENT, "no service %u was left", number);
 }
 
-void fake_session_prolong(struct engine_session *session, uint64_t ttl_ms)
+void fake_session_prolong(struct engine_session *handle, uint64_t ttl_ms)
 {
-	session->spec.ttl_ms = ttl_ms;
+	of(handle)->spec.ttl_ms = ttl_ms;
 }
 
 /* All members: a step ends as killed, what has none fails. */
-static void members_end(struct engine_session *session, bool but_files)
+static void members_end(struct fake_session *session, bool but_files)
 {
 	struct err why = ERR_INIT;
 
@@ -110,18 +117,20 @@ static void members_end(struct engine_session *session, bool but_files)
 	}
 }
 
-void fake_session_finish(struct engine_session *session)
+void fake_session_finish(struct engine_session *handle)
 {
+	struct fake_session *session = of(handle);
+
 	session->finished = true;
 	members_end(session, true);
 }
 
-void fake_session_weigh(struct engine_session *session)
+void fake_session_weigh(struct engine_session *handle)
 {
-	fake_post_session(session, FAKE_EVENT_WEIGHED);
+	fake_post_session(of(handle), FAKE_EVENT_WEIGHED);
 }
 
-static void deliver_weighed(struct engine_session *session)
+static void deliver_weighed(struct fake_session *session)
 {
 	struct engine_session_usage usage = { 0 };
 
@@ -132,7 +141,7 @@ static void deliver_weighed(struct engine_session *session)
 		session->events.weighed(session->user, &usage, NULL);
 }
 
-void fake_session_deliver(struct engine_session *session, struct fake_event *event)
+void fake_session_deliver(struct fake_session *session, struct fake_event *event)
 {
 	if (event->kind == FAKE_EVENT_ENDED) {
 		session->ended = true;
@@ -145,9 +154,10 @@ void fake_session_deliver(struct engine_session *session, struct fake_event *eve
 	}
 }
 
-void fake_session_destroy(struct engine_session *session)
+void fake_session_destroy(struct engine_session *handle)
 {
-	struct engine_session **at;
+	struct fake_session *session = of(handle);
+	struct fake_session **at;
 
 	if (!session)
 		return;
@@ -179,7 +189,7 @@ static void prefix_of(const struct engine_sandbox *sb, char *ret, size_t size)
 		 sb->member == ENGINE_MEMBER_RUN ? "/" : "");
 }
 
-static struct fake_file *session_file(struct engine_session *session, const char *prefix, const char *name)
+static struct fake_file *session_file(struct fake_session *session, const char *prefix, const char *name)
 {
 	size_t len = strlen(prefix);
 
@@ -208,9 +218,7 @@ static void add_known(struct engine_sandbox *sb, const struct fake_file *from, c
 
 int fake_member_join(struct engine_sandbox *sb, const struct engine_sandbox_spec *spec, struct err *err)
 {
-	struct engine_session *session = spec->session;
-	char prefix[ENGINE_SESSION_NAME_SIZE + 1];
-	size_t len;
+	struct fake_session *session = of(spec->session);
 
 	assert(session->taken && !session->ended);
 	if (!session->open)
@@ -227,23 +235,38 @@ int fake_member_join(struct engine_sandbox *sb, const struct engine_sandbox_spec
 	if (spec->member == ENGINE_MEMBER_SERVICE)
 		return 0;
 	sb->disk_bytes = session->spec.disk_bytes;
+	fake_member_look(sb);
+	return 0;
+}
+
+void fake_member_look(struct engine_sandbox *sb)
+{
+	const struct fake_session *session = sb->session;
+	char prefix[ENGINE_SESSION_NAME_SIZE + 1];
+	size_t len;
+
+	for (size_t i = 0; i < sb->files_count; i++) {
+		free(sb->files[i].name);
+		free(sb->files[i].data);
+	}
+	sb->files_count = 0;
+	sb->disk_used = 0;
 	prefix_of(sb, prefix, sizeof(prefix));
 	len = strlen(prefix);
 	for (size_t i = 0; i < session->files_count; i++) {
 		if (strncmp(session->files[i].name, prefix, len) == 0)
 			add_known(sb, &session->files[i], session->files[i].name + len);
 	}
-	return 0;
 }
 
-static void session_drop(struct engine_session *session, struct fake_file *file)
+static void session_drop(struct fake_session *session, struct fake_file *file)
 {
 	free(file->name);
 	free(file->data);
 	*file = session->files[--session->files_count];
 }
 
-static void session_keep(struct engine_session *session, const char *prefix, const struct fake_file *from)
+static void session_keep(struct fake_session *session, const char *prefix, const struct fake_file *from)
 {
 	struct fake_file *file = session_file(session, prefix, from->name);
 	size_t size = strlen(prefix) + strlen(from->name) + 1;
@@ -287,7 +310,7 @@ void fake_member_leave_files(struct engine_sandbox *sb)
 
 void engine_fake_expire(struct engine *e, const uint8_t id[ENGINE_SESSION_ID_SIZE])
 {
-	struct engine_session *session = session_find(e, id);
+	struct fake_session *session = session_find(e, id);
 
 	assert(session);
 	members_end(session, false);
@@ -298,7 +321,7 @@ void engine_fake_change_front(struct engine *e)
 {
 	struct fake_engine *engine = (struct fake_engine *)e;
 	struct engine_sandbox *sb, *next;
-	struct engine_session *session, *next_session;
+	struct fake_session *session, *next_session;
 
 	for (sb = engine->sandboxes; sb; sb = next) {
 		next = sb->next;
@@ -311,13 +334,13 @@ void engine_fake_change_front(struct engine *e)
 		next_session = session->next;
 		session->taken = false;
 		if (!session->open || session->ended)
-			fake_session_destroy(session);
+			fake_session_destroy(&session->base);
 	}
 }
 
 uint64_t engine_fake_ttl_ms(const struct engine *e, const uint8_t id[ENGINE_SESSION_ID_SIZE])
 {
-	const struct engine_session *session = session_find(e, id);
+	const struct fake_session *session = session_find(e, id);
 
 	assert(session);
 	return session->spec.ttl_ms;

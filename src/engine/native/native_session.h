@@ -12,6 +12,7 @@ enum native_session_state {
 };
 
 struct session {
+	struct engine_session base;
 	struct native *native;
 	struct session *next, **link;
 	const struct engine_session_events *events;

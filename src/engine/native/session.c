@@ -11,7 +11,7 @@
 
 static struct session *of(struct engine_session *handle)
 {
-	return (struct session *)(void *)handle;
+	return (struct session *)handle;
 }
 
 static struct session *session_new(struct native *native)
@@ -20,6 +20,7 @@ static struct session *session_new(struct native *native)
 
 	if (!session)
 		return NULL;
+	session->base.engine = &native->base;
 	session->native = native;
 	session->next = native->sessions;
 	session->link = &native->sessions;
@@ -165,7 +166,7 @@ int session_open(struct engine *engine, const struct engine_session_spec *spec,
 		dispose(session);
 		return err_set(err, r, "ask the keeper for a session");
 	}
-	*ret = (struct engine_session *)(void *)session;
+	*ret = &session->base;
 	return 0;
 }
 
@@ -200,7 +201,7 @@ int session_take(struct engine *engine, const uint8_t id[ENGINE_SESSION_ID_SIZE]
 	session->events = events;
 	session->user = user;
 	session->state = NATIVE_SESSION_OPEN;
-	*ret = (struct engine_session *)(void *)session;
+	*ret = &session->base;
 	return 0;
 }
 
