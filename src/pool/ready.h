@@ -21,8 +21,8 @@ struct ready_stock {
 
 void ready_init(struct ready_stock *stock, struct engine *inner);
 /*
- * For a run of a user: a sandbox that waits for just this kind, the caller's from now on, to be adopted; or NULL. Either
- * way another one will be made by ready_fill().
+ * For a run of a user: a sandbox that waits for just this kind, the caller's from now on, to be adopted; or NULL.
+ * Either way another one will be made by ready_fill().
  */
 struct engine_sandbox *ready_take(struct ready_stock *stock, const struct engine_sandbox_spec *spec,
 				  uint64_t now_us);
