@@ -13,7 +13,7 @@ from kilntest import host
 from kilntest.images import SHELL, Registry, oci, rootfs
 from kilntest.requests import member, tar
 from kilntest.server import Home, Server, identity
-from kilntest.settings import KILN, seconds
+from kilntest.settings import CANARY_FILE, KILN, seconds
 
 pytestmark = pytest.mark.skipif(not SHELL.exists(), reason="needs busybox-static")
 
@@ -107,6 +107,36 @@ def test_a_layer_whose_links_stand_where_sandboxes_mount_is_harmless(home):
     assert not Path("/etc/a").exists()
 
 
+def test_links_of_a_layer_lead_nowhere_but_within_the_image(home):
+    layers = [
+        rootfs({"etc/own": b"x", "out": member("out", tarfile.SYMTYPE, "/etc"), "up": member("up", tarfile.SYMTYPE, "../../../../etc"),
+                "secret": member("secret", tarfile.SYMTYPE, str(CANARY_FILE)), "loop": member("loop", tarfile.SYMTYPE, "loop")}),
+        tar({"out/planted": b"1", "up/grown": b"2"}),
+        tar({"planted": member("planted", tarfile.LNKTYPE, "out/planted")}),
+    ]
+    kiln(home, "image", "import", archive(home, tar(oci(layers))), "--name", "links")
+    assert run(home, "links", "cat /etc/planted /etc/grown /planted; cat /secret || echo no").split() == ["121no"]
+    assert not Path("/etc/planted").exists() and not Path("/etc/grown").exists()
+
+
+def test_whiteouts_of_nothing_and_of_everything_are_harmless(home):
+    layers = [
+        rootfs({"data/old": b"x", "data/deep/older": b"x", "kept": b"k"}),
+        tar({".wh.nothing": b"", "no/where/.wh.none": b"", "data/.wh..wh..opq": b"", "data/new": b"n"}),
+        tar({".wh.data": b"", ".wh.kept": b"", "kept": b"again"}),
+    ]
+    kiln(home, "image", "import", archive(home, tar(oci(layers))), "--name", "whiteouts")
+    assert run(home, "whiteouts", "ls /data /no/where 2>&1 | sort; cat /kept").splitlines()[-1] == "again"
+    assert "new" not in run(home, "whiteouts", "ls /data 2>/dev/null; true")
+
+
+def test_a_file_that_is_larger_than_images_may_be_is_refused(home):
+    data = tar(oci([rootfs({"big": bytes(8 << 20)})]))
+    done = kiln(home, "image", "import", archive(home, data), "--name", "big", "--image-bytes", "4MiB", status=1)
+    assert "bytes" in done.stderr
+    assert json.loads(kiln(home, "image", "list", "--json").stdout)["images"] == []
+
+
 def test_an_image_that_a_run_uses_is_not_removed(home):
     kiln(home, "image", "import", archive(home, rootfs()), "--name", "tiny")
     program = subprocess.Popen(
@@ -136,13 +166,17 @@ def test_a_server_runs_in_an_image_that_came_after_its_start(home):
 @pytest.fixture
 def registry(home):
     with Registry(home) as registry:
-        registry.push("lessons/tiny:1", oci([rootfs(), tar({"etc/made": b"pushed"})], Env=["FROM=registry"]))
+        files = oci([rootfs(), tar({"etc/made": b"pushed"})], Env=["FROM=registry"], WorkingDir="/made/for/it", User="33:33",
+                    Entrypoint=["/bin/busybox", "sh", "-c"])
+        registry.push("lessons/tiny:1", files)
         yield registry.address
 
 
 def test_an_image_is_pulled_from_a_registry(home, registry):
     kiln(home, "image", "pull", f"{registry}/lessons/tiny:1", "--name", "tiny")
-    assert run(home, "tiny", "echo $FROM; cat /etc/made").split() == ["registry", "pushed"]
+    said = kiln(home, "run", "-i", "tiny", "--", "echo $FROM; pwd; cat /etc/made").stdout
+    assert said.split() == ["registry", "/made/for/it", "pushed"]
+    assert json.loads(kiln(home, "image", "inspect", "tiny", "--json").stdout)["user"] == "33:33"
     done = kiln(home, "image", "pull", f"{registry}/lessons/none:1", status=1)
     assert "manifest unknown" in done.stderr
 
@@ -158,5 +192,5 @@ def test_a_pull_that_is_killed_leaves_nothing_and_completes_the_next_time(home, 
     program.wait()
     assert not any(state.glob("sha256-*")) and not any((state / "names").iterdir())
     kiln(home, "image", "pull", f"{registry}/lessons/tiny:1", "--name", "tiny")
-    assert run(home, "tiny", "cat /etc/made") == "pushed"
+    assert kiln(home, "run", "-i", "tiny", "--", "cat /etc/made").stdout == "pushed"
     assert not any((state / "download").iterdir()) and not any((state / "work").iterdir())
