@@ -57,10 +57,28 @@ static void on_cancel(struct ws *ws, struct run_message *message)
 		ws_run_cancel(run);
 }
 
+static void on_resize(struct ws *ws, struct run_message *message)
+{
+	struct ws_run *run = find(ws, message->run);
+
+	if (run && run->has_tty)
+		ws_run_resize(run, &message->size);
+	else if (run)
+		ws_break(ws, CODE_POLICY, "run %u: has no terminal", run->number);
+}
+
+static void on_signal(struct ws *ws, struct run_message *message)
+{
+	struct ws_run *run = find(ws, message->run);
+
+	if (run)
+		ws_run_signal(run, message->signal);
+}
+
 static void (*const handlers[RUN_MESSAGE_TYPES])(struct ws *ws, struct run_message *message) = {
-	[RUN_MESSAGE_START] = on_start,
-	[RUN_MESSAGE_STDIN_EOF] = on_stdin_eof,
-	[RUN_MESSAGE_CANCEL] = on_cancel,
+	[RUN_MESSAGE_START] = on_start,	  [RUN_MESSAGE_STDIN_EOF] = on_stdin_eof,
+	[RUN_MESSAGE_CANCEL] = on_cancel, [RUN_MESSAGE_RESIZE] = on_resize,
+	[RUN_MESSAGE_SIGNAL] = on_signal,
 };
 
 static void text_came(struct ws *ws)
@@ -71,10 +89,8 @@ static void text_came(struct ws *ws)
 				  &request_bounds_default, &message, &err);
 
 	ws_gathered_free(ws, &ws->text);
-	if (r == 0 && handlers[message.type])
+	if (r == 0)
 		handlers[message.type](ws, &message);
-	else if (r == 0)
-		ws_break(ws, CODE_POLICY, "run %u: has no terminal", message.run);
 	else if (message.request_refused && !ws_run_find(ws, message.run))
 		ws_refuse(ws, message.run, &err);
 	else

@@ -40,7 +40,7 @@ struct ws_run {
 	struct queue_entry *entry; /* NULL when it has no place in the queue any more */
 	struct run_plan *plan;	   /* until it starts */
 	struct run *run;	   /* from then on */
-	bool takes_stdin, stdin_ended, stdin_eof_told;
+	bool takes_stdin, has_tty, stdin_ended, stdin_eof_told;
 	struct buf held;     /* stdin that the program does not take yet */
 	size_t stdin_credit; /* bytes that it takes */
 	unsigned position;   /* in the queue, as the client knows it */
@@ -100,6 +100,8 @@ void ws_run_archive_came(struct ws_run *run);
 void ws_run_stdin(struct ws_run *run, const uint8_t *data, size_t len);
 void ws_run_stdin_eof(struct ws_run *run);
 void ws_run_cancel(struct ws_run *run);
+void ws_run_resize(struct ws_run *run, const struct engine_tty *size);
+void ws_run_signal(struct ws_run *run, int number);
 /* Tells of another place in the queue. */
 void ws_run_tick(struct ws_run *run);
 /* Ends it without a word to the client. */

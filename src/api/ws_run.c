@@ -312,6 +312,7 @@ static struct ws_run *run_create(struct ws *ws, struct run_message *message)
 	run->request = message->request;
 	message->request = (struct run_request){ 0 };
 	run->takes_stdin = run->request.stdin_follows;
+	run->has_tty = run->request.tty.rows > 0;
 	run->archive = BUF_INIT(ws->text.max);
 	run->held = BUF_INIT(ws->text.max + WS_STDIN_HELD);
 	run->entered_us = api_now_us();
@@ -333,9 +334,6 @@ void ws_run_start(struct ws *ws, struct run_message *message)
 	struct ws_run *run = NULL;
 	int r = quota_check(ws, &err);
 
-	if (r == 0 && message->request.tty.rows)
-		r = err_refuse(&err, ERR_IMPOSSIBLE, "not_supported", "tty",
-			       "this version of kiln has no terminals");
 	if (r == 0) {
 		run = run_create(ws, message);
 		r = run ? 0 : err_set(&err, -ENOMEM, "take a run");
@@ -369,6 +367,22 @@ void ws_run_cancel(struct ws_run *run)
 	}
 	send_cancelled(run);
 	run_free(run);
+}
+
+void ws_run_resize(struct ws_run *run, const struct engine_tty *size)
+{
+	if (run->state == WS_RUN_RUNNING)
+		run_resize(run->run, size);
+	else if (run->plan)
+		run->plan->tty = *size;
+	else
+		run->request.tty = *size;
+}
+
+void ws_run_signal(struct ws_run *run, int number)
+{
+	if (run->state == WS_RUN_RUNNING)
+		run_signal(run->run, number);
 }
 
 void ws_run_tick(struct ws_run *run)

@@ -49,6 +49,7 @@ struct engine_sandbox_spec {
 	struct limits limits; /* of the first step; disk_bytes holds for the sandbox's whole life */
 	bool loopback;
 	enum engine_identity identity;
+	bool tty;			/* its steps may have terminals */
 	bool waits;			/* nobody has a step for it yet: what can be done ahead is done */
 	const struct engine_warm *warm; /* or NULL; it and what it refers to live as long as the engine */
 	struct engine_session *session; /* that it is a member of, or NULL; the rest is for members only */
@@ -86,6 +87,8 @@ struct engine_step {
 	bool in_pwd;   /* starts in the folder that PWD of envp names, not in /sandbox */
 	bool hot;      /* in the sandbox's warm runtime, if it has one: else as any other command */
 	bool drops;    /* output beyond output_bytes is dropped, and does not end the step */
+	/* Not 0: a terminal of this size, in a sandbox with `tty`; all that it prints is stdout. */
+	struct engine_tty tty;
 };
 
 /* What is known of a sandbox that waits. */
@@ -187,6 +190,11 @@ struct engine_vtable {
 	 * killed or its wall_ms are over, for then it ends. For this step only.
 	 */
 	void (*output_hold)(struct engine_sandbox *sb, bool hold);
+	/* The terminal of the running step, which has one, gets another size, and its foreground SIGWINCH. */
+	void (*tty_resize)(struct engine_sandbox *sb, const struct engine_tty *size);
+	/* A signal, as this host numbers it, to the foreground of the step's terminal, or else to its first process
+	 * group. Nothing where no step runs. */
+	void (*step_signal)(struct engine_sandbox *sb, int number);
 	/* Kills the running step; step_ended follows with this reason, unless it had ended by itself. */
 	void (*step_kill)(struct engine_sandbox *sb, enum step_kill reason);
 	void (*collect)(struct engine_sandbox *sb, const struct engine_collect_spec *spec);

@@ -78,6 +78,8 @@ struct stdin_queue {
 	size_t start, len;
 	uint32_t owed; /* bytes taken by the program for which no credit was given yet */
 	bool eof;
+	bool in_line;	    /* of a terminal: the last that was typed did not end a line */
+	unsigned typed_eof; /* of a terminal: characters for the end of file that are still to be typed */
 };
 
 struct step {
@@ -88,6 +90,7 @@ struct step {
 	int error_fd;	  /* read end: what failed before exec, or nothing */
 	int stdin_fd;	  /* write end, -1 when closed */
 	int output_fd[2]; /* read ends of stdout and stderr */
+	int tty_fd;	  /* init's own end of the step's terminal, so that it is not hung up; or -1 */
 	uint64_t printed[2];
 	struct limits limits;
 	uint32_t flags;
@@ -107,10 +110,11 @@ struct launched {
 	int output_fd[2]; /* read ends of stdout and stderr */
 	int error_fd;	  /* read end: what failed before exec, or nothing */
 	int control_fd;	  /* socket to a driver, or to what waits for its command */
+	int tty_fd;	  /* of a terminal, whose other end is stdin_fd and output_fd[0] */
 	uint64_t start_us;
 };
 
-#define LAUNCHED_NONE ((struct launched){ 0, -1, { -1, -1 }, -1, -1, 0 })
+#define LAUNCHED_NONE ((struct launched){ 0, -1, { -1, -1 }, -1, -1, -1, 0 })
 
 #define WARM_TASKS_MAX 128
 
@@ -151,6 +155,7 @@ struct init {
 	uint8_t out[OUT_BUFFER_SIZE];
 	size_t out_start, out_len;
 	mode_t sandbox_mode; /* of /sandbox itself, before any step */
+	struct wire_tty tty; /* the size of the step's terminal, or of the next one's */
 	struct uploads uploads;
 	struct step step;
 	struct warm warm;
@@ -245,6 +250,15 @@ int launch(struct init *init, const struct wire_start *start, enum launch_how ho
 void launched_close(struct launched *process);
 void close_fd(int *fd);
 
+/* tty.c */
+/* Both ends of a new terminal of this size: the master non-blocking. -errno. */
+int tty_open(const struct wire_tty *size, int *ret_master_fd, int *ret_slave_fd);
+void tty_resize(int master_fd, const struct wire_tty *size);
+/* The character that ends a file, and how often it must be typed for that: 0 where it does not. */
+uint8_t tty_eof(int master_fd, bool in_line, unsigned *ret_times);
+/* To the foreground of the running step's terminal, else to its first process group. */
+void tty_signal(const struct step *step, int number);
+
 /* warm.c */
 void warm_start(struct init *init, const struct wire_frame *frame);
 /*
@@ -267,7 +281,10 @@ void warm_give_up(struct init *init);
 /* step.c */
 void step_start(struct init *init, const struct wire_start *start);
 void step_stdin(struct init *init, const uint8_t *data, size_t len);
+void step_stdin_eof(struct init *init);
 void step_stdin_pump(struct init *init);
+/* There is something to be written to it. */
+bool step_stdin_waits(const struct step *step);
 void step_output_pump(struct init *init, int which);
 void step_reap(struct init *init);
 /* Kills and reaps all that is left, drains the pipes and reports EXIT. */

@@ -59,8 +59,8 @@ static int add_rules(int ruleset_fd, uint64_t folder, uint64_t file, char *const
 {
 	static const char *const folders[] = { "/sandbox", "/sandboxes", "/tmp",
 					       "/home",	   "/var/tmp",	 "/dev/shm" };
-	static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
-					       "/dev/urandom" };
+	static const char *const devices[] = { "/dev/null",    "/dev/zero", "/dev/full", "/dev/random",
+					       "/dev/urandom", "/dev/tty",  "/dev/pts" };
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && r == 0; i++)

@@ -30,6 +30,7 @@ void launched_close(struct launched *process)
 	close_fd(&process->output_fd[1]);
 	close_fd(&process->error_fd);
 	close_fd(&process->control_fd);
+	close_fd(&process->tty_fd);
 }
 
 static char **strings_to_vector(const struct wire_strings *strings)
@@ -132,6 +133,24 @@ static int pipes_open(struct launched *own, struct child_ends *child, bool contr
 	return r;
 }
 
+/* One terminal for all three streams. */
+static int terminal_open(const struct init *init, struct launched *own, struct child_ends *child)
+{
+	int r = tty_open(&init->tty, &own->output_fd[0], &own->tty_fd);
+
+	if (r < 0)
+		return r;
+	own->stdin_fd = fcntl(own->output_fd[0], F_DUPFD_CLOEXEC, 0);
+	for (int i = 0; i < 3; i++) {
+		child->stdio[i] = fcntl(own->tty_fd, F_DUPFD_CLOEXEC, 0);
+		if (child->stdio[i] < 0)
+			return -errno;
+	}
+	if (own->stdin_fd < 0)
+		return -errno;
+	return pipe_open(&own->error_fd, 0, &child->error_fd);
+}
+
 static int open_run_cgroup(const struct init *init, const struct wire_start *start)
 {
 	char name[32];
@@ -161,7 +180,9 @@ static int fork_child(struct init *init, struct spawn *spawn, int cgroup_fd, str
 		      enum wire_stage *ret_stage)
 {
 	struct child_ends child = { { -1, -1, -1 }, -1, -1 };
-	int r = pipes_open(ret, &child, spawn->how == LAUNCH_DRIVER || spawn->how == LAUNCH_ANY);
+	bool control = spawn->how == LAUNCH_DRIVER || spawn->how == LAUNCH_ANY;
+	int r = spawn->flags & WIRE_START_TTY ? terminal_open(init, ret, &child)
+					      : pipes_open(ret, &child, control);
 
 	*ret_stage = WIRE_STAGE_PIPE;
 	if (r == 0) {

@@ -70,12 +70,21 @@ static void handle_frame(struct init *init, const struct wire_frame *frame)
 		step_stdin(init, frame->payload, frame->len);
 		break;
 	case WIRE_STDIN_EOF:
-		init->step.input.eof = true;
-		step_stdin_pump(init);
+		step_stdin_eof(init);
 		break;
 	case WIRE_KILL:
 		if (frame->len == 1 && init->step.running)
 			step_finish(init, (enum step_kill)frame->payload[0]);
+		break;
+	case WIRE_TTY:
+		if (wire_tty_decode(frame, &init->tty) < 0)
+			_exit(1);
+		if (init->step.running && init->step.tty_fd >= 0)
+			tty_resize(init->step.output_fd[0], &init->tty);
+		break;
+	case WIRE_SIGNAL:
+		if (frame->len == 1 && init->step.running)
+			tty_signal(&init->step, frame->payload[0]);
 		break;
 	case WIRE_COLLECT:
 		if (init->step.running || wire_collect_decode(frame, &what) < 0)
@@ -174,7 +183,7 @@ static void loop_once(struct init *init)
 	struct pollfd p[POLL_COUNT] = {
 		[POLL_SOCKET] = { init->socket_fd, (short)(POLLIN | (init->out_len ? POLLOUT : 0)), 0 },
 		[POLL_SIGNAL] = { init->signal_fd, POLLIN, 0 },
-		[POLL_STDIN] = { step->running && step->input.len ? step->stdin_fd : -1, POLLOUT, 0 },
+		[POLL_STDIN] = { step_stdin_waits(step) ? step->stdin_fd : -1, POLLOUT, 0 },
 		[POLL_STDOUT] = { step->running && room ? step->output_fd[0] : -1, POLLIN, 0 },
 		[POLL_STDERR] = { step->running && room ? step->output_fd[1] : -1, POLLIN, 0 },
 		[POLL_DRIVER] = { is_getting_warm(init) ? init->warm.process.control_fd : -1, POLLIN, 0 },
@@ -258,6 +267,7 @@ int main(int argc, char **argv)
 	init.landlock_fd = LANDLOCK_UNKNOWN;
 	init.warm.process = LAUNCHED_NONE;
 	init.step.error_fd = init.step.stdin_fd = init.step.output_fd[0] = init.step.output_fd[1] = -1;
+	init.step.tty_fd = -1;
 	if (init.sandbox_fd < 0 || init.signal_fd < 0 || fstat(init.sandbox_fd, &st) < 0)
 		_exit(1);
 	init.sandbox_mode = st.st_mode;

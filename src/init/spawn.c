@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -309,6 +310,8 @@ _Noreturn void spawn_child(struct spawn *spawn)
 	r = connect_stdio(spawn);
 	if (r < 0)
 		fail(spawn->error_fd, WIRE_STAGE_STDIO, -r);
+	if (spawn->flags & WIRE_START_TTY && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+		fail(ERROR_FD, WIRE_STAGE_SESSION, errno);
 	/* Its own cgroup as the root of what /proc/self/cgroup shows. */
 	if (spawn->flags & WIRE_START_CGROUP)
 		unshare(CLONE_NEWCGROUP);

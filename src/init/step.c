@@ -23,8 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CREDIT_STEP  (WIRE_STDIN_WINDOW / 4)
-#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
+#define CREDIT_STEP	  (WIRE_STDIN_WINDOW / 4)
+#define TYPED_EOF_UNKNOWN 3 /* more than there may be */
 
 uint64_t now_us(void)
 {
@@ -71,6 +71,7 @@ static void step_begin(struct init *init, const struct wire_start *start, struct
 	step->stdin_fd = process->stdin_fd;
 	step->output_fd[0] = process->output_fd[0];
 	step->output_fd[1] = process->output_fd[1];
+	step->tty_fd = process->tty_fd;
 	step->start_us = process->start_us;
 	*process = LAUNCHED_NONE;
 	step->sample_us = step->start_us;
@@ -94,6 +95,8 @@ static void step_reset(struct step *step, const struct wire_start *start)
 	step->input.start = step->input.len = 0;
 	step->input.owed = 0;
 	step->input.eof = false;
+	step->input.in_line = false;
+	step->input.typed_eof = 0;
 }
 
 void step_start(struct init *init, const struct wire_start *start)
@@ -150,6 +153,26 @@ static void stdin_taken(struct init *init, size_t len)
 	in->owed = 0;
 }
 
+/* A pipe is closed. A terminal is not, for the program prints there too: the end is typed, as a user would. */
+static void stdin_end(struct step *step)
+{
+	struct stdin_queue *in = &step->input;
+	unsigned times;
+	uint8_t end;
+
+	if (step->tty_fd >= 0 && step->stdin_fd >= 0) {
+		end = tty_eof(step->stdin_fd, in->in_line, &times);
+		if (in->typed_eof == TYPED_EOF_UNKNOWN)
+			in->typed_eof = times;
+		while (in->typed_eof && write(step->stdin_fd, &end, 1) == 1)
+			in->typed_eof--;
+		if (in->typed_eof && errno == EAGAIN)
+			return;
+	}
+	in->typed_eof = 0;
+	close_fd(&step->stdin_fd);
+}
+
 void step_stdin_pump(struct init *init)
 {
 	struct step *step = &init->step;
@@ -161,17 +184,36 @@ void step_stdin_pump(struct init *init)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
+		/* A terminal that is full takes nothing. */
+		if (n == 0 || (n < 0 && errno == EAGAIN))
 			return;
-		if (n < 0)
+		if (n < 0) {
 			close_fd(&step->stdin_fd); /* the program closed its stdin: normal */
-		else
+		} else {
+			in->in_line = in->data[(in->start + (size_t)n - 1) % sizeof(in->data)] != '\n';
 			stdin_taken(init, (size_t)n);
+		}
 	}
 	if (step->stdin_fd < 0 && in->len)
 		stdin_taken(init, in->len); /* swallowed, so that the host is not left waiting */
 	if (in->eof && !in->len)
-		close_fd(&step->stdin_fd);
+		stdin_end(step);
+}
+
+void step_stdin_eof(struct init *init)
+{
+	struct stdin_queue *in = &init->step.input;
+
+	if (in->eof)
+		return;
+	in->eof = true;
+	in->typed_eof = TYPED_EOF_UNKNOWN;
+	step_stdin_pump(init);
+}
+
+bool step_stdin_waits(const struct step *step)
+{
+	return step->running && (step->input.len || step->input.typed_eof);
 }
 
 /*
@@ -306,6 +348,7 @@ void step_finish(struct init *init, enum step_kill reason)
 	end.stdout_bytes = step->printed[0];
 	end.stderr_bytes = step->printed[1];
 	close_fd(&step->stdin_fd);
+	close_fd(&step->tty_fd);
 	close_fd(&step->error_fd);
 	step->running = false;
 	len = wire_exit_encode(&end, payload, sizeof(payload));

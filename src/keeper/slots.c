@@ -216,6 +216,7 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 			    .group = group,
 			    .may_mknod = k->privileged,
 			    .overlay = k->overlay,
+			    .tty = request->flags & KEEPER_FLAG_TTY,
 			    .images = k->settings.images,
 			    .image = slot->image_fd >= 0 ? slot->image : NULL,
 			    .sandboxes_fd = -1,

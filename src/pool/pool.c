@@ -461,6 +461,9 @@ static int pool_sandbox_create(struct engine *engine, const struct engine_sandbo
 
 	if (spec->session)
 		return member_create(pool, spec, events, user, ret, err);
+	/* Terminals are few, and whoever sits before one does not see a millisecond. */
+	if (spec->tty)
+		return pool->inner->v->sandbox_create(pool->inner, spec, events, user, ret, err);
 	item = take(pool, spec, &shelf);
 	if (item) {
 		*ret = item->sb;

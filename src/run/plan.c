@@ -317,7 +317,7 @@ static void choose_warm(struct draft *draft)
 	struct plan_step *step = &draft->plan->steps[0];
 	bool is_run = draft->plan->steps_count == 1;
 
-	if (!draft->context->hot || !warm || draft->req->steps_count > 0)
+	if (!draft->context->hot || !warm || draft->req->steps_count > 0 || draft->req->tty.rows)
 		return;
 	step->hot = language_warm_fits(warm, step->argv, step->envp, is_run ? draft->req->env : NULL,
 				       &step->limits);
@@ -460,6 +460,20 @@ static int check_files(const struct draft *draft, struct err *err)
 			  (long long)disk, (unsigned long long)need);
 }
 
+/* What every terminal that somebody looks at today understands, unless the request knows better. */
+static int name_terminal(struct draft *draft, struct err *err)
+{
+	struct plan_step *last = &draft->plan->steps[draft->plan->steps_count - 1];
+
+	if (!draft->req->tty.rows)
+		return 0;
+	for (char **at = last->envp; at && *at; at++) {
+		if (strncmp(*at, "TERM=", 5) == 0)
+			return 0;
+	}
+	return plan_env_set(&last->envp, "TERM", 4, "xterm-256color") < 0 ? err_set(err, -ENOMEM, "plan") : 0;
+}
+
 /* Moves what is large. Nothing here can fail. */
 static void take_bytes(struct run_plan *plan, struct run_request *req)
 {
@@ -481,6 +495,7 @@ static void take_bytes(struct run_plan *plan, struct run_request *req)
 	plan->collect = req->collect;
 	plan->collect_globs = TAKE_PTR(req->collect_globs);
 	plan->network_loopback = req->network_loopback;
+	plan->tty = req->tty;
 	plan->no_cache = req->no_cache;
 	plan->light = req->light;
 	req->light = (struct run_light_spec){ 0 };
@@ -500,6 +515,8 @@ static int write_plan(struct draft *draft, struct err *err)
 		r = choose_class(draft, err);
 	if (r == 0)
 		r = req->steps_count > 0 ? write_request_steps(draft, err) : write_language_steps(draft, err);
+	if (r == 0)
+		r = name_terminal(draft, err);
 	if (r == 0 && draft->language)
 		r = copy_text(&draft->plan->language, draft->language->id, err);
 	if (r == 0 && draft->language)

@@ -40,7 +40,8 @@ struct run_plan {
 	uint64_t collect_file_bytes; /* files are cut there; 0: RUN_COLLECT_FILE_BYTES */
 	bool network_loopback;
 	enum engine_identity identity;
-	bool no_cache; /* the request wants every step to be run */
+	struct engine_tty tty; /* of the last step; rows 0: it has none */
+	bool no_cache;	       /* the request wants every step to be run */
 	struct run_light_spec light;
 };
 

@@ -324,6 +324,7 @@ int run_sandbox_acquire(struct run *run, struct err *err)
 		.limits = step->limits,
 		.loopback = run->plan->network_loopback,
 		.identity = run->plan->identity,
+		.tty = run->plan->tty.rows > 0,
 		.warm = run->step == 0 && !run->cached ? run->plan->warm : NULL,
 	};
 

@@ -55,6 +55,12 @@ void run_cancel(struct run *run);
 void run_stdin_write(struct run *run, const uint8_t *data, size_t len);
 void run_stdin_eof(struct run *run);
 
+/* Another size for the terminal of the last step, if the plan has one; holds for one that has not begun too. */
+void run_resize(struct run *run, const struct engine_tty *size);
+
+/* A signal to the step that runs, see engine.h; nothing between steps. */
+void run_signal(struct run *run, int number);
+
 /* Frees the run, at any time, in a callback too; a run not done is killed without an event. NULL is fine. */
 void run_destroy(struct run *run);
 

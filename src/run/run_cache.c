@@ -66,7 +66,7 @@ void run_cache_look(struct run *run)
 	const struct run_plan *plan = run->plan;
 	const char *image;
 
-	if (!run->options.cache || (run->options.live_stdin && plan->steps_count == 1))
+	if (!run->options.cache || ((run->options.live_stdin || plan->tty.rows) && plan->steps_count == 1))
 		return;
 	image = run->engine->v->image_digest_name(run->engine, plan->steps[0].image);
 	if (!image || !run_cache_key(plan, image, run->options.cache_scope, &run->cache_key))

@@ -10,10 +10,15 @@ static const struct plan_step *step_plan(const struct run *run)
 	return &run->plan->steps[run->step];
 }
 
+static bool step_is_last(const struct run *run)
+{
+	return run->step + 1 == run->plan->steps_count;
+}
+
 /* True while the step that runs takes its stdin from run_stdin_write(). */
 static bool step_is_live(const struct run *run)
 {
-	return run->options.live_stdin && run->step + 1 == run->plan->steps_count;
+	return run->options.live_stdin && step_is_last(run);
 }
 
 static void stdin_close(struct run *run)
@@ -28,13 +33,15 @@ void run_step_begin(struct run *run)
 {
 	const struct plan_step *plan = step_plan(run);
 	const bool no_stdin = step_is_live(run) ? run->live_eof : plan->stdin_bytes.len == 0;
+	const bool tty = step_is_last(run) && run->plan->tty.rows;
 	const struct engine_step step = { .argv = plan->argv,
 					  .envp = plan->envp,
 					  .limits = plan->limits,
 					  .no_stdin = no_stdin,
 					  .in_pwd = plan->in_pwd,
-					  .hot = plan->hot,
-					  .drops = plan->drops };
+					  .hot = plan->hot && !tty,
+					  .drops = plan->drops,
+					  .tty = tty ? run->plan->tty : (struct engine_tty){ 0 } };
 	struct err err = ERR_INIT;
 
 	run->result->steps_count = run->step + 1;
@@ -96,6 +103,21 @@ void run_stdin_eof(struct run *run)
 	run->live_eof = true;
 	if (run->state == RUN_STATE_STEP && step_is_live(run))
 		stdin_close(run);
+}
+
+void run_resize(struct run *run, const struct engine_tty *size)
+{
+	if (!run->plan->tty.rows)
+		return;
+	run->plan->tty = *size;
+	if (run->state == RUN_STATE_STEP && step_is_last(run))
+		run->engine->v->tty_resize(run->sb, size);
+}
+
+void run_signal(struct run *run, int number)
+{
+	if (run->state == RUN_STATE_STEP)
+		run->engine->v->step_signal(run->sb, number);
 }
 
 void run_on_output(void *user, int stream, const uint8_t *data, size_t len)

@@ -69,6 +69,7 @@ static const struct mount_op devices[] = {
 	{ MOUNT_LINK, "dev/stdin", "/proc/self/fd/0", 0 },
 	{ MOUNT_LINK, "dev/stdout", "/proc/self/fd/1", 0 },
 	{ MOUNT_LINK, "dev/stderr", "/proc/self/fd/2", 0 },
+	{ MOUNT_TTY, "dev/pts", NULL, 0 },
 	{ MOUNT_DIR, "dev/shm", NULL, 0755 },
 };
 
@@ -259,6 +260,7 @@ const char *mount_kind_name(enum mount_kind kind)
 		[MOUNT_FOLDERS] = "make the service's folders below",
 		[MOUNT_DEV] = "mount devices at",
 		[MOUNT_NODE] = "make the device",
+		[MOUNT_TTY] = "mount terminals at",
 		[MOUNT_PROC] = "mount proc at",
 		[MOUNT_MASK] = "mask",
 		[MOUNT_HIDDEN] = "make the cover",

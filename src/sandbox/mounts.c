@@ -19,12 +19,9 @@
 
 static const struct {
 	const char *path;
-	unsigned minor;
-} nodes[] = { { "/dev/null", 3 },
-	      { "/dev/zero", 5 },
-	      { "/dev/full", 7 },
-	      { "/dev/random", 8 },
-	      { "/dev/urandom", 9 } };
+	unsigned major, minor;
+} nodes[] = { { "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },	 { "/dev/full", 1, 7 },
+	      { "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 } };
 
 static const struct {
 	const char *name;
@@ -248,7 +245,7 @@ static int make_node(const struct mount_op *op, const struct mount_values *value
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]) && values->may_mknod; i++) {
 		if (strcmp(nodes[i].path, op->source) != 0)
 			continue;
-		if (mknod(op->target, S_IFCHR | 0666, makedev(1, nodes[i].minor)) == 0)
+		if (mknod(op->target, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) == 0)
 			return chmod(op->target, 0666) < 0 ? -errno : 0;
 	}
 	fd = open(op->target, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
@@ -262,6 +259,24 @@ static int make_node(const struct mount_op *op, const struct mount_values *value
 	if (mount(NULL, op->target, NULL, flags, NULL) < 0)
 		errno = 0;
 	return 0;
+}
+
+/*
+ * An instance of devpts that nothing else sees, with few terminals: the machine has one number of them for all. Links
+ * and nodes stand where programs look for them.
+ */
+static int mount_tty(const struct mount_values *values)
+{
+	static const struct mount_op controlling = { MOUNT_NODE, "dev/tty", "/dev/tty", 0 };
+
+	if (!values->tty)
+		return 0;
+	if (mkdir("dev/pts", 0755) < 0 ||
+	    mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		  "newinstance,ptmxmode=0666,mode=0600,max=16") < 0 ||
+	    symlink("pts/ptmx", "dev/ptmx") < 0)
+		return -errno;
+	return make_node(&controlling, values);
 }
 
 /* Nobody may open it, and even a run with its owner's uid cannot change that: the mount is read-only. */
@@ -352,6 +367,8 @@ static int apply(const struct mount_op *op, const struct mount_plan *plan, const
 			       : 0;
 	case MOUNT_NODE:
 		return make_node(op, values);
+	case MOUNT_TTY:
+		return mount_tty(values);
 	case MOUNT_PROC:
 		return mount("proc", op->target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") < 0
 			       ? -errno

@@ -30,6 +30,7 @@ enum mount_kind {
 	MOUNT_FOLDERS, /* of a service: without `source` make its folders, with it bind parts of the scratch there */
 	MOUNT_DEV, /* the tmpfs for devices */
 	MOUNT_NODE, /* a character device: made, or the host's bound where making is not allowed; makedev in `number` */
+	MOUNT_TTY, /* in a sandbox whose steps may have them: terminals of its own, in an instance of devpts */
 	MOUNT_PROC,
 	MOUNT_HIDDEN, /* a file that nobody inside can open, for MOUNT_HIDE */
 	MOUNT_HIDE,   /* cover with the above, or a folder with an empty one; nothing there: fine */
@@ -61,6 +62,7 @@ struct mount_values {
 	gid_t group;
 	bool may_mknod;
 	bool overlay; /* false: bind */
+	bool tty;     /* there may be terminals */
 	const char *images,
 		*image; /* of a stored image: the folder of all, and beneath it its files'; else NULL */
 	int sandboxes_fd, home_fd; /* of a session: detached trees; else -1 */

@@ -148,6 +148,8 @@ static const struct {
 	REFUSE_FLAG(CLONE_NEWNET),
 	REFUSE_VALUE("ioctl", EPERM, 1, TIOCSTI),
 	REFUSE_VALUE("ioctl", EPERM, 1, TIOCLINUX),
+	/* Line disciplines are modules that few look at, and any terminal of one's own loads them. */
+	REFUSE_VALUE("ioctl", EPERM, 1, TIOCSETD),
 	/* Load the modules of bridges and VLANs, whoever asks. */
 	REFUSE_VALUE("ioctl", EPERM, 1, SIOCGIFBR),
 	REFUSE_VALUE("ioctl", EPERM, 1, SIOCSIFBR),

@@ -187,6 +187,24 @@ int64_t wire_driver_encode(const struct wire_start *start, uint8_t *to, size_t r
 	return writer_length(&w, to);
 }
 
+int64_t wire_tty_encode(const struct wire_tty *tty, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+
+	wire_put_uint(&w, tty->rows, 2);
+	wire_put_uint(&w, tty->cols, 2);
+	return writer_length(&w, to);
+}
+
+int wire_tty_decode(const struct wire_frame *frame, struct wire_tty *ret)
+{
+	struct wire_reader r = READER(frame);
+
+	ret->rows = (uint16_t)wire_get_uint(&r, 2);
+	ret->cols = (uint16_t)wire_get_uint(&r, 2);
+	return ret->rows == 0 || ret->cols == 0 ? -EPROTO : reader_end(&r);
+}
+
 int64_t wire_synced_encode(const struct wire_synced *synced, uint8_t *to, size_t room)
 {
 	struct wire_writer w = WRITER(to, room);

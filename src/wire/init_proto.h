@@ -13,7 +13,8 @@
  *   … further START … · H COLLECT · I (COLLECTED DATA*)* COLLECT_END · the host closes.
  * What a snapshot collected can be put back into another sandbox by FILE frames with a stamp, behind the same
  * uploads: the files then have the same order of modification times, and a later collection tells the same changes.
- * KILL may come at any time; one that meets no running step does nothing.
+ * KILL, TTY and SIGNAL may come at any time. KILL and SIGNAL that meet no running step do nothing; TTY is the size of the
+ * terminal that the running step has, or that the next one with WIRE_START_TTY will have.
  *
  * In a member of a session (wire/init_config.h) files were there before. What was there when the first upload, or the
  * step, came counts for CHANGES as uploads do. Each upload gets a modification time behind all that is there, and takes
@@ -67,6 +68,9 @@ enum wire_type {
 	WIRE_KILL = 7,	  /* u8 enum step_kill */
 	WIRE_COLLECT = 8, /* struct wire_collect */
 	WIRE_WARM = 9,	  /* struct wire_start */
+	WIRE_TTY = 10,	  /* struct wire_tty */
+	WIRE_SIGNAL =
+		11, /* u8 signal, to the foreground of the step's terminal, or to its first process group */
 	WIRE_RESYNC = 24, /* WIRE_NONCE_SIZE bytes */
 	/* init to host */
 	WIRE_HELLO = 64,  /* be32 WIRE_VERSION */
@@ -124,7 +128,9 @@ enum wire_start_flag {
 	WIRE_START_IN_PWD = 1u << 7, /* in the folder that PWD of envp names, not in /sandbox */
 	WIRE_START_DROP =
 		1u << 8, /* output beyond output_bytes is counted and dropped, and does not end the step */
-	WIRE_START_ALL = (1u << 9) - 1,
+	WIRE_START_TTY =
+		1u << 9, /* its stdin, stdout and stderr are a terminal of its own; its output is stream 1 */
+	WIRE_START_ALL = (1u << 10) - 1,
 };
 
 #define WIRE_STRINGS_MAX 4096 /* arguments, environment entries, globs: each list */
@@ -145,6 +151,11 @@ struct wire_start {
 	struct wire_strings argv, envp;
 	const uint8_t *raw; /* the payload itself */
 	uint32_t raw_len;
+};
+
+/* In characters, neither of them 0. */
+struct wire_tty {
+	uint16_t rows, cols;
 };
 
 /* Stages of starting a step, for a sentence when one fails. */
@@ -244,6 +255,8 @@ int64_t wire_start_encode(uint32_t step, uint32_t flags, const struct limits *li
 int wire_start_decode(const struct wire_frame *frame, struct wire_start *ret);
 /* What a driver is told: the message of the comment above, the same strings as START's. */
 int64_t wire_driver_encode(const struct wire_start *start, uint8_t *to, size_t room);
+int64_t wire_tty_encode(const struct wire_tty *tty, uint8_t *to, size_t room);
+int wire_tty_decode(const struct wire_frame *frame, struct wire_tty *ret);
 int64_t wire_synced_encode(const struct wire_synced *synced, uint8_t *to, size_t room);
 int wire_synced_decode(const struct wire_frame *frame, struct wire_synced *ret);
 int64_t wire_exit_encode(const struct wire_exit *end, uint8_t *to, size_t room);

@@ -49,7 +49,8 @@ enum keeper_event {
 #define KEEPER_FLAG_LOOPBACK 1u
 #define KEEPER_FLAG_WARM     2u /* a runtime boots in it before the first step */
 #define KEEPER_FLAG_DOJO     4u /* its user is the one of cyber-dojo's images: 41966:51966 inside */
-#define KEEPER_FLAGS_ALL     7u
+#define KEEPER_FLAG_TTY	     8u /* steps may have terminals */
+#define KEEPER_FLAGS_ALL     15u
 
 /* What stands at the root of a new sandbox. */
 enum keeper_image {

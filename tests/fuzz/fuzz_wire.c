@@ -67,6 +67,14 @@ static void try_start(const struct wire_frame *frame, uint8_t *room)
 	assert(wire_driver_encode(&start, message, (size_t)len - 1) == -EMSGSIZE);
 }
 
+static void try_tty(const struct wire_frame *frame, uint8_t *room)
+{
+	struct wire_tty tty;
+
+	if (wire_tty_decode(frame, &tty) == 0)
+		same(frame, room, wire_tty_encode(&tty, room, frame->len));
+}
+
 static void try_collect(const struct wire_frame *frame, uint8_t *room)
 {
 	AUTO_FREE char **globs = NULL;
@@ -113,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		assert(room && (size_t)size <= len && (size_t)size == WIRE_HEADER_SIZE + frame.len);
 		try_file(&frame, room);
 		try_start(&frame, room);
+		try_tty(&frame, room);
 		try_collect(&frame, room);
 		try_answers(&frame, room);
 		data += size;

@@ -331,6 +331,8 @@ static const struct call {
 	{ "TIOCSTI", SYS_ioctl, { 0, TIOCSTI }, EPERM },
 	{ "TIOCSTI with high bits", SYS_ioctl, { 0, HIGH | TIOCSTI }, EPERM },
 	{ "TIOCSTI with all high bits", SYS_ioctl, { 0, 0xffffffffull << 32 | TIOCSTI }, EPERM },
+	{ "TIOCSETD", SYS_ioctl, { 0, TIOCSETD }, EPERM },
+	{ "TIOCSETD with high bits", SYS_ioctl, { 0, HIGH | TIOCSETD }, EPERM },
 	{ "TIOCLINUX", SYS_ioctl, { 0, TIOCLINUX }, EPERM },
 	{ "TIOCLINUX with high bits", SYS_ioctl, { 0, HIGH | TIOCLINUX }, EPERM },
 	{ "another ioctl", SYS_ioctl, { (unsigned long long)-1, FIONREAD }, EBADF },

@@ -35,7 +35,9 @@ void fake_process_write(struct fake_process *process, const char *name, const vo
 void fake_process_remove(struct fake_process *process, const char *name);
 void fake_process_want(struct fake_process *process,
 		       size_t len); /* more stdin; 16 bytes are wanted at the start */
-bool fake_process_is_held(const struct fake_process *process); /* it should not print now */
+struct engine_tty fake_process_tty(const struct fake_process *process); /* as it is now; rows 0: none */
+int fake_process_signal(const struct fake_process *process);		/* the last that came, or 0 */
+bool fake_process_is_held(const struct fake_process *process);		/* it should not print now */
 void fake_process_exit(struct fake_process *process, int exit_code);
 void fake_process_end(struct fake_process *process, const struct step_facts *facts, const struct err *err);
 

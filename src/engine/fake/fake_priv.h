@@ -57,6 +57,8 @@ struct fake_process {
 	char **envp;
 	struct limits limits;
 	size_t stdin_credit;
+	struct engine_tty tty;
+	int signal;
 	bool ending; /* its end is queued: what it does from now on does not happen */
 	bool stdin_closed, held;
 	bool lost; /* FAKE_STEP_LOST strikes after `start` */
@@ -74,7 +76,7 @@ struct engine_sandbox {
 	struct fake_file *files;
 	size_t files_count;
 	struct fake_process *process; /* NULL between steps */
-	bool ready, busy, failed, warm;
+	bool ready, busy, failed, warm, tty;
 	/* Of a member of a session: its files are copies of the session's, put back after each change. */
 	struct fake_session *session;
 	enum engine_member member;

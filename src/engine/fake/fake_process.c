@@ -63,6 +63,16 @@ void fake_process_want(struct fake_process *process, size_t len)
 	fake_post(process->sb, FAKE_EVENT_STDIN_WANTED)->len = len;
 }
 
+struct engine_tty fake_process_tty(const struct fake_process *process)
+{
+	return process->tty;
+}
+
+int fake_process_signal(const struct fake_process *process)
+{
+	return process->signal;
+}
+
 bool fake_process_is_held(const struct fake_process *process)
 {
 	return process->held;

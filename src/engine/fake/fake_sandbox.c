@@ -36,6 +36,7 @@ static int fake_sandbox_create(struct engine *e, const struct engine_sandbox_spe
 	sb->user = user;
 	sb->disk_bytes = spec->limits.value[LIMIT_DISK_BYTES];
 	sb->warm = spec->warm != NULL;
+	sb->tty = spec->tty;
 	if (spec->session) {
 		int r = fake_member_join(sb, spec, err);
 
@@ -206,6 +207,8 @@ static int fake_step_start(struct engine_sandbox *sb, const struct engine_step *
 	process->argv = argv_copy(step->argv);
 	process->envp = argv_copy(step->envp);
 	process->limits = step->limits;
+	assert(!step->tty.rows || sb->tty);
+	process->tty = step->tty;
 	process->program = program_find(sb->engine, step->argv[0]);
 	process->facts = (struct step_facts){ .started = true };
 	sb->process = process;
@@ -239,6 +242,18 @@ static void fake_output_hold(struct engine_sandbox *sb, bool hold)
 {
 	assert(sb->process);
 	sb->process->held = hold;
+}
+
+static void fake_tty_resize(struct engine_sandbox *sb, const struct engine_tty *size)
+{
+	assert(sb->process && sb->process->tty.rows);
+	sb->process->tty = *size;
+}
+
+static void fake_step_signal(struct engine_sandbox *sb, int number)
+{
+	if (sb->process)
+		sb->process->signal = number;
 }
 
 static void fake_step_kill(struct engine_sandbox *sb, enum step_kill reason)
@@ -448,6 +463,8 @@ const struct engine_vtable fake_vtable = {
 	.stdin_write = fake_stdin_write,
 	.stdin_eof = fake_stdin_eof,
 	.output_hold = fake_output_hold,
+	.tty_resize = fake_tty_resize,
+	.step_signal = fake_step_signal,
 	.step_kill = fake_step_kill,
 	.collect = fake_collect_call,
 	.sandbox_destroy = fake_sandbox_destroy,

@@ -139,7 +139,8 @@ struct sandbox {
 	uint8_t *start_payload;
 	size_t start_len;
 	enum step_kill kill;
-	bool stdin_eof; /* of a step that is being prepared: follows START */
+	bool stdin_eof;	       /* of a step that is being prepared: follows START */
+	struct engine_tty tty; /* likewise: comes before it; rows 0: none */
 	uint64_t started_us;
 	struct wire_exit exit;
 	uint64_t seen[2];      /* bytes of output received */
@@ -206,6 +207,8 @@ void sandbox_upload(struct engine_sandbox *handle, const struct engine_file *fil
 				     struct err *err);
 void sandbox_stdin_write(struct engine_sandbox *handle, const uint8_t *data, size_t len);
 void sandbox_stdin_eof(struct engine_sandbox *handle);
+void sandbox_tty_resize(struct engine_sandbox *handle, const struct engine_tty *size);
+void sandbox_step_signal(struct engine_sandbox *handle, int number);
 void sandbox_output_hold(struct engine_sandbox *handle, bool hold);
 void sandbox_step_kill(struct engine_sandbox *handle, enum step_kill reason);
 void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_spec *spec);

@@ -230,11 +230,23 @@ void sandbox_upload(struct engine_sandbox *handle, const struct engine_file *fil
 
 /* ---- steps ---- */
 
+static int queue_tty(struct sandbox *sb, const struct engine_tty *size)
+{
+	const struct wire_tty tty = { .rows = size->rows, .cols = size->cols };
+	uint8_t payload[8];
+	int64_t len = wire_tty_encode(&tty, payload, sizeof(payload));
+
+	return outgoing_frame(&sb->out, WIRE_TTY, payload, (size_t)len);
+}
+
 /* Everything that waited for the step to be prepared. */
 static int send_start(struct sandbox *sb)
 {
 	uint8_t reason = (uint8_t)sb->kill;
-	int r = outgoing_frame(&sb->out, WIRE_START, sb->start_payload, sb->start_len);
+	int r = sb->tty.rows ? queue_tty(sb, &sb->tty) : 0;
+
+	if (r == 0)
+		r = outgoing_frame(&sb->out, WIRE_START, sb->start_payload, sb->start_len);
 
 	if (r == 0 && sb->stdin_eof)
 		r = outgoing_frame(&sb->out, WIRE_STDIN_EOF, NULL, 0);
@@ -295,7 +307,9 @@ static int encode_start(struct sandbox *sb, const struct engine_step *step, stru
 	int64_t len;
 
 	/* What waits, waits in /sandbox. */
-	flags |= sb->ahead && !step->in_pwd && (step->hot || !sb->warm) ? WIRE_START_HOT : 0;
+	flags |= sb->ahead && !step->in_pwd && !step->tty.rows && (step->hot || !sb->warm) ? WIRE_START_HOT
+											   : 0;
+	flags |= step->tty.rows ? WIRE_START_TTY : 0;
 	flags |= step->in_pwd ? WIRE_START_IN_PWD : 0;
 	flags |= step->drops ? WIRE_START_DROP : 0;
 	len = wire_start_encode(sb->step, flags, &step->limits, step->argv, step->envp, payload,
@@ -335,6 +349,7 @@ int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *
 	sb->ahead = false;
 	sb->kill = STEP_KILL_NONE;
 	sb->stdin_eof = step->no_stdin;
+	sb->tty = step->tty;
 	sb->seen[0] = sb->seen[1] = 0;
 	sb->started = false;
 	sb->held = false;
@@ -371,6 +386,34 @@ void sandbox_stdin_eof(struct engine_sandbox *handle)
 		return;
 	if (outgoing_frame(&sb->out, WIRE_STDIN_EOF, NULL, 0) < 0)
 		sandbox_fail_with(sb, -ENOMEM, "end stdin");
+	else
+		sandbox_write(sb);
+}
+
+void sandbox_tty_resize(struct engine_sandbox *handle, const struct engine_tty *size)
+{
+	struct sandbox *sb = sandbox_of(handle);
+
+	if (sb->destroyed || !sb->tty.rows)
+		return;
+	sb->tty = *size;
+	if (sb->state != SANDBOX_RUNNING)
+		return; /* comes before START */
+	if (queue_tty(sb, size) < 0)
+		sandbox_fail_with(sb, -ENOMEM, "resize a terminal");
+	else
+		sandbox_write(sb);
+}
+
+void sandbox_step_signal(struct engine_sandbox *handle, int number)
+{
+	struct sandbox *sb = sandbox_of(handle);
+	uint8_t payload = (uint8_t)number;
+
+	if (sb->destroyed || sb->state != SANDBOX_RUNNING)
+		return;
+	if (outgoing_frame(&sb->out, WIRE_SIGNAL, &payload, 1) < 0)
+		sandbox_fail_with(sb, -ENOMEM, "signal a step");
 	else
 		sandbox_write(sb);
 }

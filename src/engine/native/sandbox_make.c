@@ -126,7 +126,8 @@ int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec
 		.op = KEEPER_CREATE,
 		.flags = (spec->loopback ? KEEPER_FLAG_LOOPBACK : 0) |
 			 (spec->warm || spec->waits ? KEEPER_FLAG_WARM : 0) |
-			 (spec->identity == ENGINE_IDENTITY_DOJO ? KEEPER_FLAG_DOJO : 0),
+			 (spec->identity == ENGINE_IDENTITY_DOJO ? KEEPER_FLAG_DOJO : 0) |
+			 (spec->tty ? KEEPER_FLAG_TTY : 0),
 		.limits = spec->limits,
 	};
 	struct sandbox *sb;

@@ -62,6 +62,7 @@ class WebSocket:
         self.connection.sendall(handshake(key, **headers))
         self.answer = http.read_answer(self.reader)
         self.output = {}  # (run, channel) -> bytes
+        self.ends = {}  # run -> its end, where another run's was waited for
         if self.answer.status != 101:
             self.close()
             return
@@ -142,13 +143,21 @@ class WebSocket:
                 self.send(PONG, payload)
 
     def until(self, run, kind):
-        """The document of this type about this run; what comes before is passed over."""
+        """The document of this type about this run; what comes before is passed over, but for the ends of other runs."""
+        end = time.monotonic() + seconds(90)
         while True:
-            message = self.next()
-            if isinstance(message, dict) and message["run"] == run:
-                if message["type"] == kind:
-                    return message
-                assert message["type"] not in ("result", "error"), message
+            message = self.ends.pop(run, None) or self.next()
+            assert time.monotonic() < end, f"run {run} has no {kind}"
+            if not isinstance(message, dict):
+                continue
+            is_end = message["type"] in ("result", "error")
+            if message["run"] != run:
+                if is_end:
+                    self.ends[message["run"]] = message
+            elif message["type"] == kind:
+                return message
+            else:
+                assert not is_end, message
 
     def result(self, run):
         return self.until(run, "result")["result"]
