@@ -1,6 +1,6 @@
 /*
- * The terminal of a step: a pseudo-terminal of the sandbox's own instance of devpts, made here, inside, and belonging to
- * the user, since init's file system ids are his. The payload gets the slave as its controlling terminal; what it
+ * The terminal of a step: a pseudo-terminal of the sandbox's own instance of devpts, made here, inside, and the
+ * user's, since init's file system ids are his. The payload gets the slave as its controlling terminal; what it
  * prints and what is typed pass through the master. Init keeps an end of the slave too: a master whose slave nobody
  * has open is hung up, and a program may close its terminal and open it again.
  */

@@ -13,8 +13,8 @@
  *   … further START … · H COLLECT · I (COLLECTED DATA*)* COLLECT_END · the host closes.
  * What a snapshot collected can be put back into another sandbox by FILE frames with a stamp, behind the same
  * uploads: the files then have the same order of modification times, and a later collection tells the same changes.
- * KILL, TTY and SIGNAL may come at any time. KILL and SIGNAL that meet no running step do nothing; TTY is the size of the
- * terminal that the running step has, or that the next one with WIRE_START_TTY will have.
+ * KILL, TTY and SIGNAL may come at any time. KILL and SIGNAL that meet no running step do nothing; TTY is the size of
+ * the terminal that the running step has, or that the next one with WIRE_START_TTY will have.
  *
  * In a member of a session (wire/init_config.h) files were there before. What was there when the first upload, or the
  * step, came counts for CHANGES as uploads do. Each upload gets a modification time behind all that is there, and takes
