@@ -250,15 +250,6 @@ int launch(struct init *init, const struct wire_start *start, enum launch_how ho
 void launched_close(struct launched *process);
 void close_fd(int *fd);
 
-/* tty.c */
-/* Both ends of a new terminal of this size: the master non-blocking. -errno. */
-int tty_open(const struct wire_tty *size, int *ret_master_fd, int *ret_slave_fd);
-void tty_resize(int master_fd, const struct wire_tty *size);
-/* The character that ends a file, and how often it must be typed for that: 0 where it does not. */
-uint8_t tty_eof(int master_fd, bool in_line, unsigned *ret_times);
-/* To the foreground of the running step's terminal, else to its first process group. */
-void tty_signal(const struct step *step, int number);
-
 /* warm.c */
 void warm_start(struct init *init, const struct wire_frame *frame);
 /*

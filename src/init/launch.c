@@ -1,7 +1,7 @@
 /*
  * A process for a step: its pipes, its cgroup, its fork. What happens in the child is in spawn.c.
  */
-#include "init/init_priv.h"
+#include "init/tty.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -11,7 +11,7 @@
  *
  * The host is trusted: a frame out of place is our own bug, and ends the sandbox.
  */
-#include "init/init_priv.h"
+#include "init/tty.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,6 +7,7 @@
  * end of file is real.
  */
 #include "init/session.h"
+#include "init/tty.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * prints and what is typed pass through the master. Init keeps an end of the slave too: a master whose slave nobody
  * has open is hung up, and a program may close its terminal and open it again.
  */
-#include "init/init_priv.h"
+#include "init/tty.h"
 
 #include <errno.h>
 #include <fcntl.h>
