@@ -87,3 +87,31 @@ export async function violations(page) {
 	)
 	return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} (${failureSummary})`).join('; ')}`)
 }
+
+// --- the playground
+
+/** Replaces the text of the file that is shown. */
+export async function write(page, text) {
+	await page.locator('.cm-content').click()
+	await page.keyboard.press('Control+A')
+	await page.locator('.cm-content').evaluate((content, pasted) => {
+		const clipboardData = new DataTransfer()
+		clipboardData.setData('text/plain', pasted)
+		content.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
+	}, text)
+}
+
+/** When a run is over and all that it printed is shown. */
+export async function ended(page) {
+	await page.waitForFunction(() => !['none', 'running'].includes(document.getElementById('verdict').dataset.kind))
+	await page.waitForFunction(() => document.getElementById('said').textContent.startsWith(document.getElementById('verdict-title').textContent))
+}
+
+export async function run(page) {
+	await page.click('#run')
+	await ended(page)
+}
+
+/** What is shown of the output; of much, the end. */
+export const printed = async (page) => (await page.locator('#lines').innerText()).slice(-2000)
+export const verdict = (page) => page.locator('#verdict > p').innerText()

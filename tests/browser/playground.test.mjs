@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { browser, desktop, open, phone, server, violations } from './kilnbrowser.mjs'
+import { browser, desktop, ended, open, phone, printed, run, server, verdict, violations, write } from './kilnbrowser.mjs'
 
 let kiln, chromium
 
@@ -33,31 +33,6 @@ async function playground(body, { device = desktop, colorScheme = 'light', path 
 async function choose(page, language) {
 	await page.selectOption('#language', language)
 }
-
-/** Replaces the text of the file that is shown. */
-async function write(page, text) {
-	await page.locator('.cm-content').click()
-	await page.keyboard.press('Control+A')
-	await page.locator('.cm-content').evaluate((content, pasted) => {
-		const clipboardData = new DataTransfer()
-		clipboardData.setData('text/plain', pasted)
-		content.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
-	}, text)
-}
-
-async function ended(page) {
-	await page.waitForFunction(() => !['none', 'running'].includes(document.getElementById('verdict').dataset.kind))
-	await page.waitForFunction(() => document.getElementById('said').textContent.startsWith(document.getElementById('verdict-title').textContent))
-}
-
-async function run(page) {
-	await page.click('#run')
-	await ended(page)
-}
-
-/** What is shown of the output; of much, the end. */
-const printed = async (page) => (await page.locator('#lines').innerText()).slice(-2000)
-const verdict = (page) => page.locator('#verdict > p').innerText()
 
 async function shot(page, name) {
 	if (process.env.KILN_SHOTS) await page.screenshot({ path: join(process.env.KILN_SHOTS, `${name}.png`) })

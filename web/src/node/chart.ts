@@ -31,6 +31,7 @@ export class Chart {
 		private series: Series[],
 		private say: (value: number) => string,
 		private most?: () => number,
+		private unit = 1,
 	) {
 		this.lines = series.map(({ colour }) => svg('polyline', { class: `stroke-${colour}`, fill: 'none', 'vector-effect': 'non-scaling-stroke' }))
 		this.said = series.map(() => el('b', {}, '–'))
@@ -46,7 +47,7 @@ export class Chart {
 		this.values.push(values)
 		if (this.values.length > POINTS) this.values.shift()
 		const known = this.values.flat().filter((value): value is number => value !== null)
-		const top = ceiling(Math.max(this.most?.() ?? 0, ...known))
+		const top = this.unit * ceiling(Math.max(this.most?.() ?? 0, ...known) / this.unit)
 		this.top.textContent = this.say(top)
 		this.series.forEach((_, s) => {
 			const points = this.values.flatMap((row, i) => {

@@ -53,7 +53,7 @@ const runs = new Chart('Runs a second', [{ label: 'well', colour: 1 }, { label: 
 const latency = new Chart('From request to result', [{ label: 'half of them within', colour: 1 }, { label: '95 %', colour: 3 }, { label: '99 %', colour: 2 }], seconds)
 const work = new Chart('Under way', [{ label: 'running', colour: 1 }, { label: 'waiting', colour: 2 }], count, () => parallel)
 const stock = new Chart('Sandboxes in stock', [{ label: 'ready', colour: 1 }, { label: 'being made', colour: 3 }], count)
-const memory = new Chart('Memory', [{ label: 'stock', colour: 1 }, { label: 'compile cache', colour: 3 }, { label: 'requests', colour: 2 }], bytes)
+const memory = new Chart('Memory', [{ label: 'stock', colour: 1 }, { label: 'compile cache', colour: 3 }, { label: 'requests', colour: 2 }], bytes, undefined, 1024 * 1024)
 
 function facts(node: Node): void {
 	const host = node.host ? `, cgroup ${node.host.cgroup_version ? `version ${node.host.cgroup_version}` : 'none'}, ${node.host.rootless ? 'rootless' : 'as root'}` : ''

@@ -336,7 +336,7 @@ async function begin(): Promise<void> {
 	const first = kept ?? languages.find(({ id, available }) => available && id === 'python') ?? languages.find(({ available }) => available)
 	if (!(await fromLink()) && first) choose(first.id)
 	if (!first) notice('No language can be run here: `kiln doctor` on the server tells why.', true)
-	options.terminalPossible(false)
+	options.terminalPossible((await transport()).live)
 	need('bar').dataset['ready'] = 'yes'
 }
 

@@ -1,7 +1,7 @@
 // xterm.js, fetched when a terminal is first needed.
 //
-// It writes <style> elements and style attributes, which the Content-Security-Policy refuses. It is handed a document that makes other things in
-// their place: an element whose text is a style sheet that the page adopts, and elements that take a style attribute through their style object.
+// It writes <style> elements and style attributes, which the Content-Security-Policy refuses. In place of the elements it is given ones whose text is a
+// style sheet that the page adopts; and the attribute of its spans, the characters of a colour that is no class, goes through their style object.
 import { FitAddon } from '@xterm/addon-fit'
 import { Terminal } from '@xterm/xterm'
 import xtermCss from '@xterm/xterm/css/xterm.css' with { type: 'text' }
@@ -15,7 +15,7 @@ function adopt(css: string): CSSStyleSheet {
 
 function styleElement(): HTMLElement {
 	const sheet = adopt('')
-	const element = document.createElement('span')
+	const element = Document.prototype.createElement.call(document, 'span')
 	element.hidden = true
 	Object.defineProperty(element, 'textContent', { set: (css: string) => sheet.replaceSync(css) })
 	element.remove = () => {
@@ -25,23 +25,20 @@ function styleElement(): HTMLElement {
 	return element
 }
 
-function createElement(name: string): HTMLElement {
-	if (name === 'style') return styleElement()
-	const element = document.createElement(name)
-	element.setAttribute = (attribute, value) => {
-		if (attribute === 'style') element.style.cssText = value
-		else HTMLElement.prototype.setAttribute.call(element, attribute, value)
-	}
-	return element
+HTMLSpanElement.prototype.setAttribute = function (name, value) {
+	if (name === 'style') this.style.cssText = value
+	else Element.prototype.setAttribute.call(this, name, value)
 }
 
-const obliging = new Proxy(document, {
-	get(target, name) {
-		if (name === 'createElement') return createElement
-		const value: unknown = Reflect.get(target, name)
-		return typeof value === 'function' ? (value as () => unknown).bind(target) : value
-	},
-})
+/** While it is opened it makes its style elements, all of them. */
+function open(terminal: Terminal, host: HTMLElement): void {
+	document.createElement = ((name: string) => (name === 'style' ? styleElement() : Document.prototype.createElement.call(document, name))) as typeof document.createElement
+	try {
+		terminal.open(host)
+	} finally {
+		delete (document as Partial<Document>).createElement
+	}
+}
 
 export interface TerminalEvents {
 	typed(bytes: Uint8Array): void
@@ -66,7 +63,6 @@ export class Screen {
 		this.terminal = new Terminal({
 			allowProposedApi: false,
 			cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
-			documentOverride: obliging,
 			fontFamily: '"Cascadia Code", "JetBrains Mono", "DejaVu Sans Mono", "Liberation Mono", monospace',
 			fontSize: 14,
 			// Links that a program prints lead nowhere.
@@ -77,7 +73,7 @@ export class Screen {
 			theme: { background: '#16120f', foreground: '#efe6dc', cursor: '#ffb347', selectionBackground: '#5a3a22' },
 		})
 		this.terminal.loadAddon(this.fit)
-		this.terminal.open(host)
+		open(this.terminal, host)
 		this.terminal.attachCustomKeyEventHandler((event) => {
 			if (event.key !== 'Escape' || !event.shiftKey) return true
 			if (event.type === 'keydown') events.left()
