@@ -170,6 +170,30 @@ def collecting(plan, shared):
     return {"measured": f"+{us(max(0, more))}", "ratio": more / 2000, "met": more <= 2000, "report": report}
 
 
+DOJO_C = {
+    "cyber-dojo.sh": "gcc -Wall -Wextra -O0 *.c -o test && ./test",
+    "hiker.c": "int answer(void)\n{\n    return 6 * 7;\n}\n",
+    "hiker.tests.c": "#include <assert.h>\n#include <stdio.h>\nint answer(void);\n"
+                     "int main(void)\n{\n    assert(answer() == 42);\n    puts(\"All tests passed\");\n}\n",
+}
+
+
+def dojo(files, goal_ms):
+    """The whole call of cyber-dojo's clients; the original takes 250 to 500 ms beyond the program itself."""
+
+    def row(plan, shared):
+        manifest = {"image_name": "host", "max_seconds": 10}
+        manifest["rag_lambda"] = "lambda { |stdout, stderr, status| status == 0 ? :green : :red }"
+        asked = {"id": "KILN-BENCH-RUN-NUMBER", "files": files, "manifest": manifest}
+        with Server() as server, request_file(asked) as call, request_file(command_request("/bin/true")) as idle:
+            report = measure("--connections", 0, "--no-bare", "--url", server.url, "--request", idle, *plan.singles(10, 10),
+                             "--post", f"dojo={call}={server.url}/run_cyber_dojo_sh", "--expect", '"outcome":"green"')
+        took = subject(report, "dojo")["p50_us"]
+        return {"measured": us(took), "ratio": took / (goal_ms * 1000), "met": took <= goal_ms * 1000, "report": report}
+
+    return row
+
+
 def crowd(plan, shared):
     """Two servers, one with a single waiting sandbox and one with a thousand, in turns."""
     if not setting_exists("pool-min"):
@@ -225,6 +249,9 @@ ROWS = (
     ("languages", "every language's hello, warm / bare", "≤ 1.15", every_language),
     ("idle-memory", "an idle warm sandbox without a runtime", "≤ 0.5 MiB", idle_memory),
     ("collect", "collecting 100 changed files", "≤ +2 ms", collecting),
+    ("dojo-bash", "the cyber-dojo runner's whole call, `echo`, p50; theirs takes 250 to 500 ms", "≤ 25 ms",
+     dojo({"cyber-dojo.sh": "echo hello"}, 25)),
+    ("dojo-c", "the same, gcc and assert", "≤ 250 ms", dojo(DOJO_C, 250)),
     ("crowd", f"p50 from 2 to {MANY} idle sandboxes", "≤ 1.1 ×", crowd),
     ("sessions", f"p50 from 1 to {MANY} open sessions", "≤ 1.1 ×", sessions),
     ("peers", "against other sandboxes, the same job", "ahead of each", peers),

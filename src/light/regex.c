@@ -41,6 +41,7 @@ struct translation {
 	enum last last;
 	bool group;    /* what is or may be repeated is a group */
 	bool boundary; /* nothing but anchors so far, another than ^ and \\A among them */
+	bool looked;   /* a look-around stood where nothing but anchors was in front */
 	bool consumed; /* something else, in this alternative */
 	bool gap;      /* white space of an extended pattern, or a comment, stands in front */
 };
@@ -425,11 +426,18 @@ static int translate_one(struct translation *t)
  */
 static int check_boundary(struct translation *t, int c)
 {
+	bool any = c == '.' && (peek(t, 1) == '*' || peek(t, 1) == '{');
+
+	/* A look-around too is such an anchor. */
+	if (any && t->looked && t->in.data[t->in.at - 1] == ')')
+		return regex_unsupported(&t->in, "`.*` behind a look-around");
+	if (c == '(' && peek(t, 1) == '?' && peek(t, 2) > 0 && strchr("=!<", peek(t, 2)))
+		t->looked |= !t->consumed;
 	if (c == '|') {
 		t->boundary = t->consumed = false;
 	} else if (c == '$' || (c == '\\' && peek(t, 1) > 0 && strchr("bBzZ", peek(t, 1)))) {
 		t->boundary |= !t->consumed;
-	} else if (c == '.' && t->boundary && !t->consumed && (peek(t, 1) == '*' || peek(t, 1) == '{')) {
+	} else if (any && t->boundary && !t->consumed) {
 		return regex_unsupported(&t->in, "`.*` behind an anchor other than ^ and \\A");
 	}
 	return 0;

@@ -109,10 +109,12 @@ static int put_number(struct regex_text *in, char kind)
 	return put_point(in, point);
 }
 
-/* What stands inside brackets for a POSIX class, and its complement where it has one of that kind. */
+/*
+ * What stands inside brackets for a POSIX class, and its complement where it has one of that kind. Under /i none of
+ * them is taken, nor what is beyond ASCII in brackets: where they hold a ligature, Ruby lets them match its two letters.
+ */
 static const struct property {
 	const char *name, *set, *complement;
-	bool cased; /* differs by case: Ruby folds it under /i, PCRE2 does not */
 } properties[] = {
 	{ "alnum", "\\p{Alphabetic}" REGEX_DIGIT, NULL },
 	{ "alpha", "\\p{Alphabetic}", "\\P{Alphabetic}" },
@@ -120,10 +122,10 @@ static const struct property {
 	{ "blank", "\\t\\p{Zs}", NULL },
 	{ "cntrl", "\\p{Cc}", "\\P{Cc}" },
 	{ "digit", REGEX_DIGIT, "\\P{" REGEX_DIGIT_NAME "}" },
-	{ "lower", "\\p{Lowercase}", "\\P{Lowercase}", true },
+	{ "lower", "\\p{Lowercase}", "\\P{Lowercase}" },
 	{ "punct", "\\p{P}$+<=>^`|~", NULL },
 	{ "space", "\\p{White_Space}", "\\P{White_Space}" },
-	{ "upper", "\\p{Uppercase}", "\\P{Uppercase}", true },
+	{ "upper", "\\p{Uppercase}", "\\P{Uppercase}" },
 	{ "word", REGEX_WORD_SET, NULL },
 	{ "xdigit", "0-9a-fA-F", "\\x00-/:-@G-`g-\\x{10ffff}" },
 	{ "graph", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}", NULL },
@@ -155,8 +157,8 @@ static int put_property(struct regex_text *in, const struct property *property, 
 	const char *set = negated && in_class ? property->complement : property->set;
 	int r = 0;
 
-	if (in->caseless && property->cased)
-		return regex_unsupported(in, "upper or lower case where case does not count");
+	if (in->caseless)
+		return regex_unsupported(in, "such a class where case does not count");
 	if (!set)
 		return regex_unsupported(in, "the complement of such a class within brackets");
 	if (!in_class)
@@ -193,8 +195,8 @@ static int translate_property(struct regex_text *in, bool negated, bool in_class
 	for (size_t i = 0; i < ARRAY_LEN(categories); i++) {
 		if (strlen(categories[i]) != len || strncasecmp(categories[i], name, len) != 0)
 			continue;
-		if (in->caseless && len == 2 && name[0] != 'M' && strchr("ult", name[1]))
-			return regex_unsupported(in, "upper or lower case where case does not count");
+		if (in->caseless)
+			return regex_unsupported(in, "such a class where case does not count");
 		snprintf(text, sizeof(text), "\\%c{%s}", negated ? 'P' : 'p', categories[i]);
 		return regex_put(in, text, strlen(text));
 	}
@@ -266,12 +268,15 @@ static int class_escape(struct regex_text *in, enum member *ret)
 	for (size_t i = 0; i < ARRAY_LEN(class_sets); i++) {
 		if (class_sets[i].letter != c)
 			continue;
-		if (in->caseless && c == 'W')
-			return regex_unsupported(in, "\\W within brackets where case does not count");
+		if (in->caseless && strchr("DHSW", c))
+			return regex_unsupported(in,
+						 "such an escape within brackets where case does not count");
 		in->at += 2;
 		*ret = MEMBER_SET;
 		return regex_put(in, class_sets[i].text, strlen(class_sets[i].text));
 	}
+	if (in->caseless && c == 'u')
+		return regex_unsupported(in, "such an escape within brackets where case does not count");
 	*ret = c == 'p' || c == 'P' ? MEMBER_SET : MEMBER_CHAR;
 	if (c == 'b') {
 		in->at += 2;
@@ -332,6 +337,9 @@ static int class_member(struct regex_text *in, enum member *last)
 	} else if (c == '\\') {
 		r = class_escape(in, &now);
 	} else {
+		if (in->caseless && c >= 0x80)
+			return regex_unsupported(
+				in, "such a character within brackets where case does not count");
 		/* "[." and its kin begin what PCRE2 does not have. */
 		r = c == '.' || c == '=' || c == ':' ? regex_put(in, "\\", 1) : 0;
 		r = r < 0 ? r : regex_char(in);

@@ -176,6 +176,15 @@ static void what_leaves_the_language_says_so(void **state)
 		"a.each_char { |c| }",
 		"->(x) { x }",
 		"a ? :red : :green rescue 1",
+		/* Ruby lets these match two letters at once, or takes the pattern for one that is anchored. */
+		"a =~ /[\\p{L}]/i",
+		"a =~ /\\p{Alpha}/i",
+		"a =~ /[\\H ]/i",
+		"a =~ /[[:space:]]/i",
+		"a =~ /[\xc3\xa9]/i",
+		"a =~ /[\\u00e9]/i",
+		"a =~ /(?!x).*/m",
+		"a =~ /(?:(?<=x)|y).*/",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
