@@ -111,7 +111,7 @@ static int put_number(struct regex_text *in, char kind)
 
 /*
  * What stands inside brackets for a POSIX class, and its complement where it has one of that kind. Under /i none of
- * them is taken, nor what is beyond ASCII in brackets: where they hold a ligature, Ruby lets them match its two letters.
+ * them is taken, nor what is beyond ASCII in brackets: where it holds a ligature, Ruby has it match its two letters.
  */
 static const struct property {
 	const char *name, *set, *complement;
