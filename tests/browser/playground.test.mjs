@@ -205,12 +205,12 @@ test('a link holds the program, and opens it without running it', () =>
 test('a link that is damaged, a bomb or no program is refused in a sentence', () =>
 	playground(async (page) => {
 		const bomb = await page.evaluate(async () => {
-			const stream = new Blob([JSON.stringify({ language: 'python', files: { a: 'a'.repeat(30_000_000) } })]).stream().pipeThrough(new CompressionStream('deflate-raw'))
+			const stream = new Blob([JSON.stringify({ language: 'python', files: { a: 'a'.repeat(30_000_000) } })]).stream().pipeThrough(new CompressionStream('deflate'))
 			const bytes = new Uint8Array(await new Response(stream).arrayBuffer())
 			return btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 		})
 		const packed = (value) => page.evaluate(async (text) => {
-			const stream = new Blob([text]).stream().pipeThrough(new CompressionStream('deflate-raw'))
+			const stream = new Blob([text]).stream().pipeThrough(new CompressionStream('deflate'))
 			return btoa(String.fromCharCode(...new Uint8Array(await new Response(stream).arrayBuffer()))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 		}, JSON.stringify(value))
 		const bad = ['!!!', 'AAAA', 'x'.repeat(70_000), bomb, await packed([]), await packed({ language: 'python', files: {} }), await packed({ language: 'python', files: { '../x': '' } }), await packed({ language: 'python', files: { a: 1 } })]

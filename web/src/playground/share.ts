@@ -46,7 +46,7 @@ async function piped(data: BlobPart, through: CompressionStream | DecompressionS
 
 /** The fragment of a link; throws a sentence when the program is too large for one. */
 export async function packed(program: Program): Promise<string> {
-	const bytes = await piped(JSON.stringify(program), new CompressionStream('deflate-raw'), LINK_CHARACTERS).catch(() => null)
+	const bytes = await piped(JSON.stringify(program), new CompressionStream('deflate'), LINK_CHARACTERS).catch(() => null)
 	const text = bytes ? base64url(bytes) : ''
 	if (!bytes || text.length > LINK_CHARACTERS) throw new Error(`The program is too large for a link of ${LINK_CHARACTERS / 1024} KiB. Download it instead.`)
 	return text
@@ -84,7 +84,7 @@ export async function unpacked(fragment: string): Promise<Program> {
 	} catch {
 		throw new Error('it is damaged')
 	}
-	const json = await piped(bytes as BlobPart, new DecompressionStream('deflate-raw'), UNPACKED_BYTES).catch((error: Error) => {
+	const json = await piped(bytes as BlobPart, new DecompressionStream('deflate'), UNPACKED_BYTES).catch((error: Error) => {
 		throw error.message === 'it is too large' ? error : new Error('it is damaged')
 	})
 	let value: unknown
