@@ -3,6 +3,7 @@
 #include "api/api_priv.h"
 #include "api/dialects/cyber_dojo.h"
 #include "base/cleanup.h"
+#include "session/session.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +17,12 @@
 
 static const struct http_route routes[] = {
 	{ "POST", "/v1/runs", HTTP_AUTH_BEARER, api_handle_runs, .cors = true },
+	{ "GET", "/v1/sessions", HTTP_AUTH_BEARER, api_handle_sessions },
+	{ "POST", "/v1/sessions", HTTP_AUTH_BEARER, api_handle_sessions },
+	{ "GET", "/v1/sessions/*", HTTP_AUTH_BEARER, api_handle_sessions },
+	{ "POST", "/v1/sessions/*", HTTP_AUTH_BEARER, api_handle_sessions },
+	{ "PUT", "/v1/sessions/*", HTTP_AUTH_BEARER, api_handle_sessions },
+	{ "DELETE", "/v1/sessions/*", HTTP_AUTH_BEARER, api_handle_sessions },
 	{ "GET", "/v1/languages", HTTP_AUTH_BEARER, api_handle_languages },
 	{ "GET", "/v1/images", HTTP_AUTH_BEARER, api_handle_images },
 	{ "GET", "/v1/ws", HTTP_AUTH_WEBSOCKET, api_handle_ws },
@@ -80,6 +87,8 @@ int api_create(const struct api_options *options, struct api **ret, struct err *
 		r = api_metrics_init(&api->metrics, err);
 	if (r == 0)
 		r = cyber_dojo_create(api, &api->cyber_dojo, err);
+	if (r == 0)
+		r = api_sessions_begin(api, err);
 	if (r < 0) {
 		api_destroy(api);
 		return r;
@@ -110,6 +119,61 @@ struct run_options api_run_options(const struct api *api, const char *tenant, ui
 	};
 }
 
+static const char *image_find(void *user, const char *name)
+{
+	struct engine *engine = user;
+
+	return engine->v->image_find(engine, name);
+}
+
+static int image_config(void *user, const char *name, struct image *ret, struct err *err)
+{
+	return image_store_find(user, name, ret, err);
+}
+
+struct plan_context api_plan_context(const struct api *api)
+{
+	return (struct plan_context){
+		.languages = api->options.languages,
+		.hot = api->options.pool && api->options.config->hot,
+		.ceilings = api->options.config->ceilings,
+		.image_find = image_find,
+		.image_config = api->options.images ? image_config : NULL,
+		.image_user = api->options.images,
+		.user = api->options.engine,
+	};
+}
+
+int api_sessions_begin(struct api *api, struct err *err)
+{
+	const struct config *config = api->options.config;
+	struct sessions_options options = {
+		.loop = api->options.loop,
+		.engine = api->options.engine,
+		.store = api->options.sessions,
+		.plan = api_plan_context(api),
+		.per_tenant = (size_t)config->sessions,
+		.memory_bytes = (uint64_t)config->sessions_memory_bytes,
+		.ttl_ms_max = config->sessions_ttl_ms,
+		.keep_ms = config->sessions_keep_ms,
+	};
+
+	options.plan.hot = false;
+	return options.store && options.loop ? sessions_create(&options, &api->sessions, err) : 0;
+}
+
+void api_sessions_end(struct api *api)
+{
+	while (api->session_streams)
+		session_stream_destroy(api->session_streams);
+	while (api->session_runs)
+		session_run_destroy(api->session_runs);
+	while (api->session_answers)
+		session_answer_destroy(api->session_answers);
+	sessions_destroy(api->sessions);
+	api->sessions = NULL;
+}
+
 void api_set_server(struct api *api, struct http_server *server)
 {
 	api->server = server;
@@ -120,6 +184,13 @@ void api_drain(struct api *api)
 	queue_drain(api->queue);
 	if (api->options.image_jobs)
 		image_jobs_end(api->options.image_jobs);
+	if (api->sessions)
+		sessions_drain(api->sessions);
+}
+
+bool api_drained(struct api *api)
+{
+	return !api->sessions || sessions_drained(api->sessions);
 }
 
 size_t api_runs_open(const struct api *api)
@@ -139,6 +210,7 @@ void api_destroy(struct api *api)
 	while (api->runs)
 		api_run_destroy(api->runs);
 	cyber_dojo_destroy(api->cyber_dojo);
+	api_sessions_end(api);
 	cache_destroy(api->cache);
 	light_cache_destroy(api->lights);
 	api_metrics_finish(&api->metrics);

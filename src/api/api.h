@@ -34,8 +34,9 @@ struct api_options {
 	struct image_jobs *image_jobs; /* NULL: none are made or removed here */
 	char *const *recipes;	       /* names of what can be built; NULL: nothing */
 	const struct log *log;	       /* NULL: no access log */
-	struct uv_loop_s *loop;	   /* its thread pool judges traffic lights; NULL: the calling thread does */
-	const struct engine *pool; /* the engine, where it is a pool (pool/pool.h); else NULL */
+	struct uv_loop_s *loop; /* its thread pool judges traffic lights; NULL: the calling thread does */
+	struct session_store *sessions; /* with `loop`: where sessions are kept; NULL: there are none */
+	const struct engine *pool;	/* the engine, where it is a pool (pool/pool.h); else NULL */
 	void (*node_facts)(void *user,
 			   struct api_node_facts *ret); /* NULL: /v1/node says nothing of the host */
 	void *user;
@@ -66,6 +67,9 @@ json_t *api_images_json(struct engine *engine, const struct language_registry *r
 
 /* New runs get a 503 from now on and /ready says no; running and waiting ones go on. */
 void api_drain(struct api *api);
+
+/* What sessions have to do before the end, once no run is under way. */
+bool api_drained(struct api *api);
 
 /* Runs that wait or run. A drain is over when it is 0 and the server has no open requests. */
 size_t api_runs_open(const struct api *api);

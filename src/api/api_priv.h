@@ -16,6 +16,9 @@
 struct api_run;
 struct ws;
 struct ws_client;
+struct session_answer;
+struct session_run;
+struct session_stream;
 
 enum api_refusal {
 	API_REFUSED_REQUEST, /* the client's mistake */
@@ -49,6 +52,10 @@ struct api {
 	size_t runs_count; /* of both */
 	struct cyber_dojo *cyber_dojo;
 	uint64_t began_us;
+	struct sessions *sessions; /* NULL: this node has none */
+	struct session_answer *session_answers;
+	struct session_run *session_runs;
+	struct session_stream *session_streams;
 };
 
 /* Monotonic, the same as http_request_arrived_us(). */
@@ -86,10 +93,24 @@ const char *api_engine_error(const struct run_result *result);
 /* The end of a run, for the log. */
 struct api_run_note {
 	const char *tenant, *language, *id, *outcome;
-	const char *error; /* or NULL */
+	const char *session; /* or NULL */
+	const char *error;   /* or NULL */
 	uint64_t entered_us;
 };
 void api_run_log(const struct api *api, const struct api_run_note *note);
+
+/* How requests become plans here. */
+struct plan_context api_plan_context(const struct api *api);
+
+/* `timing` for the browser's tools. */
+void api_server_timing(struct http_request *request, const struct run_timing *timing);
+
+/* Requests, runs and listeners of sessions, without an answer; then the sessions. */
+[[nodiscard]] int api_sessions_begin(struct api *api, struct err *err);
+void api_sessions_end(struct api *api);
+void session_answer_destroy(struct session_answer *answer);
+void session_run_destroy(struct session_run *run);
+void session_stream_destroy(struct session_stream *stream);
 
 int api_metrics_init(struct api_metrics *metrics, struct err *err);
 void api_metrics_finish(struct api_metrics *metrics);
@@ -103,6 +124,7 @@ json_t *api_image_jobs_json(const struct image_jobs *jobs);
 
 void api_handle_runs(struct http_request *request, void *user);
 void api_handle_languages(struct http_request *request, void *user);
+void api_handle_sessions(struct http_request *request, void *user);
 void api_handle_images(struct http_request *request, void *user);
 void api_handle_image_make(struct http_request *request, void *user);
 void api_handle_image(struct http_request *request, void *user);

@@ -69,16 +69,19 @@ static void refuse(struct api *api, struct http_request *request, const struct e
 
 void api_run_log(const struct api *api, const struct api_run_note *note)
 {
-	const struct log_field fields[] = {
-		{ .key = "id", .text = note->id },
-		{ .key = "tenant", .text = note->tenant },
-		{ .key = "language", .text = note->language },
-		{ .key = "outcome", .text = note->outcome },
-		{ .key = "ms", .number = (int64_t)(api_now_us() - note->entered_us) / 1000 },
-		{ .key = note->error ? "error" : NULL, .text = note->error },
-		{ 0 },
+	struct log_field fields[8] = {
+		log_text("id", note->id),
+		log_text("tenant", note->tenant),
+		log_text("language", note->language),
+		log_text("outcome", note->outcome),
+		log_number("ms", (int64_t)(api_now_us() - note->entered_us) / 1000),
 	};
+	size_t count = 5;
 
+	if (note->session)
+		fields[count++] = log_text("session", note->session);
+	if (note->error)
+		fields[count++] = log_text("error", note->error);
 	log_write(api->options.log, note->error ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "run", fields);
 }
 
@@ -92,7 +95,7 @@ static void log_run(const struct api_run *run, const char *id, const char *outco
 						      .error = error });
 }
 
-static void add_server_timing(struct http_request *request, const struct run_timing *timing)
+void api_server_timing(struct http_request *request, const struct run_timing *timing)
 {
 	char text[256];
 
@@ -118,7 +121,7 @@ static void on_done(void *user, struct run_result *result)
 
 	api_metrics_count(&run->api->metrics, result);
 	log_run(run, result->id, run_outcome_name(result->outcome), api_engine_error(result));
-	add_server_timing(run->request, &result->timing);
+	api_server_timing(run->request, &result->timing);
 	http_respond_json(run->request, 200, result_to_json(result));
 	run_result_destroy(result);
 	api_run_destroy(run);
@@ -182,29 +185,9 @@ static void on_turn(void *user, enum queue_turn turn)
 	api_run_destroy(run);
 }
 
-static const char *image_find(void *user, const char *name)
-{
-	struct engine *engine = user;
-
-	return engine->v->image_find(engine, name);
-}
-
-static int image_config(void *user, const char *name, struct image *ret, struct err *err)
-{
-	return image_store_find(user, name, ret, err);
-}
-
 int api_plan_make(struct api *api, struct run_request *request, struct run_plan **ret, struct err *err)
 {
-	const struct plan_context context = {
-		.languages = api->options.languages,
-		.hot = api->options.pool && api->options.config->hot,
-		.ceilings = api->options.config->ceilings,
-		.image_find = image_find,
-		.image_config = api->options.images ? image_config : NULL,
-		.image_user = api->options.images,
-		.user = api->options.engine,
-	};
+	const struct plan_context context = api_plan_context(api);
 
 	if (api->options.images_look)
 		api->options.images_look(api->options.user);

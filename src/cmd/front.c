@@ -18,6 +18,7 @@
 #include "lib/node.h"
 #include "obs/log.h"
 #include "pool/pool.h"
+#include "session/store.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -40,9 +41,10 @@ struct front {
 	uint64_t drain_until_ms; /* 0: it does not drain */
 	bool keeper_lost;
 	struct node node;
-	struct engine *native;	       /* the node's engine, below its pool */
-	char **recipes;		       /* names of what the builder can build */
-	struct image_jobs *image_jobs; /* NULL: none can be made */
+	struct engine *native;		/* the node's engine, below its pool */
+	char **recipes;			/* names of what the builder can build */
+	struct image_jobs *image_jobs;	/* NULL: none can be made */
+	struct session_store *sessions; /* NULL: there are none */
 	struct api *api;
 	struct http_server *server;
 	struct http_token *tokens;
@@ -54,7 +56,7 @@ static void on_drain(uv_timer_t *timer)
 	unsigned requests = http_server_open_requests(f->server);
 	size_t runs = api_runs_open(f->api);
 
-	if (requests + runs > 0 && uv_now(&f->loop) < f->drain_until_ms)
+	if ((requests + runs > 0 || !api_drained(f->api)) && uv_now(&f->loop) < f->drain_until_ms)
 		return;
 	if (requests + runs > 0)
 		log_write(&f->log, LOG_LEVEL_WARN, "drain took too long",
@@ -188,6 +190,25 @@ static void images_look(void *user)
 	node_images_look(&((struct front *)user)->node);
 }
 
+/* Opened as long as files can be; a server whose folder cannot be written has no sessions. */
+static int sessions_begin(struct front *f, struct err *err)
+{
+	AUTO_FREE char *dir = NULL;
+	struct store_options options = { .bytes_max = (uint64_t)f->config->sessions_disk_bytes };
+	struct err why = ERR_INIT;
+
+	if (f->config->sessions == 0)
+		return 0;
+	if (asprintf(&dir, "%s/sessions", f->config->state_dir) < 0) {
+		dir = NULL;
+		return err_set(err, -ENOMEM, "sessions");
+	}
+	options.dir = dir;
+	if (session_store_open(&options, &f->sessions, &why) < 0)
+		log_write(&f->log, LOG_LEVEL_WARN, "no sessions", LOG_FIELDS(log_text("error", why.text)));
+	return 0;
+}
+
 static int front_begin(struct front *f, struct err *err)
 {
 	const struct api_options options = {
@@ -198,6 +219,7 @@ static int front_begin(struct front *f, struct err *err)
 		.log = &f->log,
 		.pool = f->config->pool ? f->node.engine : NULL,
 		.images = f->node.images,
+		.sessions = f->sessions,
 		.images_look = images_look,
 		.image_jobs = f->image_jobs,
 		.recipes = f->recipes,
@@ -247,6 +269,7 @@ static void front_end(struct front *f)
 		uv_close((uv_handle_t *)&f->signals[i], NULL);
 	uv_close((uv_handle_t *)&f->drain, NULL);
 	node_close(&f->node, &f->loop);
+	session_store_close(f->sessions);
 	uv_loop_close(&f->loop);
 	free(f->tokens);
 	strv_free(f->recipes);
@@ -272,6 +295,8 @@ int front_run(const struct config *config, int keeper_fd, int builder_fd, struct
 		r = image_recipe_names(config->images_dir, &f.recipes, err);
 	if (r >= 0 && builder_fd >= 0)
 		r = image_jobs_create(&f.loop, builder_fd, &f.image_jobs, err);
+	if (r >= 0)
+		r = sessions_begin(&f, err);
 	if (r >= 0)
 		r = front_begin(&f, err);
 	if (r >= 0) {

@@ -42,6 +42,12 @@ static const int allowed[] = {
 	SCMP_SYS(getdents64), /* the names of the images */
 	SCMP_SYS(sendfile),
 	SCMP_SYS(memfd_create), /* an image's archive on its way to the builder */
+	/* the sessions' database, by the descriptors that it was opened with */
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(fsync),
 	/* the loop */
 	SCMP_SYS(epoll_create1),
 	SCMP_SYS(epoll_ctl),

@@ -34,29 +34,34 @@ struct config {
 	char *languages_dir; /* default: beside the program's source or installed share/kiln/languages */
 	char *user;	     /* whom the front becomes when started as root; "": uid_base + uid_count */
 	char *cgroup; /* cgroup under which kiln makes its own, relative to the hierarchy; default "" (found out) */
-	int64_t uid_base;	   /* first host uid of sandboxes, ≥ 100000; default 1879048192 */
-	int64_t uid_count;	   /* two for each sandbox, 128 for each session; default 2097152 */
-	int64_t parallel;	   /* runs at one time; default 2 × processors */
-	bool pool;		   /* hold sandboxes ready */
-	int64_t pool_min;	   /* of the host image, always */
-	int64_t pool_max;	   /* of one kind */
-	int64_t pool_memory_bytes; /* of all */
-	int64_t pool_idle_ms;	   /* a kind that nobody asked for in this time is given up */
-	bool hot;		   /* boot runtimes in them */
-	int64_t queue;		   /* requests waiting beyond that before 503; default 256 */
-	int64_t body_bytes;	   /* largest request body; default 64 MiB */
-	int64_t connections;	   /* open connections; default 4096 */
-	int64_t idle_ms;	   /* a connection without traffic is closed; default 60 s */
-	int64_t header_ms;	   /* request line and headers must be complete by then; default 20 s */
-	int64_t ws_connections;	   /* WebSockets of one client; default 2048 */
-	int64_t ws_runs;	   /* runs of one WebSocket; default 32 */
-	int64_t ws_client_runs;	   /* runs of all WebSockets of one client; default 256 */
-	int64_t ws_idle_ms;	   /* without a run or a message; default 600 s */
-	int64_t ws_timeout_ms;	   /* without a sign of life; default 90 s */
-	char **origins;		   /* of pages that may run programs, beside the server's own */
-	int64_t drain_ms;	   /* after SIGTERM running runs get this long; default 150 s */
-	int64_t cache_bytes;	   /* memory for what compile steps made; 0: none; default 128 MiB */
-	bool cache_shared;	   /* what one tenant compiled serves others; default no */
+	int64_t uid_base;	       /* first host uid of sandboxes, ≥ 100000; default 1879048192 */
+	int64_t uid_count;	       /* two for each sandbox, 128 for each session; default 2097152 */
+	int64_t parallel;	       /* runs at one time; default 2 × processors */
+	bool pool;		       /* hold sandboxes ready */
+	int64_t pool_min;	       /* of the host image, always */
+	int64_t pool_max;	       /* of one kind */
+	int64_t pool_memory_bytes;     /* of all */
+	int64_t pool_idle_ms;	       /* a kind that nobody asked for in this time is given up */
+	bool hot;		       /* boot runtimes in them */
+	int64_t queue;		       /* requests waiting beyond that before 503; default 256 */
+	int64_t body_bytes;	       /* largest request body; default 64 MiB */
+	int64_t connections;	       /* open connections; default 4096 */
+	int64_t idle_ms;	       /* a connection without traffic is closed; default 60 s */
+	int64_t header_ms;	       /* request line and headers must be complete by then; default 20 s */
+	int64_t ws_connections;	       /* WebSockets of one client; default 2048 */
+	int64_t ws_runs;	       /* runs of one WebSocket; default 32 */
+	int64_t ws_client_runs;	       /* runs of all WebSockets of one client; default 256 */
+	int64_t ws_idle_ms;	       /* without a run or a message; default 600 s */
+	int64_t ws_timeout_ms;	       /* without a sign of life; default 90 s */
+	char **origins;		       /* of pages that may run programs, beside the server's own */
+	int64_t drain_ms;	       /* after SIGTERM running runs get this long; default 150 s */
+	int64_t cache_bytes;	       /* memory for what compile steps made; 0: none; default 128 MiB */
+	bool cache_shared;	       /* what one tenant compiled serves others; default no */
+	int64_t sessions;	       /* open ones of a tenant; default 1024 */
+	int64_t sessions_memory_bytes; /* that those may use by their limits; default 2 TiB */
+	int64_t sessions_ttl_ms;       /* longest; default 24 h */
+	int64_t sessions_keep_ms;      /* what ended is remembered for; default 24 h */
+	int64_t sessions_disk_bytes;   /* of the copies of their files; default 16 GiB */
 	struct limits ceilings;
 };
 

@@ -474,6 +474,22 @@ static int name_terminal(struct draft *draft, struct err *err)
 	return plan_env_set(&last->envp, "TERM", 4, "xterm-256color") < 0 ? err_set(err, -ENOMEM, "plan") : 0;
 }
 
+/* What is there already is not sent again. */
+static void forget_there(struct run_plan *plan)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plan->files_count; i++) {
+		if (plan->files[i].there) {
+			free(plan->files[i].name);
+			free(plan->files[i].data);
+		} else {
+			plan->files[kept++] = plan->files[i];
+		}
+	}
+	plan->files_count = kept;
+}
+
 /* Moves what is large. Nothing here can fail. */
 static void take_bytes(struct run_plan *plan, struct run_request *req)
 {
@@ -492,6 +508,7 @@ static void take_bytes(struct run_plan *plan, struct run_request *req)
 	plan->files = TAKE_PTR(req->files);
 	plan->files_count = req->files_count;
 	req->files_count = 0;
+	forget_there(plan);
 	plan->collect = req->collect;
 	plan->collect_globs = TAKE_PTR(req->collect_globs);
 	plan->network_loopback = req->network_loopback;

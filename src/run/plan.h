@@ -49,8 +49,9 @@ struct run_plan {
 struct plan_context {
 	const struct language_registry *languages;
 	const struct language
-		*language; /* this one, whatever the request calls it; NULL: by name and range */
-	bool hot;	   /* the engine has a stock of what languages start ahead: ask for it */
+		*language;	  /* this one, whatever the request calls it; NULL: by name and range */
+	bool hot;		  /* the engine has a stock of what languages start ahead: ask for it */
+	const char *login, *home; /* in a session: as whom steps run, and where they start; else NULL */
 	struct limits ceilings;
 	/* The canonical name of an image ("host"), or NULL when this node has no such image. */
 	const char *(*image_find)(void *user, const char *name);

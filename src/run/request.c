@@ -31,7 +31,7 @@ static int read_step_stdin(struct reader *r, const json_t *v, const struct path 
 #define STEP(member) offsetof(struct run_step_request, member)
 
 static const struct field step_fields[] = {
-	{ "name", read_step_name, STEP(name) }, { "command", read_strings, STEP(command) },
+	{ "name", read_step_name, STEP(name) }, { "command", read_program, STEP(command) },
 	{ "image", read_image, STEP(image) },	{ "limits", read_limits, STEP(limits) },
 	{ "stdin", read_step_stdin, 0 },	{ "env", read_env, STEP(env) },
 	{ "keep", read_globs, STEP(keep) },
@@ -49,9 +49,6 @@ static int read_step(struct reader *r, const json_t *v, const struct path *p, st
 		return request_refuse(r->err, &name, ERR_MALFORMED, "missing_field", "is missing");
 	if (!step->command)
 		return request_refuse(r->err, &command, ERR_MALFORMED, "missing_field", "is missing");
-	if (!step->command[0] || !step->command[0][0])
-		return request_refuse(r->err, &command, ERR_MALFORMED, "bad_value",
-				      "must have the program to run as its first element");
 	return 0;
 }
 
@@ -229,6 +226,70 @@ int request_parse(const char *json, size_t len, const struct request_bounds *bou
 		return r;
 	r = request_read(root, false, bounds, ret, err);
 	json_decref(root);
+	return r;
+}
+
+/* One command alone is one step. */
+static int read_command(struct reader *r, const json_t *v, const struct path *p, void *run_request)
+{
+	struct run_request *req = run_request;
+
+	if (req->steps)
+		return request_refuse(r->err, p, ERR_MALFORMED, "conflict",
+				      "give either a command or steps, not both");
+	req->steps = calloc(1, sizeof(*req->steps));
+	if (!req->steps)
+		return err_set(r->err, -ENOMEM, "reading the request");
+	req->steps_count = 1;
+	return read_program(r, v, p, &req->steps[0].command);
+}
+
+static int read_steps_in_session(struct reader *r, const json_t *v, const struct path *p, void *run_request)
+{
+	struct run_request *req = run_request;
+	int ret;
+
+	if (req->steps)
+		return request_refuse(r->err, p, ERR_MALFORMED, "conflict",
+				      "give either a command or steps, not both");
+	ret = read_steps(r, v, p, run_request);
+	for (size_t i = 0; ret == 0 && i < req->steps_count; i++) {
+		struct path step = { .up = p, .index = i };
+		struct path field = { .up = &step, .key = req->steps[i].image ? "image" : "keep" };
+
+		if (req->steps[i].image || req->steps[i].keep)
+			ret = request_refuse(r->err, &field, ERR_IMPOSSIBLE, "not_supported",
+					     "all steps run in the session's own sandbox");
+	}
+	return ret;
+}
+
+static const struct field session_run_fields[] = {
+	{ "files", read_files, 0 },
+	{ "archive", read_archive, 0 },
+	{ "entry", read_file_name, RUN(entry) },
+	{ "args", read_strings, RUN(args) },
+	{ "stdin", read_stdin, RUN(stdin_bytes) },
+	{ "env", read_env, RUN(env) },
+	{ "command", read_command, 0 },
+	{ "steps", read_steps_in_session, 0 },
+	{ "limits", read_limits, RUN(limits) },
+	{ "collect", read_collect, 0 },
+	{ "traffic_light", read_light, RUN(light) },
+};
+
+int request_read_in_session(json_t *root, const struct request_bounds *bounds, struct run_request *ret,
+			    struct err *err)
+{
+	struct reader reader = { .req = ret, .bounds = bounds, .err = err };
+	int r;
+
+	*ret = (struct run_request){ .collect = COLLECT_TEXT };
+	r = object_read(&reader, root, NULL, session_run_fields, ARRAY_LEN(session_run_fields), ret);
+	if (r == 0)
+		r = check_args(ret, bounds, err);
+	if (r == 0 && reader.archive)
+		r = add_archive_field(&reader);
 	return r;
 }
 

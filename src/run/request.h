@@ -24,6 +24,7 @@ struct run_file {
 	uint32_t mode; /* permission bits 0..0777 */
 	bool is_dir;
 	bool from_archive;
+	bool there; /* of a run in a session: it is in the user's home already, and has no data here */
 };
 
 struct run_bytes {
@@ -110,6 +111,12 @@ extern const struct request_bounds request_bounds_default;
  */
 [[nodiscard]] int request_add_file(struct run_request *req, const char *name, const void *data, size_t len,
 				   uint32_t mode, const struct request_bounds *bounds, struct err *err);
+
+/*
+ * Adds the name of a file that a run in a session will find there, so that languages know of it. One that the request
+ * brings itself, or that does not go together with those, is passed over. 0 or -ENOMEM.
+ */
+[[nodiscard]] int request_add_there(struct run_request *req, const char *name, struct err *err);
 
 void request_finish(struct run_request *req);
 

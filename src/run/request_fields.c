@@ -51,8 +51,7 @@ int object_read(struct reader *r, const json_t *json, const struct path *path, c
 	return 0;
 }
 
-/* A string without NUL, still the JSON's. */
-static int text_of(struct reader *r, const json_t *v, const struct path *p, const char **ret)
+int read_text(struct reader *r, const json_t *v, const struct path *p, const char **ret)
 {
 	if (!json_is_string(v))
 		return request_refuse_type(r->err, p, v, "a string");
@@ -82,7 +81,7 @@ int read_language(struct reader *r, const json_t *v, const struct path *p, void 
 	struct run_request *req = run_request;
 	size_t id_len, range_len = 0;
 	const char *text;
-	int ret = text_of(r, v, p, &text);
+	int ret = read_text(r, v, p, &text);
 
 	if (ret < 0)
 		return ret;
@@ -130,7 +129,7 @@ static bool image_name_valid(const char *text)
 int read_image(struct reader *r, const json_t *v, const struct path *p, void *string)
 {
 	const char *text;
-	int ret = text_of(r, v, p, &text);
+	int ret = read_text(r, v, p, &text);
 
 	if (ret < 0)
 		return ret;
@@ -143,7 +142,7 @@ int read_image(struct reader *r, const json_t *v, const struct path *p, void *st
 int read_file_name(struct reader *r, const json_t *v, const struct path *p, void *string)
 {
 	const char *text, *fault;
-	int ret = text_of(r, v, p, &text);
+	int ret = read_text(r, v, p, &text);
 
 	if (ret < 0)
 		return ret;
@@ -157,7 +156,7 @@ int read_file_name(struct reader *r, const json_t *v, const struct path *p, void
 int read_step_name(struct reader *r, const json_t *v, const struct path *p, void *string)
 {
 	const char *text;
-	int ret = text_of(r, v, p, &text);
+	int ret = read_text(r, v, p, &text);
 
 	if (ret < 0)
 		return ret;
@@ -190,10 +189,21 @@ int read_strings(struct reader *r, const json_t *v, const struct path *p, void *
 		struct path here = { .up = p, .index = i };
 		const char *text;
 
-		ret = text_of(r, json_array_get(v, i), &here, &text);
+		ret = read_text(r, json_array_get(v, i), &here, &text);
 		if (ret == 0)
 			ret = string_set(r, &(*list)[i], text, strlen(text));
 	}
+	return ret;
+}
+
+int read_program(struct reader *r, const json_t *v, const struct path *p, void *strv)
+{
+	char ***list = strv;
+	int ret = read_strings(r, v, p, strv);
+
+	if (ret == 0 && (!(*list)[0] || !(*list)[0][0]))
+		return request_refuse(r->err, p, ERR_MALFORMED, "bad_value",
+				      "must have the program to run as its first element");
 	return ret;
 }
 
@@ -236,7 +246,7 @@ int read_env(struct reader *r, const json_t *v, const struct path *p, void *strv
 			return request_refuse(
 				r->err, &here, ERR_MALFORMED, "bad_name",
 				"the name of a variable has letters, digits and _, no digit first");
-		ret = text_of(r, value, &here, &text);
+		ret = read_text(r, value, &here, &text);
 		if (ret < 0)
 			return ret;
 		if (asprintf(&(*list)[i], "%s=%s", key, text) < 0) {
@@ -296,7 +306,7 @@ static int read_content_encoding(struct reader *r, const json_t *v, const struct
 {
 	struct content *target = content;
 	const char *text;
-	int ret = text_of(r, v, p, &text);
+	int ret = read_text(r, v, p, &text);
 
 	if (ret < 0)
 		return ret;
@@ -312,7 +322,7 @@ static int read_content_mode(struct reader *r, const json_t *v, const struct pat
 	struct content *target = content;
 	const char *text;
 	size_t len;
-	int ret = text_of(r, v, p, &text);
+	int ret = read_text(r, v, p, &text);
 
 	if (ret < 0)
 		return ret;
@@ -404,7 +414,7 @@ static const struct {
 static int read_collect_word(struct reader *r, const json_t *v, const struct path *p, struct run_request *req)
 {
 	const char *text;
-	int ret = text_of(r, v, p, &text);
+	int ret = read_text(r, v, p, &text);
 
 	if (ret < 0)
 		return ret;
@@ -434,7 +444,7 @@ int read_network(struct reader *r, const json_t *v, const struct path *p, void *
 {
 	struct run_request *req = run_request;
 	const char *text;
-	int ret = text_of(r, v, p, &text);
+	int ret = read_text(r, v, p, &text);
 
 	if (ret < 0)
 		return ret;

@@ -224,6 +224,20 @@ int request_add_file(struct run_request *req, const char *name, const void *data
 	return r;
 }
 
+int request_add_there(struct run_request *req, const char *name, struct err *err)
+{
+	struct path path = { .key = "files" };
+	struct run_file file = { .from_archive = true, .there = true };
+	int r;
+
+	file.name = strdup(name);
+	if (!file.name)
+		return err_set(err, -ENOMEM, "file '%s'", name);
+	r = request_put_file(req, &file, &request_bounds_default, &path, NULL);
+	run_file_finish(&file);
+	return r == -ENOMEM ? err_set(err, r, "file '%s'", name) : 0;
+}
+
 static int read_file(struct reader *r, const json_t *v, const struct path *p, struct run_file *file)
 {
 	struct run_bytes bytes = { 0 };

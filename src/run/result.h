@@ -65,6 +65,12 @@ struct run_result {
  */
 json_t *result_to_json(const struct run_result *result);
 
+/*
+ * Leaves of what was collected whole (COLLECT_ALL) what a request would have collected with `mode`; `globs` of
+ * COLLECT_GLOBS.
+ */
+void result_files_choose(struct run_result *result, enum collect_mode mode, char *const *globs);
+
 /* Frees all that it points to and itself, half-built ones too. NULL is fine. */
 void run_result_destroy(struct run_result *result);
 

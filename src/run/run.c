@@ -202,27 +202,24 @@ static void files_in_place(struct run *run)
 		run_step_begin(run);
 }
 
-static void upload_begin(struct run *run)
+static size_t removals_count(const struct run *run)
 {
-	bool fresh = run->step > 0;
-	const struct run_file *files = fresh ? run->kept : run->plan->files;
-	size_t count = fresh ? run->kept_count : run->plan->files_count;
-	size_t cached = run->cached ? run->cached->files_count : 0;
-	struct err err = ERR_INIT;
+	return run->options.member ? strv_len(run->options.member->remove) : 0;
+}
 
-	if (count + cached == 0) {
-		files_in_place(run);
-		return;
-	}
-	run->state = RUN_STATE_UPLOAD;
-	run->uploads = calloc(count + cached, sizeof(*run->uploads));
-	if (!run->uploads) {
-		err_set(&err, -ENOMEM, "uploading %zu files", count);
-		run_lose(run, &err);
-		return;
-	}
+/* All that goes into the sandbox, in the order in which it is to be written. There is room for it. */
+static void uploads_fill(struct run *run, const struct run_file *files, size_t count)
+{
+	size_t removals = run->step == 0 ? removals_count(run) : 0;
+	size_t cached = run->cached ? run->cached->files_count : 0;
+	struct engine_file *to = run->uploads;
+
+	for (size_t i = 0; i < removals; i++)
+		*to++ = (struct engine_file){ .name = run->options.member->remove[i],
+					      .is_dir = true,
+					      .remove = true };
 	for (size_t i = 0; i < count; i++) {
-		run->uploads[i] = (struct engine_file){
+		*to++ = (struct engine_file){
 			.name = files[i].name,
 			.data = files[i].data,
 			.len = files[i].len,
@@ -233,7 +230,7 @@ static void upload_begin(struct run *run)
 	for (size_t i = 0; i < cached; i++) {
 		const struct cache_file *file = &run->cached->files[i];
 
-		run->uploads[count + i] = (struct engine_file){
+		*to++ = (struct engine_file){
 			.name = file->name,
 			.data = file->data,
 			.len = file->len,
@@ -242,7 +239,29 @@ static void upload_begin(struct run *run)
 			.stamp = file->stamp,
 		};
 	}
-	run->engine->v->upload(run->sb, run->uploads, count + cached);
+}
+
+static void upload_begin(struct run *run)
+{
+	bool fresh = run->step > 0;
+	const struct run_file *files = fresh ? run->kept : run->plan->files;
+	size_t count = fresh ? run->kept_count : run->plan->files_count;
+	size_t all = count + (run->cached ? run->cached->files_count : 0) + (fresh ? 0 : removals_count(run));
+	struct err err = ERR_INIT;
+
+	if (all == 0) {
+		files_in_place(run);
+		return;
+	}
+	run->state = RUN_STATE_UPLOAD;
+	run->uploads = calloc(all, sizeof(*run->uploads));
+	if (!run->uploads) {
+		err_set(&err, -ENOMEM, "uploading %zu files", all);
+		run_lose(run, &err);
+		return;
+	}
+	uploads_fill(run, files, count);
+	run->engine->v->upload(run->sb, run->uploads, all);
 }
 
 static void on_ready(void *user)
@@ -319,15 +338,21 @@ static const struct engine_events engine_events = {
 int run_sandbox_acquire(struct run *run, struct err *err)
 {
 	const struct plan_step *step = &run->plan->steps[run->step];
-	const struct engine_sandbox_spec spec = {
+	const struct run_member *member = run->options.member;
+	struct engine_sandbox_spec spec = {
 		.image = step->image,
 		.limits = step->limits,
 		.loopback = run->plan->network_loopback,
 		.identity = run->plan->identity,
 		.tty = run->plan->tty.rows > 0,
-		.warm = run->step == 0 && !run->cached ? run->plan->warm : NULL,
+		.warm = run->step == 0 && !run->cached && !member ? run->plan->warm : NULL,
 	};
 
+	if (member) {
+		spec.session = member->session;
+		spec.member = ENGINE_MEMBER_RUN;
+		spec.user = member->user;
+	}
 	run->state = RUN_STATE_ACQUIRE;
 	run->sandbox_used = false;
 	run_phase_begin(run);

@@ -22,6 +22,13 @@ struct run_events {
 	void (*done)(void *user, struct run_result *result);
 };
 
+/* The session in which a run takes place, as one of its users (engine/session.h). */
+struct run_member {
+	struct engine_session *session;
+	struct engine_session_user user;
+	char *const *remove; /* names of files and folders that go before the plan's files come; or NULL */
+};
+
 struct run_options {
 	bool live_stdin;     /* stdin of the last step comes through run_stdin_write() instead of the plan */
 	uint64_t queue_us;   /* how long the request waited before; for `timing` */
@@ -33,6 +40,7 @@ struct run_options {
 	/* The image with Ruby, for lights that only it can judge, and the node's ceilings; both outlive the run. */
 	const char *ruby_image; /* NULL: there is none */
 	const struct limits *ceilings;
+	const struct run_member *member; /* or NULL; must outlive the run */
 };
 
 /*

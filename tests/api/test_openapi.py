@@ -136,7 +136,7 @@ def test_multipart_runs_with_the_query_example(server):
 
 
 @pytest.mark.parametrize(
-    "path", [path for path, method, operation in operations() if method == "get" and "200" in operation["responses"] and path != "/assets/{name}"]
+    "path", [path for path, method, operation in operations() if method == "get" and "200" in operation["responses"] and path != "/assets/{name}" and "/{id}" not in path]
 )
 def test_get_answers_as_its_schema_says(path, server):
     answer = server.get(path.replace("/images/{name}", "/images/host"))

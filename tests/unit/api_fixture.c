@@ -1,5 +1,7 @@
 #include "api_fixture.h"
 
+#include "session/store.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,7 +36,30 @@ static void do_hang(struct fake_process *p)
 {
 }
 
+/* write NAME TEXT */
+static void do_write(struct fake_process *p)
+{
+	char *const *argv = fake_process_argv(p);
+
+	fake_process_write(p, argv[1], argv[2], strlen(argv[2]), 0644);
+	fake_process_exit(p, 0);
+}
+
+static void do_remove(struct fake_process *p)
+{
+	fake_process_remove(p, fake_process_argv(p)[1]);
+	fake_process_exit(p, 0);
+}
+
+static void do_true(struct fake_process *p)
+{
+	fake_process_exit(p, 0);
+}
+
 static const struct fake_program programs[] = {
+	{ "write", do_write },
+	{ "remove", do_remove },
+	{ "true", do_true },
 	{ "show", do_show },
 	{ "false", do_false },
 	{ "hang", do_hang },
@@ -80,7 +105,12 @@ static void load_languages(struct fixture *f)
 static void start_server(struct fixture *f)
 {
 	struct api_options options = {
-		.engine = f->engine, .languages = f->languages, .config = &f->config, .node_facts = node_facts
+		.engine = f->engine,
+		.languages = f->languages,
+		.config = &f->config,
+		.node_facts = node_facts,
+		.sessions = f->store,
+		.loop = f->store ? &f->loop : NULL,
 	};
 	static const struct http_token tokens[] = { { "a", "token-of-a" }, { "b", "token-of-b" } };
 	struct http_options http = { .tokens = tokens,
@@ -98,7 +128,7 @@ static void start_server(struct fixture *f)
 	api_set_server(f->api, f->server);
 }
 
-int api_fixture_setup(void **state)
+static struct fixture *fixture_make(void)
 {
 	static const struct fake_options options = { .programs = programs, .unenforced = unenforced };
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -112,9 +142,91 @@ int api_fixture_setup(void **state)
 	for (int i = 0; i < LIMIT_COUNT; i++)
 		f->config.ceilings.value[i] = limit_table[i].default_ceiling;
 	load_languages(f);
+	return f;
+}
+
+int api_fixture_setup(void **state)
+{
+	struct fixture *f = fixture_make();
+
 	start_server(f);
 	*state = f;
 	return 0;
+}
+
+static void open_store(struct fixture *f)
+{
+	const struct store_options options = { .dir = f->store_dir, .bytes_max = 1 << 24 };
+
+	assert_int_equal(session_store_open(&options, &f->store, NULL), 0);
+}
+
+int api_fixture_setup_sessions(void **state)
+{
+	struct fixture *f = fixture_make();
+	char dir[] = "/tmp/kiln-test-XXXXXX";
+
+	assert_non_null(mkdtemp(dir));
+	f->store_dir = strdup(dir);
+	f->config.parallel = 3;
+	f->config.sessions = 2;
+	f->config.sessions_memory_bytes = 1LL << 40;
+	f->config.sessions_ttl_ms = 24 * 3600 * 1000;
+	f->config.sessions_keep_ms = 3600 * 1000;
+	open_store(f);
+	start_server(f);
+	*state = f;
+	return 0;
+}
+
+/* Until the last closing callbacks of the server have run. */
+static void stop_server(struct fixture *f)
+{
+	http_server_destroy(f->server);
+	assert_int_equal(api_runs_open(f->api), 0);
+	api_destroy(f->api);
+	uv_run(&f->loop, UV_RUN_NOWAIT);
+}
+
+void api_fixture_lose(struct fixture *f)
+{
+	static const struct fake_options options = { .programs = programs, .unenforced = unenforced };
+
+	stop_server(f);
+	f->engine->v->destroy(f->engine);
+	uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(engine_fake_create(&f->loop, &options, &f->engine, NULL), 0);
+	session_store_close(f->store);
+	open_store(f);
+	start_server(f);
+}
+
+void api_fixture_restart(struct fixture *f, bool in_good_order)
+{
+	if (in_good_order)
+		api_drain(f->api);
+	while (in_good_order && !api_drained(f->api))
+		uv_run(&f->loop, UV_RUN_ONCE);
+	stop_server(f);
+	engine_fake_change_front(f->engine);
+	session_store_close(f->store);
+	open_store(f);
+	start_server(f);
+}
+
+static void remove_store(struct fixture *f)
+{
+	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm" };
+	char path[256];
+
+	session_store_close(f->store);
+	for (size_t i = 0; f->store_dir && i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", f->store_dir, files[i]);
+		unlink(path);
+	}
+	if (f->store_dir)
+		assert_int_equal(rmdir(f->store_dir), 0);
+	free(f->store_dir);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -133,9 +245,8 @@ int api_fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	http_server_destroy(f->server);
-	assert_int_equal(api_runs_open(f->api), 0);
-	api_destroy(f->api);
+	stop_server(f);
+	remove_store(f);
 	assert_int_equal(f->engine->v->sandbox_count(f->engine), 0);
 	f->engine->v->destroy(f->engine);
 	language_registry_destroy(f->languages);
@@ -242,6 +353,12 @@ void api_fixture_hang_up(struct fixture *f, struct client *client)
 struct answer *api_fixture_get(struct fixture *f, const char *path)
 {
 	return api_fixture_wait(f, api_fixture_send(f, "GET", path, NULL, NULL, 0));
+}
+
+struct answer *api_fixture_call(struct fixture *f, const char *method, const char *path, const char *body)
+{
+	return api_fixture_wait(f, api_fixture_send(f, method, path, body ? "application/json" : NULL, body,
+						    body ? strlen(body) : 0));
 }
 
 struct answer *api_fixture_post(struct fixture *f, const char *path, const char *type, const char *body)

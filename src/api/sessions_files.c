@@ -1,0 +1,197 @@
+/*
+ * Files of a session, or of one user: as JSON, or as a .tar.gz. They are read from the copy, which is brought up to
+ * date before where the session still lives.
+ */
+#include "api/sessions_priv.h"
+
+#include "base/base64.h"
+#include "base/cleanup.h"
+#include "base/utf8.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What an answer may hold, in bytes of content. */
+#define ANSWER_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
+
+struct reading {
+	size_t prefix; /* bytes of the path that are left out */
+	uint64_t bytes;
+	json_t *files, *links;
+	struct archive *archive;
+};
+
+static int count_in(struct reading *reading, const struct store_file *file)
+{
+	reading->bytes += file->len;
+	return reading->bytes > ANSWER_BYTES_MAX ? -EFBIG : 0;
+}
+
+static int read_json(void *user, const struct store_file *file)
+{
+	struct reading *reading = user;
+	const char *name = strlen(file->path) >= reading->prefix ? file->path + reading->prefix : "";
+	const char *data = file->data ?: "";
+	bool text = file->len == 0 || utf8_valid(file->data, file->len);
+	AUTO_FREE char *base64 = NULL;
+	char mode[8];
+	size_t len = file->len;
+	json_t *json;
+	int r = count_in(reading, file);
+
+	if (r < 0 || file->kind == STORE_FOLDER || !*name)
+		return r;
+	if (file->kind == STORE_LINK) {
+		json = text ? json_stringn(data, len) : json_null();
+		return json_object_set_new(reading->links, name, json) < 0 ? -ENOMEM : 0;
+	}
+	snprintf(mode, sizeof(mode), "%04o", file->mode & 07777);
+	if (!text) {
+		base64 = base64_encode(file->data, file->len, &len);
+		if (!base64)
+			return -ENOMEM;
+	}
+	json = json_pack("{s:o, s:s, s:s}", "content", json_stringn(base64 ?: data, len), "encoding",
+			 text ? "utf-8" : "base64", "mode", mode);
+	return json_object_set_new(reading->files, name, json) < 0 ? -ENOMEM : 0;
+}
+
+static int read_archive(void *user, const struct store_file *file)
+{
+	static const mode_t types[] = {
+		[STORE_FILE] = AE_IFREG, [STORE_FOLDER] = AE_IFDIR, [STORE_LINK] = AE_IFLNK
+	};
+	struct reading *reading = user;
+	struct archive_entry *entry;
+	int r = count_in(reading, file);
+
+	if (r < 0 || strlen(file->path) < reading->prefix)
+		return r; /* the home itself */
+	entry = archive_entry_new();
+	if (!entry)
+		return -ENOMEM;
+	archive_entry_set_pathname_utf8(entry, file->path + reading->prefix);
+	archive_entry_set_filetype(entry, types[file->kind]);
+	archive_entry_set_perm(entry, file->mode & 07777);
+	archive_entry_set_mtime(entry, (time_t)(file->mtime_ns / 1000000000),
+				(long)(file->mtime_ns % 1000000000));
+	if (file->kind == STORE_FILE)
+		archive_entry_set_size(entry, (int64_t)file->len);
+	if (file->kind == STORE_LINK) {
+		AUTO_FREE char *target = strndup(file->data ?: "", file->len);
+
+		archive_entry_set_symlink_utf8(entry, target ?: "");
+	}
+	r = archive_write_header(reading->archive, entry) < ARCHIVE_WARN ? -EIO : 0;
+	archive_entry_free(entry);
+	if (r == 0 && file->kind == STORE_FILE && file->len > 0 &&
+	    archive_write_data(reading->archive, file->data, file->len) != (la_ssize_t)file->len)
+		r = -EIO;
+	return r;
+}
+
+static la_ssize_t archive_out(struct archive *archive, void *user, const void *data, size_t len)
+{
+	return buf_append(user, data, len) < 0 ? -1 : (la_ssize_t)len;
+}
+
+static int refuse_size(struct err *err, int r)
+{
+	if (r == -EFBIG)
+		return err_refuse(err, ERR_TOO_LARGE, "too_large", NULL,
+				  "the files have more than %llu bytes together: ask for one user's",
+				  (unsigned long long)ANSWER_BYTES_MAX);
+	return err->code < 0 ? r : err_set(err, r, "files of a session");
+}
+
+static void answer_archive(struct session_answer *answer, struct session *session, const char *below)
+{
+	AUTO_BUF struct buf bytes = BUF_INIT(2 * ANSWER_BYTES_MAX);
+	struct reading reading = { .prefix = below ? strlen(below) + 1 : 0, .archive = archive_write_new() };
+	struct err err = ERR_INIT;
+	int r = reading.archive ? 0 : -ENOMEM;
+
+	if (r == 0 && (archive_write_set_format_pax_restricted(reading.archive) != ARCHIVE_OK ||
+		       archive_write_add_filter_gzip(reading.archive) != ARCHIVE_OK ||
+		       archive_write_open(reading.archive, &bytes, NULL, archive_out, NULL) != ARCHIVE_OK))
+		r = -EIO;
+	if (r == 0)
+		r = session_files(session, below, read_archive, &reading, &err);
+	if (r == 0 && archive_write_close(reading.archive) != ARCHIVE_OK)
+		r = -EIO;
+	if (reading.archive)
+		archive_write_free(reading.archive);
+	if (r == 0) {
+		http_respond_bytes(answer->request, 200, "application/gzip", bytes.data, bytes.len);
+		return;
+	}
+	refuse_size(&err, r);
+	session_refuse(answer->api, answer->request, &err);
+}
+
+static void answer_json(struct session_answer *answer, struct session *session, const char *below)
+{
+	struct reading reading = { .prefix = below ? strlen(below) + 1 : 0,
+				   .files = json_object(),
+				   .links = json_object() };
+	struct err err = ERR_INIT;
+	int r = reading.files && reading.links ? session_files(session, below, read_json, &reading, &err)
+					       : -ENOMEM;
+
+	if (r == 0) {
+		http_respond_json(answer->request, 200,
+				  json_pack("{s:o, s:o}", "files", reading.files, "links", reading.links));
+		return;
+	}
+	json_decref(reading.files);
+	json_decref(reading.links);
+	refuse_size(&err, r);
+	session_refuse(answer->api, answer->request, &err);
+}
+
+static void answer_files(struct session_answer *answer, struct session *session)
+{
+	const char *below = answer->name[0] ? answer->name : NULL;
+
+	if (answer->as_archive)
+		answer_archive(answer, session, below);
+	else
+		answer_json(answer, session, below);
+}
+
+static int check_user(const struct session_ask *ask, const char *name, struct err *err)
+{
+	/* "shared" is nobody's and everybody's. */
+	if (!*name || strcmp(name, "shared") == 0 || session_user_find(ask->session, name))
+		return 0;
+	return err_refuse(err, ERR_UNKNOWN, "user_unknown", "name", "there is no user '%s' in this session",
+			  name);
+}
+
+void session_handle_files(struct session_ask *ask)
+{
+	const char *format = http_request_query(ask->request, "format"), *name = ask->path.parts[2];
+	struct session_answer *answer = NULL;
+	struct session_call call;
+	struct err err = ERR_INIT;
+	int r = check_user(ask, name, &err);
+
+	if (r == 0 && format && strcmp(format, "json") != 0 && strcmp(format, "tgz") != 0)
+		r = err_refuse(&err, ERR_MALFORMED, "bad_value", "format", "format: must be json or tgz");
+	if (r == 0) {
+		answer = session_answer_begin(ask, 200, &call);
+		if (answer) {
+			answer->answer = answer_files;
+			answer->as_archive = format && strcmp(format, "tgz") == 0;
+			snprintf(answer->name, sizeof(answer->name), "%s", name);
+			r = session_sync(ask->session, &call, &err);
+		}
+	}
+	if (r < 0 && answer)
+		session_answer_refuse(answer, &err);
+	else if (r < 0)
+		session_refuse(ask->api, ask->request, &err);
+}

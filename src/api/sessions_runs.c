@@ -1,0 +1,401 @@
+/*
+ * Runs in a session: POST /v1/sessions/{id}/runs, and the history of them.
+ *
+ * A run waits for its user's turn, then for a slot of the node like any other, then runs as a member of the session.
+ * Whatever a request wants to have collected, all changes are, for the copy of the session's files; the answer gets its
+ * choice of them. A client that goes away takes its run with it, but the turn is given back only when that has ended.
+ */
+#include "api/sessions_priv.h"
+
+#include "base/cleanup.h"
+#include "base/strv.h"
+#include "run/request_read.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct session_run {
+	struct session_run *prev, *next;
+	struct api *api;
+	struct session_turn *turn; /* or NULL: not any more */
+	struct queue_entry *entry;
+	struct run_plan *plan;
+	struct run *run;
+	struct run_member member;
+	char **remove;
+	enum collect_mode collect;
+	char **collect_globs;
+	void (*done)(void *user, struct run_result *result, const struct err *err); /* NULL: abandoned */
+	void *user;
+	uint64_t entered_us;
+	char tenant[SESSION_NAME_MAX + 1], session[SESSION_NAME_MAX + 1], language[64];
+};
+
+void session_run_destroy(struct session_run *run)
+{
+	struct api *api = run->api;
+	struct queue_entry *entry = run->entry;
+	struct session_turn *turn = run->turn;
+
+	if (run->prev)
+		run->prev->next = run->next;
+	else
+		api->session_runs = run->next;
+	if (run->next)
+		run->next->prev = run->prev;
+	api->runs_count--;
+	run_destroy(run->run);
+	plan_destroy(run->plan);
+	strv_free(run->remove);
+	strv_free(run->collect_globs);
+	free(run);
+	/* Last: both may start the next one. */
+	if (api->queue)
+		queue_leave(api->queue, entry, api_now_us());
+	session_turn_end(turn);
+}
+
+static void log_run(const struct session_run *run, const char *id, const char *outcome, const char *error)
+{
+	api_run_log(run->api, &(struct api_run_note){ .tenant = run->tenant,
+						      .session = run->session,
+						      .language = run->language,
+						      .entered_us = run->entered_us,
+						      .id = id,
+						      .outcome = outcome,
+						      .error = error });
+}
+
+/* Ends it without a result. */
+static void give_up(struct session_run *run, const struct err *err)
+{
+	void (*done)(void *user, struct run_result *result, const struct err *err) = run->done;
+	void *user = run->user;
+	struct err why = *err;
+
+	log_run(run, "", run_outcome_name(RUN_CANCELLED), NULL);
+	session_run_destroy(run);
+	if (done)
+		done(user, NULL, &why);
+}
+
+static void on_run_done(void *user, struct run_result *result)
+{
+	struct session_run *run = user;
+	void (*done)(void *user, struct run_result *result, const struct err *err) = run->done;
+	void *done_user = run->user;
+
+	api_metrics_count(&run->api->metrics, result);
+	log_run(run, result->id, run_outcome_name(result->outcome), api_engine_error(result));
+	session_turn_record(run->turn, result);
+	result_files_choose(result, run->collect, run->collect_globs);
+	session_run_destroy(run);
+	if (done)
+		done(done_user, result, NULL);
+	else
+		run_result_destroy(result);
+}
+
+static void start(struct session_run *run)
+{
+	static const struct run_events events = { .done = on_run_done };
+	struct api *api = run->api;
+	struct run_options options = api_run_options(api, run->tenant, api_now_us() - run->entered_us);
+	struct err err = ERR_INIT;
+
+	session_turn_member(run->turn, &run->member);
+	run->member.remove = run->remove;
+	options.member = &run->member;
+	options.cache = NULL;
+	if (run_start(api->options.engine, TAKE_PTR(run->plan), &options, &events, run, &run->run, &err) == 0)
+		return;
+	api_not_started(api, &err);
+	give_up(run, &err);
+}
+
+static void on_slot(void *user, enum queue_turn turn)
+{
+	struct session_run *run = user;
+	struct err err = ERR_INIT;
+
+	if (turn == QUEUE_TURN_RUN) {
+		start(run);
+		return;
+	}
+	err_refuse(&err, ERR_BUSY, "queue_full", NULL,
+		   "the queue is full, and others who had fewer runs waiting came before this one");
+	run->entry = NULL;
+	give_up(run, &err);
+}
+
+/* It is the user's turn: now a slot of the node is wanted. 1: there is one at once. */
+static int enter(struct session_run *run, struct err *err)
+{
+	return queue_enter(run->api->queue, run->tenant, api_now_us(), on_slot, run, &run->entry, err);
+}
+
+static void on_turn(void *user, const struct err *turn_err)
+{
+	struct session_run *run = user;
+	struct err err = ERR_INIT;
+	int r;
+
+	if (turn_err) {
+		run->turn = NULL;
+		give_up(run, turn_err);
+		return;
+	}
+	r = enter(run, &err);
+	if (r > 0)
+		start(run);
+	else if (r < 0)
+		give_up(run, &err);
+}
+
+/* The session is over while this runs or waits for its slot. */
+static void on_session_end(void *user, const struct err *err)
+{
+	give_up(user, err);
+}
+
+static int make_plan(struct api *api, struct session *session, struct session_run_call *call,
+		     struct run_plan **ret, struct err *err)
+{
+	const struct session_spec *spec = session_spec(session);
+	struct run_request *request = call->request;
+	struct plan_context context = api_plan_context(api);
+	AUTO_FREE char *home = NULL;
+	int r = 0;
+
+	if (!spec->language && request->steps_count == 0)
+		return err_refuse(
+			err, ERR_MALFORMED, "missing_field", "steps",
+			"steps: a session of an image needs steps or a command that say what to run");
+	if (asprintf(&home, "/sandboxes/%s", call->user_name) < 0) {
+		home = NULL;
+		return err_set(err, -ENOMEM, "a run");
+	}
+	request->language = spec->language ? strdup(spec->language) : NULL;
+	request->version_range = spec->version_range ? strdup(spec->version_range) : NULL;
+	request->image = spec->image ? strdup(spec->image) : NULL;
+	if (!request->language && !request->image)
+		return err_set(err, -ENOMEM, "a run");
+	limits_merge(&request->limits, &spec->limits, &request->limits);
+	/* Its loopback is the session's. */
+	request->network_loopback = true;
+	context.hot = false;
+	context.login = call->user_name;
+	context.home = home;
+	if (spec->language && request->steps_count == 0)
+		r = session_files_there(session, call->user_name, request, err);
+	return r < 0 ? r : plan_make(request, &context, ret, err);
+}
+
+static struct session_run *run_make(struct api *api, struct session *session, const char *tenant,
+				    struct session_run_call *call, struct run_plan *plan)
+{
+	struct session_run *run = calloc(1, sizeof(*run));
+
+	if (!run)
+		return NULL;
+	*run = (struct session_run){
+		.next = api->session_runs,
+		.api = api,
+		.plan = plan,
+		.remove = TAKE_PTR(call->remove),
+		.collect = plan->collect,
+		.collect_globs = TAKE_PTR(plan->collect_globs),
+		.done = call->done,
+		.user = call->user,
+		.entered_us = api_now_us(),
+	};
+	plan->collect = COLLECT_ALL;
+	snprintf(run->tenant, sizeof(run->tenant), "%s", tenant);
+	snprintf(run->session, sizeof(run->session), "%s", session_id(session));
+	snprintf(run->language, sizeof(run->language), "%s", plan->language ?: plan->steps[0].image);
+	if (run->next)
+		run->next->prev = run;
+	api->session_runs = run;
+	api->runs_count++;
+	return run;
+}
+
+int session_run_begin(struct api *api, struct session *session, const char *tenant,
+		      struct session_run_call *call, struct session_run **ret, struct err *err)
+{
+	static const struct session_turn_events events = { .turn = on_turn, .end = on_session_end };
+	struct run_plan *plan = NULL;
+	struct session_run *run;
+	int r;
+
+	r = api_drain_check(api, err);
+	if (r < 0)
+		return r;
+	if (!session_user_find(session, call->user_name))
+		return err_refuse(err, ERR_UNKNOWN, "user_unknown", "user",
+				  "there is no user '%.40s' in this session", call->user_name);
+	r = make_plan(api, session, call, &plan, err);
+	if (r < 0)
+		return r;
+	run = run_make(api, session, tenant, call, plan);
+	if (!run) {
+		plan_destroy(plan);
+		return err_set(err, -ENOMEM, "a run");
+	}
+	r = session_turn_ask(session, call->user_name, &events, run, &run->turn, err);
+	if (r > 0)
+		r = enter(run, err);
+	if (r < 0) {
+		session_run_destroy(run);
+		return r;
+	}
+	*ret = run;
+	return r;
+}
+
+void session_run_go(struct session_run *run)
+{
+	start(run);
+}
+
+void session_run_abandon(struct session_run *run)
+{
+	if (!run)
+		return;
+	run->done = NULL;
+	if (run->run)
+		run_cancel(run->run);
+	else
+		session_run_destroy(run);
+}
+
+/* The endpoint */
+
+/* A request that waits for its run. */
+struct run_answer {
+	struct api *api;
+	struct http_request *request;
+	struct session_run *run;
+};
+
+static void on_done(void *user, struct run_result *result, const struct err *err)
+{
+	struct run_answer *answer = user;
+
+	if (err) {
+		session_refuse(answer->api, answer->request, err);
+	} else {
+		api_server_timing(answer->request, &result->timing);
+		http_respond_json(answer->request, 200, result_to_json(result));
+		run_result_destroy(result);
+	}
+	free(answer);
+}
+
+static void on_vanished(struct http_request *request, void *user)
+{
+	struct run_answer *answer = user;
+
+	session_run_abandon(answer->run);
+	free(answer);
+}
+
+static int read_remove(json_t *body, char ***ret, struct err *err)
+{
+	struct reader reader = { .err = err };
+	struct path path = { .key = "delete" };
+	json_t *list = json_object_get(body, "delete");
+	int r;
+
+	if (!list)
+		return 0;
+	r = read_strings(&reader, list, &path, ret);
+	for (size_t i = 0; r == 0 && (*ret)[i]; i++) {
+		struct path here = { .up = &path, .index = i };
+		const char *fault = file_name_fault((*ret)[i], strlen((*ret)[i]));
+
+		if (fault)
+			r = request_refuse(err, &here, ERR_MALFORMED, "bad_name", "the name '%s' %s",
+					   excerpt_of((*ret)[i], strlen((*ret)[i])).text, fault);
+	}
+	json_object_del(body, "delete");
+	return r;
+}
+
+/* Reads the body into all three. */
+static int read_run(const struct session_ask *ask, char **ret_user, char ***ret_remove,
+		    struct run_request *ret, struct err *err)
+{
+	json_t *body = NULL;
+	int r = session_body_read(ask->request, &body, err);
+
+	if (r == 0)
+		r = session_take_text(body, "user", ret_user, err);
+	if (r == 0 && !*ret_user)
+		r = err_refuse(err, ERR_MALFORMED, "missing_field", "user", "user: is missing");
+	if (r == 0)
+		r = read_remove(body, ret_remove, err);
+	if (r == 0)
+		r = request_read_in_session(body, &request_bounds_default, ret, err);
+	json_decref(body);
+	return r;
+}
+
+void session_handle_run(struct session_ask *ask)
+{
+	AUTO_FREE char *user_name = NULL;
+	struct run_request request = { 0 };
+	struct run_answer *answer = calloc(1, sizeof(*answer));
+	struct session_run_call call = { .request = &request, .done = on_done, .user = answer };
+	struct err err = ERR_INIT;
+	int r = answer ? read_run(ask, &user_name, &call.remove, &request, &err)
+		       : err_set(&err, -ENOMEM, "a run");
+
+	call.user_name = user_name;
+	if (r == 0)
+		r = session_run_begin(ask->api, ask->session, ask->tenant, &call, &answer->run, &err);
+	strv_free(call.remove);
+	request_finish(&request);
+	if (r < 0) {
+		free(answer);
+		session_refuse(ask->api, ask->request, &err);
+		return;
+	}
+	answer->api = ask->api;
+	answer->request = ask->request;
+	http_request_keep(ask->request, on_vanished, answer);
+	if (r > 0)
+		session_run_go(answer->run);
+}
+
+static int read_since(const struct session_ask *ask, int64_t *ret, struct err *err)
+{
+	const char *text = http_request_query(ask->request, "since");
+	int64_t number = 0;
+
+	for (size_t i = 0; text && text[i]; i++) {
+		if (text[i] < '0' || text[i] > '9' || i >= 15)
+			return err_refuse(err, ERR_MALFORMED, "bad_value", "since",
+					  "since: must be a whole number");
+		number = number * 10 + (text[i] - '0');
+	}
+	*ret = number;
+	return 0;
+}
+
+void session_handle_runs(struct session_ask *ask)
+{
+	const char *user_name = http_request_query(ask->request, "user");
+	struct err err = ERR_INIT;
+	int64_t since = 0;
+	json_t *runs;
+
+	if (read_since(ask, &since, &err) < 0) {
+		session_refuse(ask->api, ask->request, &err);
+		return;
+	}
+	runs = session_runs_json(ask->session, since, user_name);
+	http_respond_json(ask->request, 200, runs ? json_pack("{s:o}", "runs", runs) : NULL);
+}

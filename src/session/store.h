@@ -1,0 +1,144 @@
+/*
+ * What outlives the processes: every session's record, users, files and the history of its runs, in one SQLite
+ * database.
+ *
+ * It is opened before the front gives up its right to open files, and lives from then on by the descriptors that it
+ * has. Writes go to the write-ahead log and are there when a call returns, whatever process dies then; a machine that
+ * loses its power loses at most what a checkpoint had not yet brought to the disk, and is never left half-written.
+ * Contents of files are shared between sessions that were forked from one another.
+ *
+ * Every call may block for as long as the kernel takes to copy what is written; checkpoints, which wait for the disk,
+ * are a call of their own for another thread. All others come from one thread.
+ */
+#ifndef KILN_SESSION_STORE_H
+#define KILN_SESSION_STORE_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The longest name of a session, a user or a tenant, without the NUL. */
+#define SESSION_NAME_MAX 64
+
+struct session_store;
+
+struct store_options {
+	const char *dir;    /* is made when it is not there */
+	uint64_t bytes_max; /* of the database; a write beyond is -ENOSPC */
+};
+
+/*
+ * Opens or makes the database. -EBUSY when another process has it; -EINVAL when what is there was made by a later
+ * version or is damaged.
+ */
+[[nodiscard]] int session_store_open(const struct store_options *options, struct session_store **ret,
+				     struct err *err);
+
+void session_store_close(struct session_store *store);
+
+/* Brings the log into the database, in any thread. Whether it could does not matter: the next one will. */
+void session_store_checkpoint(struct session_store *store);
+
+/* The log has grown so much that a checkpoint is due. */
+bool session_store_wants_checkpoint(const struct session_store *store);
+
+/* One session. Strings are borrowed in both directions, in a callback for its duration. */
+struct store_session {
+	const char *key;    /* names it in the store and to the engine: never used for another one */
+	const char *tenant; /* "" without tokens */
+	const char *id;	    /* what people call it; one session of a tenant has it */
+	const char *spec;   /* JSON */
+	const char *state;
+	const char *reason;
+	int64_t created_ms, expires_ms, ended_ms; /* since 1970; ended 0: it is not */
+	int64_t runs;				  /* how many there were */
+	bool kept; /* the files here are all that the session has, as far as is known */
+};
+
+typedef int (*store_session_fn)(void *user, const struct store_session *session);
+
+/* Inserts or replaces the record with this key. */
+[[nodiscard]] int session_store_put(struct session_store *store, const struct store_session *session,
+				    struct err *err);
+/* Each record; stops at a negative value of `each` and returns it. */
+[[nodiscard]] int session_store_each(struct session_store *store, store_session_fn each, void *user,
+				     struct err *err);
+/* A session with everything of it. */
+[[nodiscard]] int session_store_remove(struct session_store *store, const char *key, struct err *err);
+
+/* Those that the session has, in the order of their numbers; and the highest number that any had, of those gone too. */
+struct store_users {
+	int (*each)(void *user, uint32_t number, const char *name);
+	void *user;
+	uint32_t highest; /* is set */
+};
+[[nodiscard]] int session_store_users(struct session_store *store, const char *key, struct store_users *users,
+				      struct err *err);
+[[nodiscard]] int session_store_user_add(struct session_store *store, const char *key, uint32_t number,
+					 const char *name, struct err *err);
+/* With the files in his home. His number stays taken. */
+[[nodiscard]] int session_store_user_remove(struct session_store *store, const char *key, uint32_t number,
+					    const char *name, struct err *err);
+
+enum store_kind {
+	STORE_FILE,
+	STORE_FOLDER,
+	STORE_LINK, /* its target is its content */
+};
+
+struct store_file {
+	const char *path; /* from /sandboxes on: "lion/main.c" */
+	enum store_kind kind;
+	const void *data;
+	size_t len;
+	uint32_t mode, owner; /* permission bits; the user's number */
+	uint64_t mtime_ns;
+	bool gone; /* a deletion; of a folder with all in it */
+};
+
+/* What a run changed, and what is remembered of the run. Everything or nothing is written. */
+struct store_change {
+	const char *key;
+	const struct store_file *files;
+	size_t files_count;
+	const char *run; /* JSON for the history; NULL: it is no run */
+	int64_t number;	 /* of that run, from 1 */
+	int64_t runs_kept;
+};
+
+/* -ENOSPC: over the store's bound; nothing is written. */
+[[nodiscard]] int session_store_apply(struct session_store *store, const struct store_change *change,
+				      struct err *err);
+
+/*
+ * A look at all files of a session: each is told, in pieces of time, and what was not told of by the end is gone.
+ * `round` is a number that no look at this session had before. What is as it was is not written again.
+ */
+[[nodiscard]] int session_store_see(struct session_store *store, const char *key, int64_t round,
+				    const struct store_file *file, struct err *err);
+[[nodiscard]] int session_store_seen(struct session_store *store, const char *key, int64_t round,
+				     struct err *err);
+
+/*
+ * Folders first, then the rest, those first that were written first. `below` is a folder such as "lion", or NULL: all.
+ */
+[[nodiscard]] int session_store_files(struct session_store *store, const char *key, const char *below,
+				      int (*each)(void *user, const struct store_file *file), void *user,
+				      struct err *err);
+
+/* Number and bytes of the files of a session. */
+[[nodiscard]] int session_store_weigh(struct session_store *store, const char *key, uint64_t *ret_files,
+				      uint64_t *ret_bytes, struct err *err);
+
+/* The runs after number `since`, oldest first. */
+[[nodiscard]] int session_store_runs(struct session_store *store, const char *key, int64_t since,
+				     int (*each)(void *user, int64_t number, const char *json), void *user,
+				     struct err *err);
+
+/* Users and files of one session to another, or one user with his home; contents are shared. */
+[[nodiscard]] int session_store_copy(struct session_store *store, const char *from, const char *user_name,
+				     const char *to, struct err *err);
+
+#endif

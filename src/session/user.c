@@ -1,0 +1,353 @@
+/* The users of a session, and whose turn it is to run. */
+#include "session/session_priv.h"
+
+#include "base/cleanup.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define USERS_SHOWN_HOME "/sandboxes/"
+
+int session_user_put(struct session *session, uint32_t number, const char *name, struct session_user **ret,
+		     struct err *err)
+{
+	struct session_user *user = calloc(1, sizeof(*user)), **at = &session->users;
+
+	if (!user)
+		return err_set(err, -ENOMEM, "a user");
+	user->as.number = number;
+	snprintf(user->as.name, sizeof(user->as.name), "%s", name);
+	user->last_waiting = &user->first_waiting;
+	while (*at)
+		at = &(*at)->next;
+	*at = user;
+	if (number > session->highest_number)
+		session->highest_number = number;
+	*ret = user;
+	return 0;
+}
+
+void session_users_free(struct session *session)
+{
+	while (session->users) {
+		struct session_user *user = session->users;
+
+		session->users = user->next;
+		free(user);
+	}
+}
+
+struct session_user *session_user_find(const struct session *session, const char *name)
+{
+	struct session_user *user = session->users;
+
+	while (user && strcmp(user->as.name, name) != 0)
+		user = user->next;
+	return user;
+}
+
+static int check_new(const struct session *session, const char *name, struct err *err)
+{
+	const char *fault;
+
+	if (!session_lives(session) || session->ending)
+		return err_refuse(err, ERR_CONFLICT, "session_ended", NULL, "session '%s' has ended",
+				  session->id);
+	if (!session_user_ok(name, &fault))
+		return err_refuse(err, ERR_MALFORMED, "bad_name", "name", "name: %s", fault);
+	if (session_user_find(session, name))
+		return err_refuse(err, ERR_CONFLICT, "user_exists", "name", "there is a user '%s' already",
+				  name);
+	if (session->highest_number >= ENGINE_SESSION_USERS_MAX)
+		return err_refuse(err, ERR_IMPOSSIBLE, "too_many_users", "name",
+				  "a session may have %d users in its life", ENGINE_SESSION_USERS_MAX);
+	return 0;
+}
+
+/* The home, and what is to be in it, as the engine and the store take it. */
+static int job_fill(struct files_job *job, const struct session_user *user, struct run_request *from)
+{
+	uint64_t now_ns = (uint64_t)session_unix_ms() * 1000000;
+	json_t *known = json_object();
+	int r = known ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < from->files_count + 1; i++) {
+		struct run_file *file = i > 0 ? &from->files[i - 1] : NULL;
+		struct engine_file to = {
+			.mode = file ? file->mode : 0755,
+			.is_dir = !file || file->is_dir,
+			.owner = user->as.number,
+			.mtime_ns = now_ns + i,
+		};
+		char *path;
+
+		if (asprintf(&path, "%s%s%s", user->as.name, file ? "/" : "", file ? file->name : "") < 0)
+			path = NULL;
+		to.name = path;
+		if (file) {
+			to.data = TAKE_PTR(file->data);
+			to.len = file->len;
+		}
+		r = files_job_add(job, &to, known);
+	}
+	json_decref(known);
+	return r;
+}
+
+static int copy_add(struct session *session, const struct files_job *job, struct err *err)
+{
+	AUTO_FREE struct store_file *files = calloc(job->files_count, sizeof(*files));
+	const struct store_change change = { .key = session->key,
+					     .files = files,
+					     .files_count = job->files_count };
+
+	if (!files)
+		return err_set(err, -ENOMEM, "a user");
+	for (size_t i = 0; i < job->files_count; i++) {
+		const struct engine_file *from = &job->files[i];
+
+		files[i] = (struct store_file){
+			.path = from->name,
+			.kind = from->is_dir ? STORE_FOLDER : STORE_FILE,
+			.data = from->data,
+			.len = from->len,
+			.mode = from->mode,
+			.owner = from->owner,
+			.mtime_ns = from->mtime_ns,
+		};
+	}
+	return session_copy_apply(session, &change, err);
+}
+
+static void user_unlink(struct session *session, struct session_user *user)
+{
+	struct session_user **at = &session->users;
+
+	while (*at != user)
+		at = &(*at)->next;
+	*at = user->next;
+	free(user);
+}
+
+int session_user_add(struct session *session, const char *name, struct run_request *files,
+		     const struct session_call *call, struct err *err)
+{
+	struct session_store *store = session->all->options.store;
+	struct session_user *user;
+	struct files_job *job;
+	int r = check_new(session, name, err);
+
+	if (r == 0)
+		r = files_job_make(FILES_WRITE, &job, err);
+	if (r < 0)
+		return r;
+	r = session_user_put(session, session->highest_number + 1, name, &user, err);
+	if (r < 0) {
+		files_job_destroy(job);
+		return r;
+	}
+	r = job_fill(job, user, files);
+	if (r < 0)
+		err_set(err, r, "a user");
+	if (r == 0)
+		r = session_store_user_add(store, session->key, user->as.number, name, err);
+	if (r == 0)
+		r = copy_add(session, job, err);
+	if (r == 0)
+		session_tell(session, "user_added", json_pack("{s:s}", "user", name));
+	/* What the copy has is put in its place with all else when the session is there. */
+	if (r == 0 && session->there)
+		return files_write(session, job, call, err);
+	files_job_destroy(job);
+	if (r == 0)
+		return wait_add(&session->opening, call, err);
+	user_unlink(session, user);
+	return r;
+}
+
+static struct session_turn *waiting_take(struct session_user *owner)
+{
+	struct session_turn *turn = owner->first_waiting;
+
+	owner->first_waiting = turn->next;
+	if (!owner->first_waiting)
+		owner->last_waiting = &owner->first_waiting;
+	owner->waiting--;
+	turn->next = NULL;
+	return turn;
+}
+
+/* Who waits is told so, and then who runs, so that nobody gets his turn. */
+static void turns_refuse(struct session_user *owner, const struct err *err)
+{
+	while (owner->first_waiting) {
+		struct session_turn *turn = waiting_take(owner);
+
+		turn->fn(turn->user, err);
+		free(turn);
+	}
+	if (owner->turn)
+		owner->turn->end(owner->turn->user, err);
+	assert(!owner->turn);
+}
+
+static int removal_make(const char *name, struct files_job **ret, struct err *err)
+{
+	struct engine_file home = { .name = strdup(name), .is_dir = true, .remove = true };
+	json_t *known = json_object();
+	int r = files_job_make(FILES_WRITE, ret, err);
+
+	if (r < 0) {
+		free((char *)home.name);
+	} else if (!known || files_job_add(*ret, &home, known) < 0) {
+		files_job_destroy(*ret);
+		r = err_set(err, -ENOMEM, "a user");
+	}
+	json_decref(known);
+	return r;
+}
+
+int session_user_remove(struct session *session, const char *name, const struct session_call *call,
+			struct err *err)
+{
+	struct session_user *user = session_user_find(session, name);
+	uint32_t number = user ? user->as.number : 0;
+	struct err why = ERR_INIT;
+	struct files_job *job;
+	int r;
+
+	if (!user)
+		return err_refuse(err, ERR_UNKNOWN, "user_unknown", "name",
+				  "there is no user '%.40s' in this session", name);
+	if (!session_lives(session) || session->ending || !session->there)
+		return err_refuse(err, ERR_CONFLICT, session->there ? "session_ended" : "session_starting",
+				  NULL, "session '%s' %s", session->id,
+				  session_lives(session) ? "is not open yet" : "has ended");
+	r = removal_make(name, &job, err);
+	if (r < 0)
+		return r;
+	r = session_store_user_remove(session->all->options.store, session->key, number, name, err);
+	if (r < 0) {
+		files_job_destroy(job);
+		return r;
+	}
+	session->changes++;
+	err_refuse(&why, ERR_UNKNOWN, "user_unknown", "user", "user '%s' has been removed", name);
+	turns_refuse(user, &why);
+	user_unlink(session, user);
+	session_tell(session, "user_removed", json_pack("{s:s}", "user", name));
+	return files_write(session, job, call, err);
+}
+
+/* Turns */
+
+int session_turn_ask(struct session *session, const char *user_name, const struct session_turn_events *events,
+		     void *user_data, struct session_turn **ret, struct err *err)
+{
+	struct session_user *owner = session_user_find(session, user_name);
+	struct session_turn *turn;
+
+	if (!owner)
+		return err_refuse(err, ERR_UNKNOWN, "user_unknown", "user",
+				  "there is no user '%.40s' in this session", user_name);
+	if (!session_lives(session) || session->ending)
+		return err_refuse(err, ERR_CONFLICT, "session_ended", NULL,
+				  "nothing can run in session '%s': it has ended", session->id);
+	if (owner->waiting >= SESSION_TURNS_MAX)
+		return err_refuse(err, ERR_BUSY, "user_busy", "user",
+				  "%zu runs of this user are waiting already", owner->waiting);
+	turn = calloc(1, sizeof(*turn));
+	if (!turn)
+		return err_set(err, -ENOMEM, "a run");
+	*turn = (struct session_turn){
+		.session = session, .owner = owner, .fn = events->turn, .end = events->end, .user = user_data
+	};
+	*ret = turn;
+	if (session->state == SESSION_OPEN && !owner->turn && !owner->first_waiting) {
+		owner->turn = turn;
+		turn->granted = true;
+		session->turns++;
+		session->dirty = true;
+		return 1;
+	}
+	*owner->last_waiting = turn;
+	owner->last_waiting = &turn->next;
+	owner->waiting++;
+	return 0;
+}
+
+static void grant_next(struct session *session, struct session_user *owner)
+{
+	struct session_turn *turn;
+
+	if (session->state != SESSION_OPEN || session->ending || owner->turn || !owner->first_waiting)
+		return;
+	turn = waiting_take(owner);
+	owner->turn = turn;
+	turn->granted = true;
+	session->turns++;
+	session->dirty = true;
+	turn->fn(turn->user, NULL);
+}
+
+void session_turns_look(struct session *session)
+{
+	for (struct session_user *user = session->users, *next; user; user = next) {
+		next = user->next;
+		grant_next(session, user);
+	}
+}
+
+void session_turns_end(struct session *session, const struct err *err)
+{
+	for (struct session_user *user = session->users; user; user = user->next)
+		turns_refuse(user, err);
+}
+
+void session_turn_member(const struct session_turn *turn, struct run_member *ret)
+{
+	*ret = (struct run_member){ .session = turn->session->handle, .user = turn->owner->as };
+}
+
+void session_turn_end(struct session_turn *turn)
+{
+	struct session_turn **at;
+	struct session_user *owner;
+	struct session *session;
+
+	if (!turn)
+		return;
+	owner = turn->owner;
+	session = turn->session;
+	if (turn->granted) {
+		owner->turn = NULL;
+		session->turns--;
+		free(turn);
+		if (session_lives(session) && !session->ending && !session->removing) {
+			session_sync_soon(session);
+			grant_next(session, owner);
+		}
+		return;
+	}
+	for (at = &owner->first_waiting; *at != turn;)
+		at = &(*at)->next;
+	*at = turn->next;
+	if (!turn->next)
+		owner->last_waiting = at;
+	owner->waiting--;
+	free(turn);
+}
+
+json_t *session_user_to_json(const struct session *session, const struct session_user *user)
+{
+	AUTO_FREE char *home = NULL;
+
+	if (asprintf(&home, USERS_SHOWN_HOME "%s", user->as.name) < 0)
+		home = NULL;
+	return home ? json_pack("{s:s, s:s, s:i, s:b, s:i}", "name", user->as.name, "home", home, "number",
+				(int)user->as.number, "running", user->turn != NULL, "waiting",
+				(int)user->waiting)
+		    : NULL;
+}

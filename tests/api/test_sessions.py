@@ -1,0 +1,314 @@
+"""Sessions: users, their runs and files, and their end."""
+
+import threading
+import time
+
+import pytest
+
+from kilntest import host
+from kilntest.sessions import Session
+
+ANIMALS = ["lion", "tiger", "bear", "wolf", "owl", "bee"]
+
+
+@pytest.fixture
+def session(server):
+    made = []
+
+    def make(**request):
+        made.append(Session(server, **request))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.answer("DELETE", one.path)
+
+
+def test_a_run_finds_what_the_last_one_left(session):
+    dojo = session()
+    assert dojo.made["state"] == "open"
+    dojo.user("lion")
+    result = dojo.shell("lion", "echo one >a; mkdir -p d; echo two >d/b")
+    assert {name: file["content"] for name, file in result["files"]["created"].items()} == {"a": "one\n", "d/b": "two\n"}
+    result = dojo.shell("lion", "cat a d/b; echo more >>a; rm d/b")
+    assert result["steps"][0]["stdout"] == "one\ntwo\n"
+    assert result["files"]["changed"]["a"]["content"] == "one\nmore\n"
+    assert result["files"]["deleted"] == ["d/b"] and not result["files"]["created"]
+    assert dojo.shell("lion", "true")["files"] == {"created": {}, "changed": {}, "deleted": [], "omitted": []}
+
+
+def test_files_are_written_and_deleted_before_a_run(session):
+    dojo = session()
+    dojo.user("lion", {"keep": "k", "old": "o", "folder/x": "x"})
+    result = dojo.shell("lion", "find . -type f | sort; cat new", files={"new": "n"}, delete=["old", "folder", "never"])
+    assert result["steps"][0]["stdout"] == "./keep\n./new\nn"
+    assert result["files"] == {"created": {}, "changed": {}, "deleted": [], "omitted": []}
+
+
+def test_written_files_are_newer_in_their_order(session):
+    """make sees by its times what has to be made again, however fast one run follows the other."""
+    dojo = session()
+    makefile = "out: in\n\tcp in out; echo made\n"
+    dojo.user("lion", {"Makefile": makefile, "in": "1\n"})
+    assert dojo.printed("lion", "make -s") == "made\n"
+    for number in range(2, 5):
+        assert dojo.printed("lion", "make -s; cat out", files={"in": f"{number}\n"}) == f"made\n{number}\n"
+        assert "made" not in dojo.printed("lion", "make -s")
+    names = [f"f{number}" for number in range(20)]
+    order = dojo.printed("lion", "ls -rt f*", files={name: "" for name in names})
+    assert order.split() == names
+
+
+def test_a_user_has_a_home_and_a_name_of_his_own(session):
+    dojo = session()
+    assert dojo.user("lion")["home"] == "/sandboxes/lion"
+    dojo.user("tiger")
+    assert dojo.printed("lion", "pwd; echo $HOME $USER; stat -c '%a %U' .").split() == [
+        "/sandboxes/lion", "/sandboxes/lion", "lion", "755", "lion",
+    ]  # fmt: skip
+    assert dojo.printed("lion", "id -u") != dojo.printed("tiger", "id -u")
+    assert dojo.printed("tiger", "stat -c %a /sandboxes/shared") == "2775\n"
+
+
+def test_users_read_what_is_public_and_touch_nothing(session):
+    dojo = session()
+    for name in ("lion", "tiger"):
+        dojo.user(name)
+    dojo.shell("lion", "echo open >open; echo secret >secret; chmod 600 secret")
+    tiger = dojo.shell("tiger", "cd ../lion; cat open; cat secret; rm -f open; echo x >open; touch new; ls")
+    assert tiger["steps"][0]["stdout"] == "open\nopen\nsecret\n"
+    assert dojo.files("lion") == {"open": "open\n", "secret": "secret\n"}
+
+
+def test_users_share_a_folder(session):
+    dojo = session()
+    dojo.user("lion")
+    dojo.user("tiger")
+    dojo.shell("lion", "umask 002; echo from lion >/sandboxes/shared/note")
+    assert dojo.printed("tiger", "echo and tiger >>/sandboxes/shared/note; cat /sandboxes/shared/note").count("\n") == 2
+    assert dojo.files("shared") == {"note": "from lion\nand tiger\n"}
+
+
+def test_nothing_of_a_run_outlives_it(session):
+    dojo = session()
+    dojo.user("lion")
+    word = "kiln-survivor-4711"
+    script = f"""
+    trap '' TERM HUP INT; exec 3>&-
+    (setsid sh -c 'trap "" TERM HUP; exec -a {word} sleep 300' &)
+    setsid bash -c 'exec -a {word} sleep 300' >/dev/null 2>&1 &
+    bash -c 'kill -STOP $$; exec -a {word} sleep 300' &
+    sleep 0.2; echo begun
+    """
+    assert dojo.run("lion", "bash", "-c", script)["steps"][0]["stdout"] == "begun\n"
+    assert not host.processes_with(word)
+    assert dojo.printed("lion", f"grep -la '[k]{word[1:]}' /proc/[0-9]*/cmdline 2>/dev/null | wc -l") == "0\n"
+
+
+def test_one_users_runs_do_not_touch_anothers(session):
+    dojo = session()
+    for name in ("lion", "tiger"):
+        dojo.user(name)
+    seen = {}
+
+    def long_run():
+        seen["tiger"] = dojo.shell("tiger", "sleep 1.5; echo done")
+
+    thread = threading.Thread(target=long_run)
+    thread.start()
+    time.sleep(0.3)
+    assert dojo.shell("lion", "kill -9 -1; ps -e 2>/dev/null; echo here")["outcome"] in ("ok", "signaled")
+    thread.join()
+    assert seen["tiger"]["steps"][0]["stdout"] == "done\n", seen
+
+
+def test_runs_have_limits_and_a_verdict_of_their_own(session):
+    dojo = session(limits={"wall_ms": 3000})
+    dojo.user("lion")
+    result = dojo.shell("lion", "echo begun; sleep 60")
+    assert result["outcome"] == "wall_time_exceeded" and result["steps"][0]["limit"]["value"] == 3000
+    assert result["steps"][0]["stdout"] == "begun\n"
+    assert dojo.shell("lion", "sleep 60", limits={"wall_ms": 100})["steps"][0]["limit"]["value"] == 100
+    assert dojo.shell("lion", "exit 3")["steps"][0]["exit_code"] == 3
+
+
+def test_a_light_and_a_history(session):
+    dojo = session()
+    dojo.user("lion")
+    dojo.user("tiger")
+    rules = {"rules": [{"status": 0, "colour": "green"}, {"colour": "red"}]}
+    for name, script in (("lion", "exit 1"), ("lion", "exit 0"), ("tiger", "exit 0")):
+        dojo.shell(name, script, traffic_light=rules)
+    runs = dojo.call("GET", dojo.path + "/runs")["runs"]
+    assert [(run["user"], run["colour"], run["outcome"]) for run in runs] == [
+        ("lion", "red", "failed"), ("lion", "green", "ok"), ("tiger", "green", "ok"),
+    ]  # fmt: skip
+    assert [run["number"] for run in dojo.call("GET", dojo.path + "/runs?since=1&user=lion")["runs"]] == [2]
+
+
+def test_a_language_of_the_session_runs_its_files(session):
+    dojo = session(language="python")
+    dojo.user("lion", {"main.py": "import other\nprint(other.x)\n"})
+    result = dojo.run("lion", files={"other.py": "x = 5\n"})
+    assert result["steps"][0]["stdout"] == "5\n", result
+    assert dojo.run("lion", files={"other.py": "x = 6\n"})["steps"][0]["stdout"] == "6\n"
+
+
+def test_what_is_not_text_comes_back_when_it_is_asked_for(session):
+    dojo = session()
+    dojo.user("lion")
+    script = r"printf 'a\000b' >bin; echo t >txt"
+    files = dojo.shell("lion", script)["files"]
+    assert list(files["created"]) == ["txt"] and files["omitted"][0]["name"] == "bin"
+    files = dojo.shell("lion", script + "; echo c >>bin", collect="all")["files"]
+    assert files["changed"]["bin"]["content"] == "a\0bc\n"
+    assert "files" not in dojo.shell("lion", script, collect="none")
+
+
+def test_finish_keeps_everything_and_runs_nothing(session):
+    dojo = session()
+    dojo.user("lion")
+    dojo.shell("lion", "echo kept >a; ln -s a link; mkdir empty; chmod 750 a; echo s >/sandboxes/shared/s")
+    done = dojo.call("POST", dojo.path + "/finish")
+    assert done["state"] == "finished" and done["copy"]["complete"], done
+    assert dojo.answer("POST", dojo.path + "/runs", {"user": "lion", "command": ["true"]}).status == 409
+    whole = dojo.call("GET", dojo.path + "/files")
+    assert {name: file["content"] for name, file in whole["files"].items()} == {"lion/a": "kept\n", "shared/s": "s\n"}
+    assert whole["files"]["lion/a"]["mode"] == "0750" and whole["links"] == {"lion/link": "a"}
+
+
+def test_files_come_as_an_archive_too(session):
+    import io
+    import tarfile
+
+    dojo = session()
+    dojo.user("lion", {"a": "one", "d/b": "two"})
+    answer = dojo.answer("GET", dojo.path + "/users/lion/files?format=tgz")
+    assert answer.status == 200 and answer.headers["content-type"] == "application/gzip"
+    with tarfile.open(fileobj=io.BytesIO(answer.body)) as archive:
+        assert archive.extractfile("d/b").read() == b"two"
+
+
+def test_a_fork_has_the_files_of_all_or_of_one(session):
+    dojo = session()
+    for name in ("lion", "tiger"):
+        dojo.user(name)
+        dojo.shell(name, f"umask 002; echo {name} >mine; echo {name} >>/sandboxes/shared/all")
+    forked = dojo.call("POST", dojo.path + "/fork", {}, status=201)
+    whole = Session.found(dojo.server, forked["id"])
+    alone = Session.found(dojo.server, dojo.call("POST", dojo.path + "/fork", {"user": "tiger"}, status=201)["id"])
+    try:
+        assert whole.printed("lion", "cat mine ../tiger/mine; cat ../shared/all; stat -c %U mine") == "lion\ntiger\nlion\ntiger\nlion\n"
+        whole.shell("lion", "echo changed >mine")
+        assert dojo.printed("lion", "cat mine") == "lion\n"
+        assert [user["name"] for user in alone.state()["users"]] == ["tiger"]
+        assert alone.printed("tiger", "cat mine; ls ..") == "tiger\nshared\ntiger\n"
+    finally:
+        whole.remove()
+        alone.remove()
+
+
+def test_it_expires_by_itself(session):
+    dojo = session(ttl_ms=1500)
+    dojo.user("lion")
+    dojo.shell("lion", "echo kept >a")
+    result = dojo.shell("lion", "sleep 30")
+    assert result["outcome"] == "engine_error", result
+    state = dojo.wait("expired", 20)
+    assert state["ttl_left_ms"] == 0
+    assert dojo.files("lion") == {"a": "kept\n"}
+    assert dojo.call("POST", dojo.path + "/reopen", {"ttl_ms": 60000})["state"] == "open"
+    assert dojo.printed("lion", "cat a") == "kept\n"
+
+
+def test_it_can_be_prolonged(session):
+    dojo = session(ttl_ms=2000)
+    dojo.user("lion")
+    assert dojo.call("PUT", dojo.path, {"ttl_ms": 60000})["ttl_left_ms"] > 50000
+    time.sleep(2.5)
+    assert dojo.printed("lion", "echo still") == "still\n"
+
+
+def test_events_are_streamed(session):
+    import http.client
+
+    dojo = session()
+    dojo.user("lion")
+    connection = http.client.HTTPConnection("127.0.0.1", dojo.server.port, timeout=30)
+    connection.request("GET", dojo.path + "/events?since=0", headers={"Accept": "text/event-stream"})
+    stream = connection.getresponse()
+    assert stream.status == 200 and stream.headers["Content-Type"].startswith("text/event-stream")
+    dojo.shell("lion", "exit 4")
+    seen = []
+    while not any('"exit_code":4' in line for line in seen):
+        seen.append(stream.readline().decode().strip())
+        assert seen[-1] or len(seen) < 200
+    connection.close()
+
+
+def test_six_users_work_side_by_side(session, enforced):
+    """One of them fork-bombs; the others are right, and not held up for long."""
+    enforced("processes", hostile=True)
+    dojo = session(limits={"processes": 64, "wall_ms": 20000})
+    for name in ANIMALS:
+        dojo.user(name)
+    script = "i=0; while [ $i -lt 60 ]; do /bin/true; i=$((i+1)); done; echo $USER"
+
+    def together(names):
+        results, began = {}, time.monotonic()
+        threads = [
+            threading.Thread(target=lambda name=name: results.update({name: dojo.shell(name, script)})) for name in names
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results, time.monotonic() - began
+
+    quiet, quiet_s = together(ANIMALS[1:])
+    bomb = threading.Thread(
+        target=lambda: dojo.run("lion", "bash", "-c", "b() { b | b & }; b; sleep 8", limits={"wall_ms": 8000})
+    )
+    bomb.start()
+    time.sleep(0.5)
+    beside, beside_s = together(ANIMALS[1:])
+    bomb.join()
+    for results in (quiet, beside):
+        assert {name: results[name]["steps"][0]["stdout"] for name in ANIMALS[1:]} == {n: n + "\n" for n in ANIMALS[1:]}
+    # Twice the time, and what the clocks of a busy machine are off by.
+    assert beside_s < 2 * quiet_s + 2, (quiet_s, beside_s)
+
+
+def test_runs_do_not_collect_each_others_files(session):
+    dojo = session()
+    for name in ("lion", "tiger"):
+        dojo.user(name)
+    dojo.shell("tiger", "echo t >t")
+    assert dojo.shell("lion", "echo l >l")["files"]["created"].keys() == {"l"}
+
+
+@pytest.mark.parametrize(
+    "body, status, field",
+    [
+        ({"user": "nobody-here", "command": ["true"]}, 404, "user"),
+        ({"command": ["true"]}, 400, "user"),
+        ({"user": "lion"}, 400, "steps"),
+        ({"user": "lion", "command": ["true"], "network": "none"}, 400, "network"),
+        ({"user": "lion", "command": ["true"], "delete": ["../tiger"]}, 400, "delete[0]"),
+        ({"user": "lion", "command": ["true"], "files": {"/etc/x": ""}}, 400, "files./etc/x"),
+        ({"user": "lion", "command": ["true"], "limits": {"wall_ms": 10**9}}, 422, "limits.wall_ms"),
+    ],
+)
+def test_runs_that_cannot_be_are_refused(body, status, field, session):
+    dojo = session()
+    dojo.user("lion")
+    answer = dojo.answer("POST", dojo.path + "/runs", body)
+    assert answer.status == status and answer.error()["field"] == field, answer
+
+
+def test_an_id_is_there_once(session):
+    dojo = session(id="dojo-once")
+    answer = dojo.answer("POST", "/v1/sessions", {"id": "dojo-once", "image": "host", "ttl_ms": 1000})
+    assert answer.status == 409 and answer.error()["field"] == "id"
+    dojo.remove()
+    assert dojo.answer("GET", dojo.path).status == 404

@@ -1,0 +1,398 @@
+#include "session/compose.h"
+#include "session/spec.h"
+#include "session/store.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	char dir[32];
+	struct session_store *store;
+	struct store_options options;
+	char seen[1024]; /* what the last look at files found: "path=content;" each */
+};
+
+static void store_open(struct fixture *f)
+{
+	struct err err = ERR_INIT;
+
+	if (session_store_open(&f->options, &f->store, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	snprintf(f->dir, sizeof(f->dir), "/tmp/kiln-test-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	f->options = (struct store_options){ .dir = f->dir, .bytes_max = 4 << 20 };
+	store_open(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm" };
+	struct fixture *f = *state;
+	char path[64];
+
+	session_store_close(f->store);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", f->dir, files[i]);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(f->dir), 0);
+	free(f);
+	return 0;
+}
+
+static void put(struct fixture *f, const char *key, const char *id)
+{
+	const struct store_session session = {
+		.key = key, .tenant = "", .id = id, .spec = "{}", .state = "open", .reason = "", .kept = true
+	};
+
+	assert_int_equal(session_store_put(f->store, &session, NULL), 0);
+}
+
+static int apply(struct fixture *f, const char *key, const char *path, const char *content)
+{
+	const struct store_file file = { .path = path,
+					 .data = content,
+					 .len = content ? strlen(content) : 0,
+					 .mode = 0644,
+					 .gone = !content };
+	const struct store_change change = { .key = key, .files = &file, .files_count = 1 };
+
+	return session_store_apply(f->store, &change, NULL);
+}
+
+static int note(void *user, const struct store_file *file)
+{
+	struct fixture *f = user;
+	size_t len = strlen(f->seen);
+
+	snprintf(f->seen + len, sizeof(f->seen) - len, "%s=%.*s;", file->path, (int)file->len,
+		 file->data ? (const char *)file->data : "");
+	return 0;
+}
+
+static const char *files(struct fixture *f, const char *key, const char *below)
+{
+	f->seen[0] = '\0';
+	assert_int_equal(session_store_files(f->store, key, below, note, f, NULL), 0);
+	return f->seen;
+}
+
+static void keeps_what_was_written_last(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "k", "dojo");
+	assert_int_equal(apply(f, "k", "lion/a", "one"), 0);
+	assert_int_equal(apply(f, "k", "lion/b", "two"), 0);
+	assert_int_equal(apply(f, "k", "lion/a", "three"), 0);
+	assert_string_equal(files(f, "k", NULL), "lion/b=two;lion/a=three;");
+	session_store_close(f->store);
+	store_open(f);
+	assert_string_equal(files(f, "k", NULL), "lion/b=two;lion/a=three;");
+}
+
+static void a_folder_goes_with_what_is_in_it_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "k", "dojo");
+	assert_int_equal(apply(f, "k", "lion/a/x", "1"), 0);
+	assert_int_equal(apply(f, "k", "lion/a.txt", "2"), 0);
+	assert_int_equal(apply(f, "k", "lion/ab", "3"), 0);
+	assert_int_equal(apply(f, "k", "lioness/a", "4"), 0);
+	assert_int_equal(apply(f, "k", "lion/a", NULL), 0);
+	assert_string_equal(files(f, "k", "lion"), "lion/a.txt=2;lion/ab=3;");
+	assert_string_equal(files(f, "k", NULL), "lion/a.txt=2;lion/ab=3;lioness/a=4;");
+}
+
+static void a_look_leaves_what_it_saw(void **state)
+{
+	const struct store_file same = { .path = "lion/a", .data = "1", .len = 1, .mode = 0600 };
+	const struct store_file other = { .path = "lion/b", .data = "new", .len = 3, .mode = 0644 };
+	const struct store_file folder = { .path = "lion", .kind = STORE_FOLDER, .mode = 0755 };
+	struct fixture *f = *state;
+
+	put(f, "k", "dojo");
+	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
+	assert_int_equal(apply(f, "k", "lion/b", "2"), 0);
+	assert_int_equal(apply(f, "k", "lion/c", "3"), 0);
+	assert_int_equal(session_store_see(f->store, "k", 7, &same, NULL), 0);
+	assert_int_equal(session_store_see(f->store, "k", 7, &other, NULL), 0);
+	/* It comes behind what is in it. */
+	assert_int_equal(session_store_see(f->store, "k", 7, &folder, NULL), 0);
+	assert_int_equal(session_store_seen(f->store, "k", 7, NULL), 0);
+	assert_string_equal(files(f, "k", NULL), "lion=;lion/a=1;lion/b=new;");
+}
+
+static void a_copy_is_its_own(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t count, bytes;
+
+	put(f, "k", "dojo");
+	put(f, "l", "fork");
+	assert_int_equal(session_store_user_add(f->store, "k", 1, "lion", NULL), 0);
+	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
+	assert_int_equal(apply(f, "k", "tiger/a", "2"), 0);
+	assert_int_equal(session_store_copy(f->store, "k", "lion", "l", NULL), 0);
+	assert_string_equal(files(f, "l", NULL), "lion/a=1;");
+	assert_int_equal(session_store_remove(f->store, "k", NULL), 0);
+	assert_string_equal(files(f, "k", NULL), "");
+	assert_string_equal(files(f, "l", NULL), "lion/a=1;");
+	assert_int_equal(session_store_weigh(f->store, "l", &count, &bytes, NULL), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(bytes, 1);
+}
+
+static void is_full_at_its_bound_and_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+	char *large = malloc(3 << 20);
+
+	memset(large, 'x', (3 << 20) - 1);
+	large[(3 << 20) - 1] = '\0';
+	put(f, "k", "dojo");
+	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
+	assert_int_equal(apply(f, "k", "lion/b", large), 0);
+	assert_int_equal(apply(f, "k", "lion/a", large), -ENOSPC);
+	assert_int_equal(strncmp(files(f, "k", "lion/a"), "lion/a=1;", 9), 0);
+	/* Room comes back. */
+	assert_int_equal(apply(f, "k", "lion/b", NULL), 0);
+	assert_int_equal(apply(f, "k", "lion/a", large), 0);
+	free(large);
+}
+
+static int count_run(void *user, int64_t number, const char *json)
+{
+	*(int64_t *)user = *(int64_t *)user * 10 + number;
+	return 0;
+}
+
+static void forgets_the_oldest_runs(void **state)
+{
+	struct fixture *f = *state;
+	int64_t seen = 0;
+
+	put(f, "k", "dojo");
+	for (int64_t i = 1; i <= 5; i++) {
+		const struct store_change change = { .key = "k", .run = "{}", .number = i, .runs_kept = 3 };
+
+		assert_int_equal(session_store_apply(f->store, &change, NULL), 0);
+	}
+	assert_int_equal(session_store_runs(f->store, "k", 0, count_run, &seen, NULL), 0);
+	assert_int_equal(seen, 345);
+}
+
+static void a_checkpoint_is_due_after_much_writing(void **state)
+{
+	struct fixture *f = *state;
+	char content[4096];
+
+	memset(content, 'y', sizeof(content) - 1);
+	content[sizeof(content) - 1] = '\0';
+	put(f, "k", "dojo");
+	assert_false(session_store_wants_checkpoint(f->store));
+	for (int i = 0; i < 2000 && !session_store_wants_checkpoint(f->store); i++)
+		assert_int_equal(apply(f, "k", "lion/a", content), 0);
+	assert_true(session_store_wants_checkpoint(f->store));
+	session_store_checkpoint(f->store);
+	assert_int_equal(apply(f, "k", "lion/a", "end"), 0);
+	assert_false(session_store_wants_checkpoint(f->store));
+	assert_string_equal(files(f, "k", NULL), "lion/a=end;");
+}
+
+static void refuses_a_database_of_a_later_version(void **state)
+{
+	struct fixture *f = *state;
+	struct session_store *again;
+	char command[128];
+	FILE *file;
+
+	session_store_close(f->store);
+	f->store = NULL;
+	/* The version stands at byte 60 of the head, big-endian (sqlite.org/fileformat2.html). */
+	snprintf(command, sizeof(command), "%s/sessions.db", f->dir);
+	file = fopen(command, "r+e");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, 60, SEEK_SET), 0);
+	assert_int_equal(fwrite("\0\0\0\x63", 1, 4, file), 4);
+	fclose(file);
+	snprintf(command, sizeof(command), "%s/sessions.db-wal", f->dir);
+	unlink(command);
+	assert_int_equal(session_store_open(&f->options, &again, NULL), -EINVAL);
+}
+
+/* Specs */
+
+static void a_spec_survives_the_store(void **state)
+{
+	static const char text[] = "{\"language\":\"python@3.11\",\"ttl_ms\":5,\"limits\":{\"wall_ms\":7},"
+				   "\"services\":{\"db\":{\"image\":"
+				   "\"host\",\"command\":\"run "
+				   "it\",\"env\":{\"A\":\"b\"},\"tmpfs\":[\"/run/x\"],\"ready\":{\"command\":"
+				   "[\"x\"],\"start_ms\":9}}}}";
+	struct session_request request;
+	struct session_spec spec;
+	char *first, *second;
+	json_t *json;
+
+	assert_int_equal(session_request_parse(text, strlen(text), &request, NULL), 0);
+	json = session_spec_to_json(&request.spec);
+	first = json_dumps(json, 0);
+	json_decref(json);
+	assert_int_equal(session_spec_parse(first, strlen(first), &spec, NULL), 0);
+	json = session_spec_to_json(&spec);
+	second = json_dumps(json, 0);
+	json_decref(json);
+	assert_string_equal(first, second);
+	assert_string_equal(spec.version_range, "3.11");
+	assert_string_equal(spec.services[0].command[2], "run it");
+	assert_int_equal(spec.services[0].start_ms, 9);
+	free(first);
+	free(second);
+	session_spec_finish(&spec);
+	session_request_finish(&request);
+}
+
+static char *composed(const char *text)
+{
+	struct err err = ERR_INIT;
+	char *result;
+	json_t *json;
+
+	if (compose_read(text, strlen(text), &json, &err) < 0) {
+		assert_true(err.slug && err.text[0] && strncmp(err.field, "compose", 7) == 0);
+		assert_true(asprintf(&result, "%s %s", err.slug, err.field) > 0);
+		return result;
+	}
+	result = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(json);
+	return result;
+}
+
+static void reads_a_compose_file(void **state)
+{
+	static const char text[] = "version: '3'\n"
+				   "services:\n"
+				   "  db:\n"
+				   "    image: postgres:15\n"
+				   "    command: postgres -c 'a b' \"c d\"\n"
+				   "    environment: [A=b, 'C=$$d=e']\n"
+				   "    mem_limit: 512m\n"
+				   "    tmpfs: /run/postgresql\n"
+				   "    healthcheck:\n"
+				   "      test: [CMD, pg_isready, -q]\n"
+				   "      interval: 1m30s\n"
+				   "      timeout: 500ms\n"
+				   "      retries: 2\n"
+				   "      start_period: 1s\n"
+				   "  web:\n"
+				   "    image: host\n"
+				   "    command: [a, b]\n"
+				   "    environment: {X: 1}\n"
+				   "    depends_on: {db: {condition: service_healthy}}\n"
+				   "    healthcheck: {disable: true}\n";
+	char *json = composed(text);
+
+	assert_string_equal(
+		json,
+		"{\"db\":{\"command\":[\"postgres\",\"-c\",\"a b\",\"c "
+		"d\"],\"env\":{\"A\":\"b\",\"C\":\"$d=e\"},"
+		"\"image\":\"postgres:15\",\"limits\":{\"memory_bytes\":536870912},\"ready\":{\"command\":"
+		"[\"pg_isready\",\"-q\"],\"interval_ms\":500,\"start_ms\":181000,\"timeout_ms\":500},"
+		"\"tmpfs\":[\"/run/postgresql\"]},\"web\":{\"command\":[\"a\",\"b\"],\"depends_on\":[\"db\"],"
+		"\"env\":{\"X\":\"1\"},\"image\":\"host\"}}");
+	free(json);
+}
+
+static void refuses_what_compose_has_more_by_its_name(void **state)
+{
+	static const struct {
+		const char *text, *refusal;
+	} cases[] = {
+		{ "", "wrong_type compose" },
+		{ "a: [", "malformed_yaml compose" },
+		{ "networks: {}", "not_supported compose.networks" },
+		{ "version: 3", "missing_field compose.services" },
+		{ "services: []", "wrong_type compose.services" },
+		{ "services: {db: []}", "wrong_type compose.services.db" },
+		{ "services: {db: {build: .}}", "not_supported compose.services.db.build" },
+		{ "services: {db: {volumes: []}}", "not_supported compose.services.db.volumes" },
+		{ "services: {db: {privileged: true}}", "not_supported compose.services.db.privileged" },
+		{ "services: {db: {image: $X}}", "not_supported compose.services.db.image" },
+		{ "services: {db: {environment: [A]}}", "not_supported compose.services.db.environment" },
+		{ "services: {db: {environment: {A: }}}", "not_supported compose.services.db.environment" },
+		{ "services: {db: {command: 'a \"b'}}", "bad_value compose.services.db.command" },
+		{ "services: {db: {mem_limit: 1x}}", "bad_value compose.services.db.mem_limit" },
+		{ "services: {db: {mem_limit: 999999999999999g}}",
+		  "bad_value compose.services.db.mem_limit" },
+		{ "services: {db: {tmpfs: '/a:size=1'}}", "not_supported compose.services.db.tmpfs" },
+		{ "services: {db: {healthcheck: {test: [A]}}}",
+		  "bad_value compose.services.db.healthcheck.test" },
+		{ "services: {db: {healthcheck: {test: a, interval: 1}}}",
+		  "bad_value compose.services.db.healthcheck.interval" },
+		{ "services: {db: {healthcheck: {test: a, start_interval: 1s}}}",
+		  "not_supported compose.services.db.healthcheck.start_interval" },
+		{ "services: {db: {depends_on: {a: {condition: service_completed_successfully}}}}",
+		  "not_supported compose.services.db.depends_on" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *refusal = composed(cases[i].text);
+
+		assert_string_equal(refusal, cases[i].refusal);
+		free(refusal);
+	}
+}
+
+static void refuses_services_that_wait_for_each_other(void **state)
+{
+	static const char text[] = "{\"image\":\"host\",\"services\":{"
+				   "\"a\":{\"image\":\"host\",\"command\":[\"x\"],\"depends_on\":[\"b\"]},"
+				   "\"b\":{\"image\":\"host\",\"command\":[\"x\"],\"depends_on\":[\"a\"]}}}";
+	struct session_request request;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(session_request_parse(text, strlen(text), &request, &err), -EINVAL);
+	assert_string_equal(err.field, "services.a.depends_on");
+	session_request_finish(&request);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(keeps_what_was_written_last),
+		TEST(a_folder_goes_with_what_is_in_it_and_nothing_else),
+		TEST(a_look_leaves_what_it_saw),
+		TEST(a_copy_is_its_own),
+		TEST(is_full_at_its_bound_and_as_it_was),
+		TEST(forgets_the_oldest_runs),
+		TEST(a_checkpoint_is_due_after_much_writing),
+		TEST(refuses_a_database_of_a_later_version),
+		cmocka_unit_test(a_spec_survives_the_store),
+		cmocka_unit_test(reads_a_compose_file),
+		cmocka_unit_test(refuses_what_compose_has_more_by_its_name),
+		cmocka_unit_test(refuses_services_that_wait_for_each_other),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
