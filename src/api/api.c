@@ -2,6 +2,7 @@
 
 #include "api/api_priv.h"
 #include "api/dialects/cyber_dojo.h"
+#include "api/dialects/cyber_dojo_stateful.h"
 #include "base/cleanup.h"
 #include "session/session.h"
 
@@ -40,6 +41,7 @@ static const struct http_route routes[] = {
 	{ NULL, "/dialects/cyber-dojo/alive", HTTP_AUTH_NONE, cyber_dojo_handle },
 	{ NULL, "/dialects/cyber-dojo/ready", HTTP_AUTH_NONE, cyber_dojo_handle },
 	{ NULL, "/dialects/cyber-dojo/*", HTTP_AUTH_BEARER, cyber_dojo_handle },
+	{ NULL, "/dialects/cyber-dojo-stateful/*", HTTP_AUTH_BEARER, cyber_dojo_stateful_handle },
 	{ "GET", "/", HTTP_AUTH_NONE, api_handle_page },
 	{ "GET", "/node", HTTP_AUTH_NONE, api_handle_page },
 	{ "GET", "/kiln.js", HTTP_AUTH_NONE, api_handle_page },
@@ -52,14 +54,20 @@ const struct http_route *api_routes(size_t *ret_count)
 	return routes;
 }
 
+static const char *const dialects[] = { "/dialects/cyber-dojo", "/dialects/cyber-dojo-stateful" };
+
 const char *api_dialect_prefix(const char *name)
 {
-	return strcmp(name, "cyber-dojo") == 0 ? "/dialects/cyber-dojo" : NULL;
+	for (size_t i = 0; i < ARRAY_LEN(dialects); i++) {
+		if (strcmp(name, dialects[i] + strlen("/dialects/")) == 0)
+			return dialects[i];
+	}
+	return NULL;
 }
 
 const char *api_dialect_names(void)
 {
-	return "cyber-dojo";
+	return "cyber-dojo, cyber-dojo-stateful";
 }
 
 uint64_t api_now_us(void)
@@ -164,6 +172,8 @@ int api_sessions_begin(struct api *api, struct err *err)
 
 void api_sessions_end(struct api *api)
 {
+	while (api->stateful_calls)
+		stateful_call_destroy(api->stateful_calls);
 	while (api->session_streams)
 		session_stream_destroy(api->session_streams);
 	while (api->session_runs)
@@ -209,8 +219,8 @@ void api_destroy(struct api *api)
 	api->queue = NULL;
 	while (api->runs)
 		api_run_destroy(api->runs);
-	cyber_dojo_destroy(api->cyber_dojo);
 	api_sessions_end(api);
+	cyber_dojo_destroy(api->cyber_dojo);
 	cache_destroy(api->cache);
 	light_cache_destroy(api->lights);
 	api_metrics_finish(&api->metrics);

@@ -19,6 +19,7 @@ struct ws_client;
 struct session_answer;
 struct session_run;
 struct session_stream;
+struct stateful_call;
 
 enum api_refusal {
 	API_REFUSED_REQUEST, /* the client's mistake */
@@ -56,6 +57,7 @@ struct api {
 	struct session_answer *session_answers;
 	struct session_run *session_runs;
 	struct session_stream *session_streams;
+	struct stateful_call *stateful_calls; /* of the dialect that is built on sessions */
 };
 
 /* Monotonic, the same as http_request_arrived_us(). */
