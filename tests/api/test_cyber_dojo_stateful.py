@@ -7,6 +7,9 @@ import pytest
 
 from kilntest import http
 from kilntest.server import free_port
+from kilntest.settings import runs_as_root
+
+pytestmark = pytest.mark.skipif(not runs_as_root(), reason="holds only where kiln runs as root")
 
 COUNTER = itertools.count(10)
 PATH = "/dialects/cyber-dojo-stateful/"

@@ -7,6 +7,9 @@ import pytest
 
 from kilntest import host
 from kilntest.sessions import Session
+from kilntest.settings import runs_as_root
+
+pytestmark = pytest.mark.skipif(not runs_as_root(), reason="holds only where kiln runs as root")
 
 ANIMALS = ["lion", "tiger", "bear", "wolf", "owl", "bee"]
 

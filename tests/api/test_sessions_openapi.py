@@ -4,6 +4,9 @@ import pytest
 from test_openapi import PAGE, resolve, response_schema, validate
 
 from kilntest.sessions import Session
+from kilntest.settings import runs_as_root
+
+pytestmark = pytest.mark.skipif(not runs_as_root(), reason="holds only where kiln runs as root")
 
 
 def example(path, method, name):

@@ -8,6 +8,9 @@ import pytest
 from kilntest import host, services
 from kilntest.server import RESTART_S, Server
 from kilntest.sessions import Session
+from kilntest.settings import runs_as_root
+
+pytestmark = pytest.mark.skipif(not runs_as_root(), reason="holds only where kiln runs as root")
 
 
 @pytest.fixture
