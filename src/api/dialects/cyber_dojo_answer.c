@@ -297,7 +297,8 @@ static json_t *log_capture(const struct dojo_facts *facts)
 static json_t *log_exception(const struct dojo_facts *facts)
 {
 	const struct dojo_light *light = facts->light;
-	json_t *source = light->source ? lines_of(light->source, light->source_len) : NULL;
+	bool missing = light->fault == DOJO_FAULT_MISSING;
+	json_t *source = missing ? NULL : lines_of(light->source, light->source_len);
 	char command[512];
 
 	switch (light->fault) {
