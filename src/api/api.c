@@ -136,7 +136,11 @@ static const char *image_find(void *user, const char *name)
 
 static int image_config(void *user, const char *name, struct image *ret, struct err *err)
 {
-	return image_store_find(user, name, ret, err);
+	const struct api *api = user;
+
+	if (api->options.image_config)
+		return api->options.image_config(api->options.user, name, ret, err);
+	return image_store_find(api->options.images, name, ret, err);
 }
 
 struct plan_context api_plan_context(const struct api *api)
@@ -146,8 +150,8 @@ struct plan_context api_plan_context(const struct api *api)
 		.hot = api->options.pool && api->options.config->hot,
 		.ceilings = api->options.config->ceilings,
 		.image_find = image_find,
-		.image_config = api->options.images ? image_config : NULL,
-		.image_user = api->options.images,
+		.image_config = api->options.images || api->options.image_config ? image_config : NULL,
+		.image_user = (void *)(uintptr_t)api,
 		.user = api->options.engine,
 	};
 }

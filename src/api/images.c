@@ -82,8 +82,10 @@ json_t *api_images_json(struct engine *engine, const struct language_registry *r
 void api_handle_images(struct http_request *request, void *user)
 {
 	const struct api *api = user;
-
-	json_t *json = api_images_json(api->options.engine, api->options.languages, api->options.images);
+	json_t *json =
+		api->options.images_list
+			? json_pack("{s:o}", "images", api->options.images_list(api->options.user))
+			: api_images_json(api->options.engine, api->options.languages, api->options.images);
 
 	if (json)
 		json_object_set_new(json, "jobs", api_image_jobs_json(api->options.image_jobs));

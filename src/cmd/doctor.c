@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "cmd/cmd.h"
+#include "cmd/node_start.h"
 #include "cmd/table.h"
 
 #include <errno.h>
@@ -40,7 +41,7 @@ static bool doctor_engine(struct findings *to, const struct config *config, cons
 	}
 	/* For the canary run to look for: nothing of kiln's environment may be seen in a sandbox. */
 	setenv("KILN_DOCTOR_CANARY", "canary", 1);
-	good = node_open(&loop, config, -1, &node, &err) >= 0;
+	good = node_start(&loop, config, &node, &err) >= 0;
 	if (good) {
 		finding_add(to, "engine", FINDING_PRESENT, "", "the native engine starts");
 		doctor_engine_check(to, engine_native_host(node.engine), facts);

@@ -172,7 +172,8 @@ static int pool_begin(struct front *f, struct err *err)
 		.idle_us = (uint64_t)config->pool_idle_ms * 1000,
 		.hot = config->hot,
 	};
-	const struct engine_sandbox_spec spec = { .image = "host",
+	const char *image = f->native->v->image_find(f->native, "host");
+	const struct engine_sandbox_spec spec = { .image = image,
 						  .limits = plan_limits_default(&config->ceilings) };
 	int r;
 
@@ -181,7 +182,8 @@ static int pool_begin(struct front *f, struct err *err)
 	r = pool_create(&f->loop, f->native, &options, &f->node.engine, err);
 	if (r < 0)
 		return r;
-	pool_foster(f->node.engine, &spec);
+	if (image)
+		pool_foster(f->node.engine, &spec);
 	return 0;
 }
 
@@ -209,6 +211,16 @@ static int sessions_begin(struct front *f, struct err *err)
 	return 0;
 }
 
+static int image_config(void *user, const char *name, struct image *ret, struct err *err)
+{
+	return node_image_config(&((struct front *)user)->node, name, ret, err);
+}
+
+static json_t *images_list(void *user)
+{
+	return node_docker_images(&((struct front *)user)->node);
+}
+
 static int front_begin(struct front *f, struct err *err)
 {
 	const struct api_options options = {
@@ -223,6 +235,8 @@ static int front_begin(struct front *f, struct err *err)
 		.images_look = images_look,
 		.image_jobs = f->image_jobs,
 		.recipes = f->recipes,
+		.image_config = image_config,
+		.images_list = f->node.is_docker ? images_list : NULL,
 		.node_facts = node_facts,
 		.user = f,
 	};

@@ -1,9 +1,9 @@
 #include "api/api.h"
 #include "base/cleanup.h"
 #include "cmd/cmd.h"
+#include "cmd/node_start.h"
 #include "cmd/table.h"
 #include "config/config.h"
-#include "lib/node.h"
 
 #include <errno.h>
 
@@ -54,9 +54,10 @@ static int images_list(const struct config *config, bool json, struct err *err)
 
 	if (r < 0)
 		return err_set(err, r, "event loop");
-	r = node_open(&loop, config, -1, &node, err);
+	r = node_start(&loop, config, &node, err);
 	if (r >= 0) {
-		json_t *document = api_images_json(node.engine, node.languages, node.images);
+		json_t *document = node.is_docker ? json_pack("{s:o}", "images", node_docker_images(&node))
+						  : api_images_json(node.engine, node.languages, node.images);
 
 		r = json ? cmd_json_print(document, err) : images_table(document, err);
 	}

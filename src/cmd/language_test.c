@@ -6,8 +6,8 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "cmd/cmd.h"
+#include "cmd/node_start.h"
 #include "cmd/table.h"
-#include "lib/node.h"
 #include "run/language_check.h"
 #include "run/run.h"
 
@@ -303,7 +303,7 @@ int language_test(const struct config *config, const char *const *names, size_t 
 		json_decref(t.unknown);
 		return err_set(err, r, "event loop");
 	}
-	r = node_open(&t.loop, config, -1, &t.node, err);
+	r = node_start(&t.loop, config, &t.node, err);
 	if (r >= 0)
 		r = test(&t, names, count, json, err);
 	tester_finish(&t);

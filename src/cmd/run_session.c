@@ -8,8 +8,8 @@
 
 #include "base/cleanup.h"
 #include "cmd/cmd.h"
+#include "cmd/node_start.h"
 #include "cmd/stream.h"
-#include "lib/node.h"
 #include "run/run.h"
 
 #include <errno.h>
@@ -201,7 +201,7 @@ static int session_start(struct session *s, const struct config *config, struct 
 	int r;
 
 	/* Before any thread exists: the engine starts its keeper as a child. */
-	r = node_open(&s->loop, config, -1, &s->node, err);
+	r = node_start(&s->loop, config, &s->node, err);
 	if (r < 0)
 		return r;
 	r = language_guess(s, req, err);

@@ -9,6 +9,7 @@
 #include "cmd/cmd.h"
 #include "cmd/front.h"
 #include "cmd/listener.h"
+#include "cmd/node_start.h"
 #include "config/config.h"
 #include "engine/native/native.h"
 #include "http/server.h"
@@ -92,7 +93,10 @@ static void store_prepare(const struct config *config)
 	image_store_close(store);
 }
 
-/* Returns only when it failed. `argv` is that of the whole program: the front is started with it again. */
+/*
+ * Returns only when it failed, or with the front's status where the keeper is this process. `argv` is that of
+ * the whole program: the front is started with it again.
+ */
 static int serve_started(const struct config *config, char *const *argv, struct err *err)
 {
 	const struct native_options options = node_native_options(config, -1);
@@ -103,6 +107,11 @@ static int serve_started(const struct config *config, char *const *argv, struct 
 	if (r < 0)
 		return r;
 	store_prepare(config);
+	if (config_engine_is_docker(config)) {
+		const struct docker_options docker = docker_options_of(config);
+
+		return docker_keeper_serve_front(&docker, argv, err);
+	}
 	return engine_native_serve_exec(&options, (char **)argv, err);
 }
 
@@ -133,7 +142,7 @@ static int serve_main(const struct command *command, int argc, char *const *argv
 		return cmd_fail(CMD_USAGE, &err);
 	if (keeper_fd < 0 && builder_fd < 0) {
 		r = serve_started(&config, argv - 2, &err);
-		status = cmd_fail(CMD_USAGE, &err);
+		status = r < 0 ? cmd_fail(CMD_USAGE, &err) : r;
 	} else {
 		r = keeper_fd < 0 ? serve_builder(&config, builder_fd, &err)
 				  : front_run(&config, keeper_fd, builder_fd, &err);

@@ -122,10 +122,24 @@ static int config_flags(struct config_reader *reader, char *const *flags, struct
 	return 0;
 }
 
+bool config_engine_is_docker(const struct config *config)
+{
+	return strcmp(config->engine, "docker") == 0;
+}
+
 /* What no single setting can say about itself. */
 static int check_together(const struct config *config, struct err *err)
 {
 	int64_t last = config->uid_base + config->uid_count; /* the front's own */
+
+	if (strcmp(config->engine, "native") != 0 && !config_engine_is_docker(config))
+		return err_refuse(err, ERR_INTERNAL, "config_invalid", "engine",
+				  "engine: '%.40s' is neither native nor docker", config->engine);
+	if (config->uid_count < config->docker_containers && config_engine_is_docker(config))
+		return err_refuse(
+			err, ERR_INTERNAL, "config_invalid", "docker.containers",
+			"docker.containers: %lld containers need as many user ids; uid_count is %lld",
+			(long long)config->docker_containers, (long long)config->uid_count);
 
 	if (last > 4294967293LL)
 		return err_refuse(err, ERR_INTERNAL, "config_invalid", "uid_count",
@@ -199,11 +213,11 @@ void config_finish(struct config *config)
 	strv_free(config->origins);
 	strv_free(config->registries);
 	strv_free(config->dojo_images);
-	free(config->state_dir);
-	free(config->languages_dir);
-	free(config->images_dir);
-	free(config->debian_mirror);
-	free(config->user);
-	free(config->cgroup);
+	for (size_t i = 0; i < config_settings_count; i++) {
+		const struct setting *setting = &config_settings[i];
+
+		if (setting->type == SETTING_TEXT || setting->type == SETTING_PATH)
+			free(*(char **)((char *)config + setting->offset));
+	}
 	*config = (struct config){ 0 };
 }

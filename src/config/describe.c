@@ -127,33 +127,50 @@ static void conf_one(FILE *out, const struct setting *setting, const struct show
 	else if (setting->type == SETTING_LIST)
 		fprintf(out, "#%s: [\"%s\"]\n", setting->name, example);
 	else if (dot)
-		fprintf(out, "#  %s: %s\n", dot + 1, fallback);
+		fprintf(out, "#  %s: %s\n", dot + 1, fallback && *fallback ? fallback : "\"\"");
 	else
 		fprintf(out, "#%s: %s\n", setting->name, example && *example ? example : "\"\"");
 }
 
-static void conf_ceilings(FILE *out)
+/* Settings whose names begin like this stand in a mapping of their own. */
+static const struct {
+	const char *prefix, *help;
+} groups[] = {
+	{ "docker.", "The Docker engine." },
+	{ "ceilings.", "Ceilings of the limits that a request may ask for; above them it is refused." },
+};
+
+static int group_of(const struct setting *setting)
 {
-	fputs("\n# Ceilings of the limits that a request may ask for; above them it is "
-	      "refused.\n#ceilings:\n",
-	      out);
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		if (strncmp(setting->name, groups[i].prefix, strlen(groups[i].prefix)) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static void conf_group(FILE *out, int group)
+{
+	const char *prefix = groups[group].prefix;
+
+	fprintf(out, "\n# %s\n#%.*s:\n", groups[group].help, (int)strlen(prefix) - 1, prefix);
 }
 
 static const struct {
 	const char *format;
 	void (*head)(FILE *out);
-	void (*ceilings)(FILE *out);
+	void (*group)(FILE *out, int group);
 	void (*one)(FILE *out, const struct setting *setting, const struct shown *shown);
 } formats[] = {
 	{ "text", NULL, NULL, text_one },
 	{ "man", NULL, NULL, man_one },
-	{ "conf", conf_head, conf_ceilings, conf_one },
+	{ "conf", conf_head, conf_group, conf_one },
 };
 
 void config_describe_to(FILE *out, const char *format)
 {
 	struct shown shown;
-	bool in_ceilings = false;
+	int before = -1;
 
 	for (size_t f = 0; f < ARRAY_LEN(formats); f++) {
 		if (strcmp(formats[f].format, format) != 0)
@@ -161,9 +178,11 @@ void config_describe_to(FILE *out, const char *format)
 		if (formats[f].head)
 			formats[f].head(out);
 		for (size_t i = 0; i < config_settings_count; i++) {
-			if (config_settings[i].type == SETTING_CEILING && !in_ceilings && formats[f].ceilings)
-				formats[f].ceilings(out);
-			in_ceilings = config_settings[i].type == SETTING_CEILING;
+			int group = group_of(&config_settings[i]);
+
+			if (group >= 0 && group != before && formats[f].group)
+				formats[f].group(out, group);
+			before = group;
 			show(&config_settings[i], &shown);
 			formats[f].one(out, &config_settings[i], &shown);
 		}

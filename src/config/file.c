@@ -1,5 +1,6 @@
 /*
- * kiln.conf: a mapping of setting names to values; `ceilings` is a mapping of its own and `tokens` may be one.
+ * kiln.conf: a mapping of setting names to values; `ceilings` and `docker` are mappings of their own and
+ * `tokens` may be one.
  */
 #include "config/config_priv.h"
 #include "config/yaml_tree.h"
@@ -80,7 +81,8 @@ static int read_setting(const struct place *place, const char *name, const yaml_
 	return read_value(place, (size_t)at, node, err);
 }
 
-static int read_ceilings(const struct place *place, const yaml_node_t *node, struct err *err)
+/* The mapping `group`, of which each key is a setting "group.key". */
+static int read_group(const struct place *place, const char *group, const yaml_node_t *node, struct err *err)
 {
 	yaml_node_t *value;
 	const char *key;
@@ -88,10 +90,15 @@ static int read_ceilings(const struct place *place, const yaml_node_t *node, str
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && yaml_tree_pair(place->tree, node, i, &key, &value); i++) {
-		snprintf(name, sizeof(name), "ceilings.%s", key);
+		snprintf(name, sizeof(name), "%s.%s", group, key);
 		r = read_setting(place, name, value, err);
 	}
 	return r;
+}
+
+static bool is_group(const char *key)
+{
+	return strcmp(key, "ceilings") == 0 || strcmp(key, "docker") == 0;
 }
 
 static int read_root(const struct place *place, struct err *err)
@@ -107,8 +114,8 @@ static int read_root(const struct place *place, struct err *err)
 		return yaml_tree_refuse(place->tree, root, err, NULL,
 					"must be settings, one \"name: value\" a line");
 	for (size_t i = 0; r == 0 && yaml_tree_pair(place->tree, root, i, &key, &value); i++) {
-		if (strcmp(key, "ceilings") == 0 && value->type == YAML_MAPPING_NODE)
-			r = read_ceilings(place, value, err);
+		if (value->type == YAML_MAPPING_NODE && is_group(key))
+			r = read_group(place, key, value, err);
 		else
 			r = read_setting(place, key, value, err);
 	}

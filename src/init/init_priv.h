@@ -5,6 +5,7 @@
 #ifndef KILN_INIT_INIT_PRIV_H
 #define KILN_INIT_INIT_PRIV_H
 
+#include "init/container.h"
 #include "wire/init_config.h"
 #include "wire/init_proto.h"
 #include "wire/step_kill.h"
@@ -148,7 +149,8 @@ struct init {
 	char *const *folders;		  /* of a service: what else it can write */
 	const struct init_config *config; /* with the ids of the arguments */
 	const struct sock_filter *filter;
-	int socket_fd, cgroup_fd, sandbox_fd, signal_fd, proc_fd;
+	int in_fd, out_fd; /* the host: one socket, or in a container two pipes */
+	int cgroup_fd, sandbox_fd, signal_fd, proc_fd;
 	int landlock_fd; /* LANDLOCK_UNKNOWN before the first step */
 	uint8_t in[WIRE_HEADER_SIZE + WIRE_TO_INIT_MAX];
 	size_t in_len;
@@ -159,6 +161,9 @@ struct init {
 	struct uploads uploads;
 	struct step step;
 	struct warm warm;
+	bool contained;	   /* in a container that somebody else made */
+	uint64_t heard_us; /* when the host was last heard of, in a container */
+	struct counters counters;
 };
 
 uint64_t now_us(void);
@@ -181,8 +186,6 @@ uint64_t hash_add(uint64_t hash, const uint8_t *data, size_t len);
 #define HASH_START   14695981039346656037ull
 #define HASH_UNKNOWN 0
 int hash_file(int fd, uint64_t *ret);
-/* Beneath a folder, without following a link; like openat2(2). */
-int open_beneath(int dir_fd, const char *path, int flags, mode_t mode);
 /* The first failure is what SYNCED tells. */
 void files_fail(struct init *init, const char *path, int error);
 /* Notes a file or folder as it is in place now. */
@@ -230,6 +233,7 @@ struct spawn {
 	uid_t init_uid; /* the child asks when it is somebody else already */
 	enum launch_how how;
 	int landlock_fd; /* -1: none */
+	bool contained;
 };
 
 struct spawn_error {

@@ -9,6 +9,8 @@
  * (deadline, cgroup limits) is the keeper's; when the host's socket closes, or this process ends in any
  * way, the kernel kills every process of the namespace.
  *
+ * In a container of another engine it is PID 1 too, and what the keeper would have done before container.c does.
+ *
  * The host is trusted: a frame out of place is our own bug, and ends the sandbox.
  */
 #include "init/tty.h"
@@ -23,7 +25,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,6 +87,8 @@ static void handle_frame(struct init *init, const struct wire_frame *frame)
 		if (frame->len == 1 && init->step.running)
 			tty_signal(&init->step, frame->payload[0]);
 		break;
+	case WIRE_PING:
+		break;
 	case WIRE_COLLECT:
 		if (init->step.running || wire_collect_decode(frame, &what) < 0)
 			_exit(1);
@@ -98,10 +101,9 @@ static void handle_frame(struct init *init, const struct wire_frame *frame)
 
 #define POLL_MAX_US 3600000000ull
 
-static void handle_socket(struct init *init)
+static void hear_host(struct init *init)
 {
-	ssize_t n =
-		recv(init->socket_fd, init->in + init->in_len, sizeof(init->in) - init->in_len, MSG_DONTWAIT);
+	ssize_t n = read(init->in_fd, init->in + init->in_len, sizeof(init->in) - init->in_len);
 	struct wire_frame frame;
 	size_t used = 0;
 	int64_t size;
@@ -110,6 +112,8 @@ static void handle_socket(struct init *init)
 		return;
 	if (n <= 0)
 		_exit(0);
+	if (init->contained)
+		init->heard_us = now_us();
 	init->in_len += (size_t)n;
 	while ((size = wire_frame_parse(init->in + used, init->in_len - used, WIRE_TO_INIT_MAX, &frame)) >
 	       0) {
@@ -147,7 +151,7 @@ static int poll_timeout(const struct init *init)
 	} else if (is_getting_warm(init)) {
 		next = init->warm.deadline_us;
 	} else {
-		return -1;
+		return container_host_timeout(init);
 	}
 	now = now_us();
 	/* A service runs for days, which poll() does not count. */
@@ -174,14 +178,15 @@ static void check_step(struct init *init)
 		step_finish(init, reason);
 }
 
-enum { POLL_SOCKET, POLL_SIGNAL, POLL_STDIN, POLL_STDOUT, POLL_STDERR, POLL_DRIVER, POLL_COUNT };
+enum { POLL_HOST, POLL_HOST_OUT, POLL_SIGNAL, POLL_STDIN, POLL_STDOUT, POLL_STDERR, POLL_DRIVER, POLL_COUNT };
 
 static void loop_once(struct init *init)
 {
 	struct step *step = &init->step;
 	bool room = out_room(init) >= OUTPUT_CHUNK_MIN;
 	struct pollfd p[POLL_COUNT] = {
-		[POLL_SOCKET] = { init->socket_fd, (short)(POLLIN | (init->out_len ? POLLOUT : 0)), 0 },
+		[POLL_HOST] = { init->in_fd, POLLIN, 0 },
+		[POLL_HOST_OUT] = { init->out_len ? init->out_fd : -1, POLLOUT, 0 },
 		[POLL_SIGNAL] = { init->signal_fd, POLLIN, 0 },
 		[POLL_STDIN] = { step_stdin_waits(step) ? step->stdin_fd : -1, POLLOUT, 0 },
 		[POLL_STDOUT] = { step->running && room ? step->output_fd[0] : -1, POLLIN, 0 },
@@ -206,9 +211,10 @@ static void loop_once(struct init *init)
 	if (is_getting_warm(init) && now_us() >= init->warm.deadline_us)
 		warm_give_up(init);
 	check_step(init);
-	if (p[POLL_SOCKET].revents & (POLLIN | POLLHUP | POLLERR))
-		handle_socket(init);
+	if (p[POLL_HOST].revents)
+		hear_host(init);
 	out_flush(init);
+	container_check_host(init);
 }
 
 /* Our own keeper's: what is wrong with them is a bug. */
@@ -246,6 +252,23 @@ static void load_config(struct init *init, int argc, char **argv)
 		read_arguments(init, &own, argv);
 }
 
+/* What the keeper has made ready: sandbox/setup.c. */
+static void sandbox_enter(struct init *init, int argc, char **argv)
+{
+	load_config(init, argc, argv);
+	init->in_fd = init->out_fd = INIT_SOCKET_FD;
+	init->cgroup_fd = INIT_CGROUP_FD;
+}
+
+/* Ends when the host cannot be spoken to without waiting for it. */
+static void never_wait(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		_exit(1);
+}
+
 int main(int argc, char **argv)
 {
 	static struct init init; /* a megabyte of buffers of which an idle sandbox touches nothing */
@@ -255,11 +278,14 @@ int main(int argc, char **argv)
 
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_NAME, "kiln-init", 0, 0, 0);
-	load_config(&init, argc, argv);
+	if (argc == 3 && strcmp(argv[1], INIT_CONTAINER_WORD) == 0)
+		container_enter(&init, argv[2]);
+	else
+		sandbox_enter(&init, argc, argv);
+	never_wait(init.in_fd);
+	never_wait(init.out_fd);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	init.socket_fd = INIT_SOCKET_FD;
-	init.cgroup_fd = INIT_CGROUP_FD;
 	init.sandbox_fd = open("/sandbox", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	init.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	init.signal_fd = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);

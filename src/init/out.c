@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 size_t out_room(const struct init *init)
@@ -24,8 +23,7 @@ static void out_compact(struct init *init)
 void out_flush(struct init *init)
 {
 	while (init->out_len) {
-		ssize_t n = send(init->socket_fd, init->out + init->out_start, init->out_len,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = write(init->out_fd, init->out + init->out_start, init->out_len);
 
 		if (n < 0) {
 			if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -44,10 +42,11 @@ void out_wait(struct init *init, size_t left)
 {
 	out_flush(init);
 	while (init->out_len > left) {
-		struct pollfd p = { .fd = init->socket_fd, .events = POLLOUT };
+		struct pollfd p = { .fd = init->out_fd, .events = POLLOUT };
 
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+		if (poll(&p, 1, container_host_timeout(init)) < 0 && errno != EINTR)
 			_exit(0);
+		container_check_host(init);
 		out_flush(init);
 	}
 }

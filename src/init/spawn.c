@@ -154,6 +154,18 @@ static int set_rlimits(const struct spawn *spawn)
 	return set_rlimit(RLIMIT_CPU, spawn_cpu_seconds(spawn->limits));
 }
 
+/* The keeper has said so for a whole sandbox; of a container init itself is to be the last to go. */
+static void go_first_without_memory(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "1000", 4) < 0)
+		errno = 0;
+	close(fd);
+}
+
 /* Not even a capability that root could get back: the bounding set empty, securebits locked. Needs CAP_SETPCAP. */
 static int drop_bounding_set(void)
 {
@@ -315,6 +327,8 @@ _Noreturn void spawn_child(struct spawn *spawn)
 	/* Its own cgroup as the root of what /proc/self/cgroup shows. */
 	if (spawn->flags & WIRE_START_CGROUP)
 		unshare(CLONE_NEWCGROUP);
+	if (spawn->contained)
+		go_first_without_memory();
 	r = set_fixed_rlimits();
 	if (r == 0 && spawn->how != LAUNCH_ANY)
 		r = set_rlimits(spawn);

@@ -116,6 +116,7 @@ void step_start(struct init *init, const struct wire_start *start)
 	if (!hot)
 		warm_drop(init);
 	step_reset(step, start);
+	counters_begin(init);
 	step->reaped_cpu_us += used_us;
 	if (!hot)
 		r = launch(init, start, LAUNCH_STEP, &process, &stage);
@@ -352,6 +353,7 @@ void step_finish(struct init *init, enum step_kill reason)
 	close_fd(&step->tty_fd);
 	close_fd(&step->error_fd);
 	step->running = false;
+	counters_tell(init);
 	len = wire_exit_encode(&end, payload, sizeof(payload));
 	out_frame(init, WIRE_EXIT, 0, payload, (uint32_t)len);
 }

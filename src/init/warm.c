@@ -155,6 +155,7 @@ static void tell_warmed(struct init *init, int error)
 {
 	uint8_t payload[4];
 
+	counters_tell(init);
 	wire_u32_encode((uint32_t)error, payload, sizeof(payload));
 	out_frame(init, WIRE_WARMED, 0, payload, sizeof(payload));
 }

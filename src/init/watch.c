@@ -5,6 +5,8 @@
  */
 #include "init/init_priv.h"
 
+#include "wire/writable.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,12 +28,34 @@ uint64_t watch_next_us(const struct init *init)
 	const struct step *step = &init->step;
 	uint64_t interval = DISK_SAMPLE_US;
 
-	if (step->flags & (WIRE_START_WATCH_MEMORY | WIRE_START_WATCH_CPU))
+	if (init->contained || step->flags & (WIRE_START_WATCH_MEMORY | WIRE_START_WATCH_CPU))
 		interval = WATCH_SAMPLE_US;
 	if (step->flags & WIRE_START_WATCH_MEMORY &&
 	    step->memory_peak_bytes > (uint64_t)step->limits.value[LIMIT_MEMORY_BYTES] / 2)
 		interval = WATCH_CLOSE_US;
 	return step->sample_us + interval;
+}
+
+static uint64_t bytes_used(const struct statfs *fs)
+{
+	return (uint64_t)(fs->f_blocks - fs->f_bfree) * (uint64_t)fs->f_bsize;
+}
+
+/* A container has a tmpfs for each folder that can be written, and each may hold disk_bytes. */
+static uint64_t disk_beside(struct init *init, bool *ret_full)
+{
+	uint64_t used = 0;
+
+	for (size_t i = 0; init->contained && i < sizeof(writable_outside) / sizeof(writable_outside[0]);
+	     i++) {
+		struct statfs fs;
+
+		if (statfs(writable_outside[i], &fs) < 0)
+			continue;
+		used += bytes_used(&fs);
+		*ret_full |= fs.f_bfree < NEAR_FULL_BLOCKS;
+	}
+	return used;
 }
 
 static void sample_disk(struct init *init)
@@ -42,11 +66,11 @@ static void sample_disk(struct init *init)
 
 	if (fstatfs(init->sandbox_fd, &fs) < 0)
 		return;
-	used = (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize;
+	if (fs.f_bfree < NEAR_FULL_BLOCKS || (fs.f_files && fs.f_ffree == 0))
+		step->disk_full = true;
+	used = bytes_used(&fs) + disk_beside(init, &step->disk_full);
 	if (used > step->disk_used_bytes)
 		step->disk_used_bytes = used;
-	if (fs.f_bfree < NEAR_FULL_BLOCKS || fs.f_ffree == 0)
-		step->disk_full = true;
 }
 
 /* A small file of a process as text; false: the process is gone. */
@@ -245,4 +269,9 @@ void watch_sample(struct init *init, enum step_kill *ret_kill)
 	sample_disk(init);
 	if (init->step.flags & (WIRE_START_WATCH_MEMORY | WIRE_START_WATCH_CPU | WIRE_START_NPROC))
 		sample_processes(init, ret_kill);
+	/* No one tmpfs holds all of a container. */
+	if (init->contained &&
+	    init->step.disk_used_bytes > (uint64_t)init->step.limits.value[LIMIT_DISK_BYTES])
+		*ret_kill = STEP_KILL_DISK;
+	counters_sample(init, ret_kill);
 }

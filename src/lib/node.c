@@ -1,6 +1,7 @@
 #include "lib/node.h"
 
 #include "base/cleanup.h"
+#include "base/strv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define IMAGE_CANONICAL_MAX 400
 
 /* The host image is this machine's own /usr: what is here is there. */
 static bool host_has(void *user, const char *path)
@@ -80,9 +83,114 @@ static bool stored_image_find(void *user, const char *name, char *ret, size_t si
 	return used > 0 && (size_t)used < size;
 }
 
+static char **strings_of(const json_t *array)
+{
+	char **list = NULL;
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(array, i, value)
+	{
+		const char *text = json_string_value(value);
+
+		if (text && strv_append(&list, text, strlen(text)) < 0) {
+			strv_free(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+/* As a daemon describes it. */
+static int docker_image_config(struct node *node, const char *name, struct image *ret, struct err *err)
+{
+	char canonical[IMAGE_CANONICAL_MAX];
+	const json_t *image = docker_images_find(&node->docker, name, canonical, sizeof(canonical));
+	const char *workdir = json_string_value(json_object_get(image, "workdir"));
+
+	*ret = (struct image){ 0 };
+	if (!image)
+		return err_refuse(err, ERR_UNKNOWN, "image_unknown", "image", "there is no image '%.128s'",
+				  name);
+	ret->env = strings_of(json_object_get(image, "env"));
+	ret->entrypoint = strings_of(json_object_get(image, "entrypoint"));
+	ret->workdir = workdir && workdir[0] ? strdup(workdir) : NULL;
+	if ((json_array_size(json_object_get(image, "env")) && !ret->env) ||
+	    (json_array_size(json_object_get(image, "entrypoint")) && !ret->entrypoint))
+		return err_set(err, -ENOMEM, "image '%.128s'", name);
+	return 0;
+}
+
 int node_image_config(void *user, const char *name, struct image *ret, struct err *err)
 {
-	return image_store_find(user, name, ret, err);
+	struct node *node = user;
+
+	if (node->is_docker)
+		return docker_image_config(node, name, ret, err);
+	return image_store_find(node->images, name, ret, err);
+}
+
+static int list_names(json_t *list, const json_t *image)
+{
+	json_t *name;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(json_object_get(image, "names"), i, name)
+	{
+		const char *text = json_string_value(name);
+
+		/* By its tags; the digests of registries are for asking. */
+		if (text && !strchr(text, '@') && r == 0)
+			r = json_array_append_new(list, json_pack("{s:s, s:O, s:s, s:O, s:O}", "name", text,
+								  "digest", json_object_get(image, "id"),
+								  "source", "docker", "size_bytes",
+								  json_object_get(image, "size"), "created",
+								  json_object_get(image, "created")));
+	}
+	return r;
+}
+
+json_t *node_docker_images(const struct node *node)
+{
+	json_t *list = json_array(), *image;
+	size_t i;
+
+	json_array_foreach(node->docker.all, i, image)
+	{
+		if (list_names(list, image) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static bool docker_image_find(void *user, const char *name, char *ret, size_t size)
+{
+	const struct node *node = user;
+
+	return docker_images_find(&node->docker, name, ret, size) != NULL;
+}
+
+/* Which languages can be run: the images of the daemon are what they are, and so are the paths in them. */
+static void mark_docker(struct node *node)
+{
+	const struct language *language = NULL;
+	char canonical[IMAGE_CANONICAL_MAX];
+
+	while ((language = language_next(node->languages, language)))
+		language_set_available(node->languages, language,
+				       docker_images_find(&node->docker, language->image, canonical,
+							  sizeof(canonical)) != NULL);
+}
+
+static void on_docker_images(void *user, int fd)
+{
+	struct node *node = user;
+
+	docker_images_read(&node->docker, fd);
+	mark_docker(node);
 }
 
 void node_images_look(struct node *node)
@@ -91,6 +199,8 @@ void node_images_look(struct node *node)
 	struct stat st;
 	int64_t changed_ns;
 
+	if (node->is_docker)
+		return; /* the keeper tells */
 	if (names_fd < 0 || fstat(names_fd, &st) < 0)
 		return;
 	changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
@@ -113,22 +223,36 @@ static int open_parts(uv_loop_t *loop, const struct config *config, int keeper_f
 	node_images_look(node);
 	options.image_find = stored_image_find;
 	options.user = node->images;
+	if (config_engine_is_docker(config)) {
+		if (keeper_fd < 0)
+			return err_set(err, -EOPNOTSUPP,
+				       "the Docker engine is the program kiln's, not the library's");
+		node->is_docker = true;
+		node->docker.host = config->docker_host_image;
+		options.name = "docker";
+		options.image_find = docker_image_find;
+		options.on_images = on_docker_images;
+		options.user = node;
+		mark_docker(node);
+	}
 	r = engine_native_create(loop, &options, &node->engine, err);
-	return r < 0 ? err_wrap(err, r, "native engine") : 0;
+	return r < 0 ? err_wrap(err, r, "%s engine", config->engine) : 0;
 }
 
 int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *ret, struct err *err)
 {
-	struct node node = { 0 };
-	int r = open_parts(loop, config, keeper_fd, &node, err);
+	int r;
 
+	/* In its place: the engine refers to it. */
+	*ret = (struct node){ 0 };
+	r = open_parts(loop, config, keeper_fd, ret, err);
 	if (r < 0) {
-		image_store_close(node.images);
-		language_registry_destroy(node.languages);
-		return r;
+		image_store_close(ret->images);
+		language_registry_destroy(ret->languages);
+		docker_images_finish(&ret->docker);
+		*ret = (struct node){ 0 };
 	}
-	*ret = node;
-	return 0;
+	return r;
 }
 
 /* Kiln's own programs for images stand beside it: installed below lib, in a build folder below runtime. */
@@ -183,7 +307,7 @@ void node_plan_context(struct node *node, const struct config *config, struct pl
 		.ceilings = config->ceilings,
 		.image_find = image_find,
 		.image_config = node_image_config,
-		.image_user = node->images,
+		.image_user = node,
 		.user = node->engine,
 	};
 }
@@ -194,6 +318,7 @@ void node_close(struct node *node, uv_loop_t *loop)
 		node->engine->v->destroy(node->engine);
 	language_registry_destroy(node->languages);
 	image_store_close(node->images);
+	docker_images_finish(&node->docker);
 	*node = (struct node){ 0 };
 	uv_run(loop, UV_RUN_DEFAULT);
 }

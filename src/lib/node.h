@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "config/config.h"
+#include "engine/docker/images.h"
 #include "engine/engine.h"
 #include "engine/native/native.h"
 #include "image/make.h"
@@ -20,7 +21,9 @@ struct node {
 	struct engine *engine;		     /* NULL when not opened */
 	struct language_registry *languages; /* likewise; probed */
 	struct image_store *images;	     /* likewise; for reading */
-	int64_t images_seen_ns;		     /* when its names had last changed */
+	struct docker_images docker;	     /* those of the daemon, where the engine is docker */
+	bool is_docker;
+	int64_t images_seen_ns; /* when its names had last changed */
 };
 
 /*
@@ -36,7 +39,8 @@ struct native_options node_native_options(const struct config *config, int keepe
 
 /*
  * Opens both. `keeper_fd` as in struct native_options. Returns 0, or a negative errno with nothing left open.
- * Starts a keeper process when keeper_fd is -1; may block for the milliseconds that this takes.
+ * Starts a keeper process when keeper_fd is -1, which the Docker engine's cannot be; may block for the
+ * milliseconds that this takes.
  */
 [[nodiscard]] int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *ret,
 			    struct err *err);
@@ -48,8 +52,11 @@ struct native_options node_native_options(const struct config *config, int keepe
 [[nodiscard]] int node_image_make(const struct config *config, struct image_store *store,
 				  char **ret_runtime_dir, struct image_make *ret, struct err *err);
 
-/* plan_context's image_config; `user` is the store. */
+/* plan_context's image_config; `user` is the node. */
 int node_image_config(void *user, const char *name, struct image *ret, struct err *err);
+
+/* The images of the daemon, as GET /v1/images lists them: an array, or NULL when out of memory. */
+json_t *node_docker_images(const struct node *node);
 
 /*
  * Looks whether images came or went since the last time, and says of each language that needs one whether it

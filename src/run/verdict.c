@@ -127,6 +127,11 @@ static bool killed_for_memory(const struct step_facts *f, const struct limits *l
 	return f->kill == STEP_KILL_MEMORY;
 }
 
+static bool killed_for_disk(const struct step_facts *f, const struct limits *l)
+{
+	return f->kill == STEP_KILL_DISK;
+}
+
 static bool killed_for_output(const struct step_facts *f, const struct limits *l)
 {
 	return f->kill == STEP_KILL_OUTPUT;
@@ -230,6 +235,7 @@ static const struct rule rules[] = {
 	{ killed_for_wall, RUN_WALL_TIME_EXCEEDED, LIMIT_WALL_MS, wall_used, by_watchdog },
 	{ killed_for_cpu, RUN_CPU_TIME_EXCEEDED, LIMIT_CPU_MS, cpu_used, by_cpu },
 	{ killed_for_memory, RUN_MEMORY_EXCEEDED, LIMIT_MEMORY_BYTES, memory_used, by_memory },
+	{ killed_for_disk, RUN_DISK_EXCEEDED, LIMIT_DISK_BYTES, disk_used, by_watchdog },
 	{ killed_for_output, RUN_OUTPUT_EXCEEDED, LIMIT_OUTPUT_BYTES, output_used, by_watchdog },
 	{ oom_killed, RUN_MEMORY_EXCEEDED, LIMIT_MEMORY_BYTES, memory_used, by_memory },
 	{ printed_too_much, RUN_OUTPUT_EXCEEDED, LIMIT_OUTPUT_BYTES, output_used, by_watchdog },

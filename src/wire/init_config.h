@@ -1,6 +1,9 @@
 /*
  * What the keeper tells init beside the protocol: one sealed memfd for all sandboxes, this struct and
  * behind it the payload's two seccomp programs. Host byte order; both ends are of one build.
+ *
+ * In a container that somebody else made (engine/docker) init is executed as "init container <uid>": the same bytes are
+ * the file INIT_CONTAINER_CONFIG, the uid takes the place of those in it, and the host speaks on descriptors 0 and 1.
  */
 #ifndef KILN_WIRE_INIT_CONFIG_H
 #define KILN_WIRE_INIT_CONFIG_H
@@ -31,6 +34,12 @@ enum init_arg { INIT_ARG_NAME, INIT_ARG_UID, INIT_ARG_GID, INIT_ARG_HOME, INIT_A
 #define INIT_AS_RUN	"run"
 #define INIT_AS_FILES	"files"
 #define INIT_AS_SERVICE "service"
+
+#define INIT_CONTAINER_DIR    "/.kiln"
+#define INIT_CONTAINER_CONFIG INIT_CONTAINER_DIR "/config"
+#define INIT_CONTAINER_WORD   "container"
+/* In a container: without a byte from the host for this long there is none any more, and init ends. */
+#define INIT_PATIENCE_MS 60000
 
 struct init_config {
 	uint32_t magic;

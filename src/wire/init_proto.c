@@ -268,6 +268,34 @@ int wire_exit_decode(const struct wire_frame *frame, struct wire_exit *ret)
 	return reader_end(&r);
 }
 
+int64_t wire_usage_encode(const struct wire_usage *usage, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+
+	wire_put_uint(&w, usage->flags, 4);
+	wire_put_uint(&w, usage->oom_kills, 4);
+	wire_put_uint(&w, usage->forks_refused, 4);
+	wire_put_uint(&w, usage->processes_peak, 4);
+	wire_put_uint(&w, usage->cpu_us, 8);
+	wire_put_uint(&w, usage->memory_peak_bytes, 8);
+	return writer_length(&w, to);
+}
+
+int wire_usage_decode(const struct wire_frame *frame, struct wire_usage *ret)
+{
+	struct wire_reader r = READER(frame);
+
+	ret->flags = (uint32_t)wire_get_uint(&r, 4);
+	ret->oom_kills = (uint32_t)wire_get_uint(&r, 4);
+	ret->forks_refused = (uint32_t)wire_get_uint(&r, 4);
+	ret->processes_peak = (uint32_t)wire_get_uint(&r, 4);
+	ret->cpu_us = wire_get_uint(&r, 8);
+	ret->memory_peak_bytes = wire_get_uint(&r, 8);
+	if (ret->flags & ~(uint32_t)WIRE_USAGE_ALL)
+		return -EPROTO;
+	return reader_end(&r);
+}
+
 int64_t wire_collect_encode(const struct wire_collect *collect, char *const *globs, uint8_t *to, size_t room)
 {
 	struct wire_writer w = WRITER(to, room);

@@ -72,6 +72,7 @@ enum wire_type {
 	WIRE_SIGNAL =
 		11, /* u8 signal, to the foreground of the step's terminal, or to its first process group */
 	WIRE_RESYNC = 24, /* WIRE_NONCE_SIZE bytes */
+	WIRE_PING = 25,	  /* nothing: the host is there (of a container, whose init ends without it) */
 	/* init to host */
 	WIRE_HELLO = 64,  /* be32 WIRE_VERSION */
 	WIRE_SYNCED = 65, /* struct wire_synced */
@@ -83,6 +84,7 @@ enum wire_type {
 	WIRE_COLLECT_END = 71,	/* be32 errno, 0 when everything asked for was sent */
 	WIRE_WARMED = 72,	/* be32 errno, 0 when a process waits for START */
 	WIRE_RESYNCED = 88,	/* the same bytes, and u8: whether a step runs */
+	WIRE_USAGE = 73,	/* struct wire_usage; in a container, before WARMED and before EXIT */
 };
 
 struct wire_frame {
@@ -194,6 +196,20 @@ struct wire_exit {
 	uint32_t processes_peak;
 };
 
+/* What the control groups of a container, as init sees them, counted since the step began. */
+enum wire_usage_flag {
+	WIRE_USAGE_MEMORY = 1u << 0, /* memory_peak_bytes and oom_kills are theirs */
+	WIRE_USAGE_CPU = 1u << 1,
+	WIRE_USAGE_PIDS = 1u << 2,
+	WIRE_USAGE_ALL = (1u << 3) - 1,
+};
+
+struct wire_usage {
+	uint32_t flags;
+	uint32_t oom_kills, forks_refused, processes_peak;
+	uint64_t cpu_us, memory_peak_bytes;
+};
+
 enum wire_collect_kind {
 	WIRE_COLLECT_CHANGES,
 	WIRE_COLLECT_KEEP,
@@ -261,6 +277,8 @@ int64_t wire_synced_encode(const struct wire_synced *synced, uint8_t *to, size_t
 int wire_synced_decode(const struct wire_frame *frame, struct wire_synced *ret);
 int64_t wire_exit_encode(const struct wire_exit *end, uint8_t *to, size_t room);
 int wire_exit_decode(const struct wire_frame *frame, struct wire_exit *ret);
+int64_t wire_usage_encode(const struct wire_usage *usage, uint8_t *to, size_t room);
+int wire_usage_decode(const struct wire_frame *frame, struct wire_usage *ret);
 int64_t wire_collect_encode(const struct wire_collect *collect, char *const *globs, uint8_t *to, size_t room);
 int wire_collect_decode(const struct wire_frame *frame, struct wire_collect *ret);
 int64_t wire_collected_encode(const struct wire_collected *file, uint8_t *to, size_t room);

@@ -44,6 +44,12 @@ enum keeper_event {
 	KEEPER_EVENT_DIED,     /* init is gone though nobody asked for it; `usage` holds */
 	KEEPER_EVENT_GONE,     /* a destroyed sandbox is gone, its slot free */
 	KEEPER_EVENT_SESSION_GONE, /* a session (its number as slot) and all in it; error -ETIME: its time was up */
+	/*
+	 * Of a keeper whose sandboxes somebody else makes (engine/docker), about no sandbox: `hello` as it is
+	 * now, `error` and `stage` while none can be made, and perhaps a descriptor: the images, as
+	 * engine/docker/images.h has them.
+	 */
+	KEEPER_EVENT_HOST,
 };
 
 #define KEEPER_FLAG_LOOPBACK 1u
@@ -57,6 +63,8 @@ enum keeper_image {
 	KEEPER_IMAGE_HOST,   /* this machine's own /usr */
 	KEEPER_IMAGE_STORED, /* the one of the store that `digest` names */
 };
+
+#define KEEPER_STAGE_SIZE 256
 
 #define KEEPER_DIGEST_SIZE 32 /* SHA-256 */
 
@@ -132,7 +140,8 @@ struct keeper_hello {
 	uint8_t privileged, cgroup_version;
 	uint8_t memory, cpu, pids, cpu_time; /* held by a cgroup */
 	uint8_t swap_limited, separate_uids, overlay;
-	uint8_t reserved[3];
+	uint8_t contained; /* sandboxes are containers: one group for init and steps, and init tells USAGE */
+	uint8_t reserved[2];
 	uint32_t leftovers; /* sandboxes of a former keeper that were removed at start */
 	uint32_t lost;	    /* sandboxes that a former front of this keeper left behind */
 	char cgroup_path[256];
@@ -145,7 +154,7 @@ struct keeper_message {
 	uint32_t generation;
 	int32_t error; /* 0 or negative errno */
 	uint32_t reserved;
-	char stage[64]; /* of an error: what was being done */
+	char stage[KEEPER_STAGE_SIZE]; /* of an error: what was being done, or in whose words it failed */
 	union {
 		struct keeper_usage usage;
 		struct keeper_hello hello;

@@ -9,6 +9,7 @@ enum step_kill {
 	STEP_KILL_MEMORY, /* by the watchdog where no cgroup holds the limit */
 	STEP_KILL_OUTPUT,
 	STEP_KILL_CANCEL,
+	STEP_KILL_DISK, /* by the watchdog where one tmpfs does not hold all that can be written */
 	STEP_KILL_COUNT,
 };
 

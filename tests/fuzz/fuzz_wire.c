@@ -94,6 +94,7 @@ static void try_answers(const struct wire_frame *frame, uint8_t *room)
 	struct wire_exit end;
 	struct wire_collected file;
 	uint8_t nonce[WIRE_NONCE_SIZE];
+	struct wire_usage usage;
 	uint32_t number;
 	bool running;
 
@@ -103,6 +104,8 @@ static void try_answers(const struct wire_frame *frame, uint8_t *room)
 		same(frame, room, wire_synced_encode(&synced, room, frame->len));
 	if (wire_exit_decode(frame, &end) == 0)
 		same(frame, room, wire_exit_encode(&end, room, frame->len));
+	if (wire_usage_decode(frame, &usage) == 0)
+		same(frame, room, wire_usage_encode(&usage, room, frame->len));
 	if (wire_collected_decode(frame, &file) == 0)
 		same(frame, room, wire_collected_encode(&file, room, frame->len));
 	if (wire_u32_decode(frame, &number) == 0)

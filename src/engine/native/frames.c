@@ -168,6 +168,14 @@ static int on_resynced(struct sandbox *sb, const struct wire_frame *frame)
 	return 0;
 }
 
+/* Of a container only: elsewhere it is the keeper that counts. */
+static int on_usage(struct sandbox *sb, const struct wire_frame *frame)
+{
+	if (!sb->native->host.contained || (sb->state != SANDBOX_RUNNING && sb->state != SANDBOX_WARMING))
+		return -EPROTO;
+	return wire_usage_decode(frame, &sb->own);
+}
+
 static const struct {
 	uint8_t type;
 	int (*handle)(struct sandbox *sb, const struct wire_frame *frame);
@@ -183,6 +191,7 @@ static const struct {
 	{ WIRE_COLLECT_END, on_collect_end },
 	{ WIRE_WARMED, on_warmed },
 	{ WIRE_RESYNCED, on_resynced },
+	{ WIRE_USAGE, on_usage },
 };
 
 int sandbox_handle_frame(struct sandbox *sb, const struct wire_frame *frame)

@@ -50,7 +50,9 @@ int link_ask(struct keeper_link *link, const struct keeper_request *request, str
 			return err_set(err, r, "hear the keeper");
 		if (r > 0 && ret->event == KEEPER_REPLY)
 			return 0;
-		if (r > 0)
+		if (r > 0 && ret->event == KEEPER_EVENT_HOST)
+			native_host_changed(link->native, ret, *ret_fd);
+		else if (r > 0)
 			handle_event(link, ret);
 	}
 }
@@ -150,6 +152,8 @@ static void read_messages(struct keeper_link *link)
 		}
 		if (message.event == KEEPER_REPLY)
 			handle_reply(link, &message, fd);
+		else if (message.event == KEEPER_EVENT_HOST)
+			native_host_changed(link->native, &message, fd);
 		else
 			handle_event(link, &message);
 	}

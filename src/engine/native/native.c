@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define HOST_IMAGE "host"
 
@@ -16,7 +17,8 @@ static const char *native_image_find(struct engine *engine, const char *name)
 {
 	struct native *native = (struct native *)engine;
 
-	if (strcmp(name, HOST_IMAGE) == 0 || strcmp(name, native->host_image) == 0)
+	if (!native->host.contained &&
+	    (strcmp(name, HOST_IMAGE) == 0 || strcmp(name, native->host_image) == 0))
 		return HOST_IMAGE;
 	if (native->image_find &&
 	    native->image_find(native->image_user, name, native->found_image, sizeof(native->found_image)))
@@ -42,7 +44,9 @@ static bool native_healthy(struct engine *engine, char *why, size_t size)
 
 	if (native->link.lost)
 		snprintf(why, size, "the keeper died");
-	return !native->link.lost;
+	else if (native->unhealthy[0])
+		snprintf(why, size, "%s", native->unhealthy);
+	return !native->link.lost && !native->unhealthy[0];
 }
 
 static size_t native_sandbox_count(struct engine *engine)
@@ -167,6 +171,7 @@ static void learn_host(struct native *native, const struct keeper_hello *hello)
 {
 	size_t count = 0;
 
+	memset(native->unenforced, 0, sizeof(native->unenforced));
 	native->host = (struct native_host){
 		.privileged = hello->privileged,
 		.cgroup_version = hello->cgroup_version,
@@ -176,6 +181,7 @@ static void learn_host(struct native *native, const struct keeper_hello *hello)
 		.cpu_time = hello->cpu_time,
 		.swap_limited = hello->swap_limited,
 		.separate_uids = hello->separate_uids,
+		.contained = hello->contained,
 		.overlay = hello->overlay,
 		.slots = hello->slots,
 		.leftovers = hello->leftovers,
@@ -190,6 +196,22 @@ static void learn_host(struct native *native, const struct keeper_hello *hello)
 		native->unenforced[count++] = limit_table[LIMIT_CPU_MS].name;
 	if (!hello->cpu)
 		native->unenforced[count++] = limit_table[LIMIT_CPU_PERCENT].name;
+}
+
+void native_host_changed(struct native *native, const struct keeper_message *message, int fd)
+{
+	struct keeper_hello hello = message->hello;
+
+	hello.cgroup_path[sizeof(hello.cgroup_path) - 1] = '\0';
+	learn_host(native, &hello);
+	snprintf(native->unhealthy, sizeof(native->unhealthy), "%s",
+		 !message->error     ? ""
+		 : message->stage[0] ? message->stage
+				     : "the engine's daemon is away");
+	if (fd >= 0 && native->on_images)
+		native->on_images(native->image_user, fd);
+	else if (fd >= 0)
+		close(fd);
 }
 
 static int open_loop_handles(struct native *native, struct err *err)
@@ -216,7 +238,10 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 
 	if (!native)
 		return err_set(err, -ENOMEM, "the engine");
-	native->base.v = &vtable;
+	native->v = vtable;
+	native->v.name = options->name ? options->name : vtable.name;
+	native->base.v = &native->v;
+	native->on_images = options->on_images;
 	native->loop = loop;
 	native->image_find = options->image_find;
 	native->image_user = options->user;
@@ -238,7 +263,8 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 		return r;
 	}
 	learn_host(native, &hello);
-	host_image_name(native->host_image, sizeof(native->host_image));
+	if (!native->host.contained)
+		host_image_name(native->host_image, sizeof(native->host_image));
 	r = open_loop_handles(native, err);
 	if (r < 0) {
 		native_destroy(&native->base);
@@ -254,6 +280,11 @@ void engine_native_on_keeper_lost(struct engine *engine, void (*lost)(void *user
 
 	native->on_lost = lost;
 	native->on_lost_user = user;
+}
+
+void engine_native_keeper_is(struct engine *engine, pid_t pid)
+{
+	((struct native *)engine)->keeper_pid = pid;
 }
 
 const struct native_host *engine_native_host(const struct engine *engine)

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "engine/engine.h"
 
+#include <sys/types.h>
 #include <uv.h>
 
 struct native_options {
@@ -17,6 +18,12 @@ struct native_options {
 	/* Finds a stored image: writes its "name@sha256:…" and returns true. NULL: there are none. */
 	bool (*image_find)(void *user, const char *name, char *ret, size_t size);
 	void *user;
+	const char *name; /* of the engine, where another keeper stands behind it; NULL: "native" */
+	/*
+	 * Such a keeper's images, a descriptor that is the callee's; NULL: there are none. May come before
+	 * create returns.
+	 */
+	void (*on_images)(void *user, int fd);
 	int keeper_fd; /* socket to a keeper that is there already (taken over), or -1: one is started */
 };
 
@@ -27,6 +34,9 @@ struct native_options {
  */
 [[nodiscard]] int engine_native_create(uv_loop_t *loop, const struct native_options *options,
 				       struct engine **ret, struct err *err);
+
+/* `pid` is a child of ours that ends with the engine's socket: destroying the engine waits for it. */
+void engine_native_keeper_is(struct engine *engine, pid_t pid);
 
 /* Called once when the keeper died; running sandboxes have got `failed` before. Optional. */
 void engine_native_on_keeper_lost(struct engine *engine, void (*lost)(void *user), void *user);
@@ -39,6 +49,7 @@ struct native_host {
 	bool memory, cpu, pids, cpu_time; /* each held by a cgroup */
 	bool swap_limited;		  /* false: swap cannot be switched off for a sandbox here */
 	bool separate_uids;		  /* own uid range per sandbox (root, or subuid with newuidmap) */
+	bool contained;			  /* sandboxes are containers that the keeper has made elsewhere */
 	bool overlay;			  /* false: image is bind-mounted */
 	uint32_t slots;			  /* most sandboxes at one time */
 	uint32_t leftovers;		  /* sandboxes of an earlier keeper that were removed at start */

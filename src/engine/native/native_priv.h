@@ -52,12 +52,16 @@ struct keeper_link {
 
 struct native {
 	struct engine base;
+	struct engine_vtable v; /* with the name that this one has */
 	uv_loop_t *loop;
 	struct keeper_link link;
 	struct native_host host;
-	char host_image[96]; /* "host@sha256:…" */
+	char unhealthy
+		[KEEPER_STAGE_SIZE]; /* why no sandbox can be made though the keeper lives; "": it can */
+	char host_image[96];	     /* "host@sha256:…" */
 	bool (*image_find)(void *user, const char *name, char *ret, size_t size);
 	void *image_user;
+	void (*on_images)(void *user, int fd);
 	char found_image[320]; /* the last that was found: "name@sha256:…" */
 	const char *unenforced[LIMIT_COUNT + 1];
 	pid_t keeper_pid; /* our child, or 0 */
@@ -130,6 +134,7 @@ struct sandbox {
 	bool pending;	    /* on the engine's list of those that have something to tell from it */
 	struct sandbox *next_pending;
 	bool eof;	      /* init closed; the keeper will say why */
+	uint64_t spoken_us;   /* when a container was last sent anything */
 	uint64_t progress_us; /* when it last did something that was waited for */
 	bool collect_pending; /* asked to collect when dead: the answer is told from the loop */
 	bool files_lost;      /* died after a step that ended by itself: then that answer is an error */
@@ -143,6 +148,7 @@ struct sandbox {
 	struct engine_tty tty; /* likewise: comes before it; rows 0: none */
 	uint64_t started_us;
 	struct wire_exit exit;
+	struct wire_usage own; /* what a container's init told, for the keeper cannot */
 	uint64_t seen[2];      /* bytes of output received */
 	bool started;	       /* STARTED has come */
 	bool held;	       /* nothing is read of what the step prints */
@@ -153,6 +159,9 @@ struct sandbox {
 	uint64_t file_left;
 	uint8_t nonce[WIRE_NONCE_SIZE]; /* while it is RESYNCING */
 };
+
+/* native.c: EVENT_HOST, with `fd` the callee's, or -1. */
+void native_host_changed(struct native *native, const struct keeper_message *message, int fd);
 
 /* host_image.c: reads a few megabytes of package database. */
 void host_image_name(char *ret, size_t size);
@@ -228,6 +237,7 @@ void sandbox_enter(struct sandbox *sb);
 void sandbox_leave(struct sandbox *sb);
 void sandbox_exited(struct sandbox *sb);
 void sandbox_write(struct sandbox *sb);
+void sandbox_flush(struct sandbox *sb); /* the same, but for what is no progress */
 void sandbox_tell_pending(struct sandbox *sb);
 void sandbox_forget_pending(struct sandbox *sb);
 

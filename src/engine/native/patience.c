@@ -5,11 +5,17 @@
  */
 #include "engine/native/native_priv.h"
 
+#include "wire/init_config.h"
+
 #include <errno.h>
 
 #define PATIENCE_US	20000000u
 #define PATIENCE_EOF_US 1000000u /* init closed: the keeper says why much sooner, when it is really dead */
+#define CONTAINED_TIMES 6	 /* a daemon that makes containers for many at once is no quick one */
 #define TICK_MS		500
+
+/* Often enough for init, which ends when nobody speaks to it: INIT_PATIENCE_MS. */
+#define PING_US (INIT_PATIENCE_MS * 1000ull / 4)
 
 void patience_progress(struct sandbox *sb)
 {
@@ -36,6 +42,15 @@ static void let_go(struct sandbox *sb, uint64_t now_us)
 		sandbox_output_hold((struct engine_sandbox *)(void *)sb, false);
 }
 
+static void ping(struct sandbox *sb, uint64_t now_us)
+{
+	if (sb->destroyed || sb->state == SANDBOX_DEAD || !sb->poll_open || sb->out.first)
+		return;
+	sb->spoken_us = now_us;
+	if (outgoing_frame(&sb->out, WIRE_PING, NULL, 0) == 0)
+		sandbox_flush(sb);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct native *native = timer->data;
@@ -47,7 +62,8 @@ static void on_tick(uv_timer_t *timer)
 		return;
 	}
 	for (sb = native->sandboxes; sb; sb = next) {
-		uint64_t patience_us = sb->eof ? PATIENCE_EOF_US : PATIENCE_US;
+		uint64_t patience_us = (sb->eof ? PATIENCE_EOF_US : PATIENCE_US) *
+				       (native->host.contained ? CONTAINED_TIMES : 1);
 		struct err err = ERR_INIT;
 
 		sandbox_enter(sb);
@@ -57,6 +73,8 @@ static void on_tick(uv_timer_t *timer)
 			sandbox_fail(sb, &err);
 		}
 		let_go(sb, now_us);
+		if (native->host.contained && now_us - sb->spoken_us > PING_US)
+			ping(sb, now_us);
 		next = sb->next;
 		sandbox_leave(sb);
 	}

@@ -112,9 +112,15 @@ void sandbox_fail_with(struct sandbox *sb, int code, const char *what)
 
 void sandbox_write(struct sandbox *sb)
 {
+	patience_progress(sb);
+	sb->spoken_us = sb->progress_us;
+	sandbox_flush(sb);
+}
+
+void sandbox_flush(struct sandbox *sb)
+{
 	if (sb->destroyed || sb->state == SANDBOX_DEAD || !sb->poll_open)
 		return;
-	patience_progress(sb);
 	/* A broken pipe is init's death, of which the keeper tells. */
 	if (outgoing_write(&sb->out, sb->fd) < 0)
 		outgoing_clear(&sb->out);
@@ -292,10 +298,13 @@ static bool is_prepared(const struct sandbox *sb, const struct limits *limits)
 
 uint32_t sandbox_start_flags(const struct native_host *host)
 {
-	uint32_t flags = host->cgroup_version == 2 ? WIRE_START_CGROUP : 0;
+	uint32_t flags = host->cgroup_version == 2 && !host->contained ? WIRE_START_CGROUP : 0;
 
-	flags |= host->memory ? 0 : WIRE_START_WATCH_MEMORY;
-	flags |= host->cpu_time ? 0 : WIRE_START_WATCH_CPU;
+	/* In a container init knows best what it can see. */
+	if (!host->contained) {
+		flags |= host->memory ? 0 : WIRE_START_WATCH_MEMORY;
+		flags |= host->cpu_time ? 0 : WIRE_START_WATCH_CPU;
+	}
 	flags |= host->pids ? 0 : WIRE_START_NPROC;
 	return flags;
 }
@@ -355,6 +364,7 @@ int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *
 	sb->held = false;
 	sb->stdin_credit = 0;
 	memset(&sb->exit, 0, sizeof(sb->exit));
+	memset(&sb->own, 0, sizeof(sb->own));
 	sb->state = SANDBOX_PREPARING;
 	patience_progress(sb);
 	if (!is_prepared(sb, &step->limits))
@@ -487,6 +497,20 @@ static void not_started(const struct wire_exit *exit, struct step_facts *facts, 
 	err_set(err, -(int)exit->error, "could not %s", wire_stage_name(exit->stage));
 }
 
+/* What init has counted in its container stands where a keeper beside it would have counted. */
+static void report_contained(const struct sandbox *sb, struct step_facts *facts)
+{
+	const struct wire_usage *own = &sb->own;
+
+	facts->memory_by_cgroup = own->flags & WIRE_USAGE_MEMORY;
+	facts->cpu_by_cgroup = own->flags & WIRE_USAGE_CPU;
+	facts->oom_kills += own->oom_kills;
+	facts->forks_refused += own->forks_refused;
+	facts->memory_peak_bytes =
+		facts->memory_by_cgroup ? own->memory_peak_bytes : sb->exit.memory_peak_bytes;
+	facts->cpu_us = facts->cpu_by_cgroup ? own->cpu_us : sb->exit.cpu_us;
+}
+
 static void report_step(struct sandbox *sb, const struct keeper_usage *usage, const struct err *err)
 {
 	const struct native_host *host = &sb->native->host;
@@ -517,6 +541,8 @@ static void report_step(struct sandbox *sb, const struct keeper_usage *usage, co
 	/* RLIMIT_NPROC is not counted by the kernel: a sample that saw all of them taken is the best witness. */
 	if (!host->pids && facts.processes_peak >= (uint64_t)sb->limits.value[LIMIT_PROCESSES])
 		facts.forks_refused = 1;
+	if (host->contained)
+		report_contained(sb, &facts);
 	if (exit->stage != WIRE_STAGE_NONE)
 		not_started(exit, &facts, &own_err);
 	sb->events->step_ended(sb->user, &facts, err ? err : own_err.code ? &own_err : NULL);
@@ -644,6 +670,7 @@ void sandbox_on_message(struct sandbox *sb, const struct keeper_message *message
 		break;
 	case KEEPER_EVENT_GONE:
 	case KEEPER_EVENT_SESSION_GONE:
+	case KEEPER_EVENT_HOST:
 	case KEEPER_REPLY:
 		break;
 	}

@@ -197,7 +197,8 @@ static void on_weighed(struct sandbox *sb, const struct keeper_message *reply, i
 		sandbox_fail_with(sb, reply->error, reply->stage);
 		return;
 	}
-	sb->memory_bytes = reply->usage.memory_peak_bytes;
+	sb->memory_bytes =
+		sb->native->host.contained ? sb->own.memory_peak_bytes : reply->usage.memory_peak_bytes;
 	sb->state = SANDBOX_IDLE;
 	sb->events->ready(sb->user);
 }
@@ -242,7 +243,8 @@ static bool fits(const struct sandbox *sb, const struct limits *limits)
 	const int64_t *have = sb->made_with.value, *want = limits->value;
 
 	return have[LIMIT_DISK_BYTES] == want[LIMIT_DISK_BYTES] &&
-	       (sb->native->host.cgroup_version != 1 || have[LIMIT_MEMORY_BYTES] == want[LIMIT_MEMORY_BYTES]);
+	       ((sb->native->host.cgroup_version != 1 && !sb->native->host.contained) ||
+		have[LIMIT_MEMORY_BYTES] == want[LIMIT_MEMORY_BYTES]);
 }
 
 void sandbox_adopt(struct engine_sandbox *handle, const struct engine_sandbox_spec *spec,

@@ -1,9 +1,10 @@
-"""A real dockerd that leaves nothing behind, and an image of kiln made from this machine's own files.
+"""A real dockerd that leaves nothing behind, and images made from this machine's own files: one of kiln, and one to run programs in.
 
 The daemon lives in namespaces of its own: what it starts ends with it, what it mounts is gone with it, its bridge is on no
 network of this machine. Data, socket and pid file are in a temporary folder, its cgroups below one with a name of its own.
 """
 
+import json
 import os
 import re
 import signal
@@ -27,6 +28,10 @@ TEXTS = {"etc/passwd": PASSWD, "etc/group": GROUP, "etc/subuid": "kiln:100000:65
 LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 FOLDERS = {"proc": 0o555, "sys": 0o555, "dev": 0o755, "etc/alternatives": 0o755, "root": 0o700, "run": 0o755}
 FOLDERS |= {"tmp": 0o1777, "var/tmp": 0o1777, "home/kiln": 0o755}
+# What the image to run programs in is made of, and what the suite of the API asks of it beyond.
+RUN_PACKAGES = "bash busybox-static coreutils dash findutils grep procps python3-minimal sed util-linux".split()
+LANGUAGE_PACKAGES = RUN_PACKAGES + "g++ gcc libc6-dev make nodejs perl python3".split()
+RUN_IMAGE = "kiln-run"
 CAP_SETGID, CAP_SETUID = 6, 7
 # As the Dockerfile has it: a capability of the file in place of setuid root.
 CAPABLE = {"usr/bin/newuidmap": CAP_SETUID, "usr/bin/newgidmap": CAP_SETGID}
@@ -37,11 +42,18 @@ mount --make-rprivate / && ip link set lo up || exit
 for folder in /etc/docker /run/docker /run/containerd /opt/containerd; do
     mkdir -p "$folder" && mount -t tmpfs tmpfs "$folder" || exit
 done
-echo '{}' >"$1/daemon.json"
-dockerd --config-file "$1/daemon.json" --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" \
+[ -e "$1/daemon.json" ] || echo '{}' >"$1/daemon.json"
+# In the foreground, so that the shell reaps the orphans of its containers, which fall to PID 1.
+run() {
+    dockerd --config-file "$1/daemon.json" --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" \
     --host "unix://$1/socket" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
-    --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$2" >"$1/log" 2>&1 &
-wait # for it, and for orphans of its containers, which fall to PID 1
+    --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$2" >>"$1/log" 2>&1
+}
+run "$@"
+while [ -e "$1/again" ]; do
+    while [ -e "$1/away" ]; do sleep 0.1; done
+    run "$@"
+done
 """
 
 
@@ -75,10 +87,10 @@ def libraries_of(program):
     return {*paths, *map(os.path.realpath, paths)}
 
 
-def files_of(packages):
+def files_of(packages, programs=()):
     """What the packages have below /usr, under the names of a merged system: no folders, they come by themselves."""
     listing = subprocess.run(["dpkg-query", "-L", *packages], check=True, capture_output=True, text=True).stdout
-    names = {*listing.splitlines(), *libraries_of(KILN)}
+    names = {*listing.splitlines(), *(path for program in programs for path in libraries_of(program))}
     for name in sorted({re.sub(r"^/(bin|sbin|lib|lib64)/", r"/usr/\1/", name) for name in names}):
         path = Path(name)
         if name.startswith("/usr/") and not NOT_NEEDED.match(name) and (path.is_symlink() or path.is_file()):
@@ -91,7 +103,7 @@ def file_capability(number):
     return {"SCHILY.xattr.security.capability": data.decode("utf-8", "surrogateescape")}
 
 
-def write_image(stream):
+def write_image(stream, packages=PACKAGES, with_kiln=True):
     """The root file system as a tar archive."""
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
 
@@ -118,9 +130,13 @@ def write_image(stream):
         for name, mode in FOLDERS.items():
             owner = KILN_UID if name == "home/kiln" else 0
             add(name, tarfile.DIRTYPE, mode, uid=owner, gid=owner)
-        for path in files_of(installed_with_dependencies(PACKAGES)):
+        for path in files_of(installed_with_dependencies(packages), [KILN] if with_kiln else []):
             add_file(path, str(path)[1:])
         add_file("/etc/ld.so.cache", "etc/ld.so.cache")
+        if not with_kiln:
+            for path in sorted(Path("/etc/alternatives").iterdir()):
+                add_file(path, str(path)[1:])
+            return
         add_file(KILN, "usr/bin/kiln", 0o755)
         add_file(ROOT / "packaging/docker/entrypoint", "usr/lib/kiln/entrypoint", 0o755)
         for path in sorted((ROOT / "languages").glob("*.yaml")):
@@ -133,9 +149,14 @@ def write_image(stream):
 
 
 class Docker:
-    """The daemon and its client. Used as a context: at its end nothing of it is left, or that fails."""
+    """The daemon and its client. Used as a context: at its end nothing of it is left, or that fails.
 
-    def __init__(self):
+    It gets one image: kiln's own, or, of `packages`, RUN_IMAGE without kiln. `runtimes`: name to program.
+    """
+
+    def __init__(self, packages=None, runtimes=None):
+        self.packages = packages
+        self.runtimes = runtimes or {}
         self.keep = tempfile.TemporaryDirectory(prefix="kiln-docker-")
         self.folder = Path(self.keep.name)
         self.cgroup = f"kiln-docker-{os.getpid()}"
@@ -144,6 +165,8 @@ class Docker:
         self.outer = None
 
     def __enter__(self):
+        document = {"runtimes": {name: {"path": path, "runtimeArgs": args} for name, (path, *args) in self.runtimes.items()}}
+        (self.folder / "daemon.json").write_text(json.dumps(document))
         isolated = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"]
         try:
             self.outer = subprocess.Popen(
@@ -153,7 +176,10 @@ class Docker:
             )
             host.wait_until(self.answers_or_ended, 60, lambda: f"dockerd does not answer:\n{self.log()}")
             assert self.outer.poll() is None, f"dockerd ended by itself:\n{self.log()}"
-            self.make_image()
+            if self.packages:
+                self.import_image(RUN_IMAGE, lambda stream: write_image(stream, self.packages, with_kiln=False))
+            else:
+                self.import_image("kiln", write_image, "--change", 'ENTRYPOINT ["/usr/lib/kiln/entrypoint"]')
         except BaseException:
             self.close()
             raise
@@ -169,12 +195,36 @@ class Docker:
     def answers_or_ended(self):
         return self.outer.poll() is not None or self.run("docker version", check=False).returncode == 0
 
-    def make_image(self):
-        command = ["docker", "import", "--change", 'ENTRYPOINT ["/usr/lib/kiln/entrypoint"]', "-", "kiln"]
+    def import_image(self, name, write, *options):
+        command = ["docker", "import", *options, "-", name]
         importing = subprocess.Popen(command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         with importing.stdin as stream:
-            write_image(stream)
+            write(stream)
         assert importing.wait(seconds(60)) == 0, self.log()
+
+    @property
+    def socket(self):
+        return f"unix://{self.folder}/socket"
+
+    def daemon_pid(self):
+        """dockerd itself, as this namespace sees it."""
+        first = self.first_process()
+        return next((pid for pid in host.children(first[0]) if host.name_of(pid) == "dockerd"), None) if first else None
+
+    def kill_daemon(self):
+        """As a crash would, its containers' processes stay. bring_back() starts it again."""
+        (self.folder / "again").touch()
+        (self.folder / "away").touch()
+        pid = self.daemon_pid()
+        os.kill(pid, signal.SIGKILL)
+        host.wait_until(lambda: not host.is_alive(pid), 10, "dockerd does not die")
+
+    def bring_back(self):
+        (self.folder / "away").unlink()
+        host.wait_until(self.answers_or_ended, 60, lambda: f"dockerd does not come back:\n{self.log()}")
+
+    def containers(self):
+        return self.run("docker ps --all --quiet --no-trunc").stdout.split()
 
     def run(self, script, check=True, timeout=120, **more):
         """A shell script as somebody would type it on the daemon's machine, in the top folder of the sources."""

@@ -56,6 +56,14 @@ def descendants(pid):
     return found
 
 
+def children(pid):
+    return [child for child, status in all_statuses().items() if status.get("PPid") == str(pid)]
+
+
+def name_of(pid):
+    return status_of(pid).get("Name", "")
+
+
 def in_nested_namespace(status):
     own = len(status_of("self")["NSpid"].split())
     return len(status.get("NSpid", "").split()) > own

@@ -1,0 +1,201 @@
+/*
+ * The parts of the Docker keeper: serve.c (its process and the front's), requests.c (what the front asks), slot.c (the
+ * life of one container), spec.c (what a container is made with), host.c (the daemon: is it there, what can it do, what
+ * did we leave behind), place.c (init's program, where containers find it), images.c (what can be run).
+ */
+#ifndef KILN_ENGINE_DOCKER_DOCKER_PRIV_H
+#define KILN_ENGINE_DOCKER_DOCKER_PRIV_H
+
+#include "engine/docker/attach.h"
+#include "engine/docker/daemon.h"
+#include "engine/docker/docker.h"
+#include "wire/keeper_proto.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONTAINER_ID_MAX  64
+#define IMAGES_MAX	  4096u
+#define IMAGE_VOLUMES_MAX 32u
+#define CALL_MS		  60000u
+#define SMALL_ANSWER	  (256u * 1024)
+#define LARGE_ANSWER	  (16u * 1024 * 1024)
+#define STARTS_AT_ONCE	  4u /* more would only make each of them slower */
+#define OWNER_LABEL	  "kiln.owner"
+#define OWNER_MAX	  32
+
+struct docker;
+struct server;
+
+/* An image of the daemon's. */
+struct docker_image {
+	uint8_t digest[KEEPER_DIGEST_SIZE]; /* of its configuration: the id */
+	char **volumes;			    /* paths that it declares */
+};
+
+enum slot_state {
+	SLOT_FREE,
+	SLOT_QUEUED, /* waits for its turn to be made */
+	SLOT_MAKING, /* create, attach, start */
+	SLOT_READY,
+	SLOT_RUNNING, /* a step */
+	SLOT_LOST,    /* the container is gone; the front has been told */
+	SLOT_ENDING,  /* is being removed */
+};
+
+/* What the front waits for an answer of. */
+enum slot_asked { ASKED_NOTHING, ASKED_CREATE, ASKED_ADOPT, ASKED_STEP };
+
+struct slot {
+	struct docker *docker;
+	uint32_t index, generation;
+	enum slot_state state;
+	struct slot *next_queued;
+	uint8_t digest[KEEPER_DIGEST_SIZE];
+	struct limits limits; /* that the container has, or is to have */
+	struct limits wanted; /* of the request under way */
+	uint32_t tag;
+	enum slot_asked asked;
+	bool unwanted; /* to be removed as soon as nothing is under way */
+	bool again;    /* making it has failed once */
+	bool fresh;    /* replaces one: the front has been greeted before */
+	bool counted;  /* among those that are being made */
+	char id[CONTAINER_ID_MAX + 1];
+	struct daemon_call *call;
+	struct attach *attach;
+	int front_fd; /* that a replaced container leaves to the next, or -1 */
+	uv_timer_t deadline;
+	char why[KEEPER_STAGE_SIZE];
+};
+
+enum placed { PLACED_NOT, PLACING, PLACED };
+
+/* What the daemon told of its machine. */
+struct docker_host {
+	bool up;
+	char why[KEEPER_STAGE_SIZE]; /* while it is not */
+	bool memory, swap, cpu, pids;
+	bool sentry; /* runs gVisor: its kernel is not the one that control groups ask about */
+	bool mapped; /* root in containers is somebody else outside, and there are 65536 ids */
+	int cgroup_version;
+	uint32_t leftovers;
+};
+
+struct docker {
+	uv_loop_t loop;
+	const struct docker_options *options;
+	struct daemon daemon;
+	char owner[OWNER_MAX + 1];
+	unsigned handles; /* of this and of the slots, not closed yet */
+	/* the front */
+	int front_fd;
+	uv_poll_t front_poll;
+	bool front_watched, hello_wanted;
+	uint32_t hello_tag;
+	uint32_t lost; /* containers that an earlier front left behind */
+	bool ending;
+	/* the daemon */
+	struct docker_host host;
+	bool asked_once; /* whether it is there is known */
+	uv_timer_t tick;
+	struct daemon_call *call; /* of host.c: one at a time */
+	unsigned removing;	  /* calls under way that remove what no slot has */
+	uint64_t heard_ms;	  /* when it last answered */
+	uint64_t swept_ms;
+	bool doubted;
+	/* init */
+	enum placed placed;
+	char volume[64];
+	struct buf archive; /* a tar with init and its configuration */
+	char helper[CONTAINER_ID_MAX + 1];
+	uint8_t place_digest[KEEPER_DIGEST_SIZE]; /* of an image that the helper is made from */
+	struct daemon_call *place_call;
+	/* images */
+	struct docker_image *images;
+	size_t images_count;
+	json_t *images_known; /* id to its description */
+	char *images_text;    /* what the front was told last */
+	struct daemon_call *images_call;
+	json_t *images_todo; /* ids that are still to be asked about */
+	/* containers */
+	struct slot *slots;
+	uint32_t slots_count;
+	struct slot *queued, **queued_last;
+	unsigned making;
+	struct server *server; /* serve.c: the front's process; NULL: the front is no child of ours */
+};
+
+/* requests.c */
+[[nodiscard]] int requests_begin(struct docker *d, int front_fd, struct err *err);
+void requests_end(struct docker *d);
+void front_tell(struct docker *d, const struct keeper_message *message, int fd);
+/* EVENT_HOST, and HELLO's answer when that was waited for; `fd` is the images, or -1. */
+void front_tell_host(struct docker *d, int fd);
+/* The front has gone: serve.c. */
+void front_lost(struct docker *d);
+
+/* slot.c */
+[[nodiscard]] int slots_begin(struct docker *d, struct err *err);
+void slots_end(struct docker *d);
+struct slot *slot_create(struct docker *d, const struct keeper_request *request);
+void slot_adopt(struct slot *slot, const struct keeper_request *request);
+void slot_step(struct slot *slot, const struct keeper_request *request);
+void slot_step_end(struct slot *slot);
+void slot_destroy(struct slot *slot);
+void slots_destroy_all(struct docker *d);
+bool slots_busy(const struct docker *d);
+/* Looks whether one that waits can be made. */
+void slots_advance(struct docker *d);
+/* Those that wait cannot be made. */
+void slots_refuse_queued(struct docker *d, const char *why);
+bool slot_has_container(const struct docker *d, const char *id);
+void slot_reply(struct slot *slot, int error, const char *why, int fd);
+
+/* spec.c: the document that makes a container; a new reference, NULL: no memory. Pure. */
+struct spec {
+	const char *owner, *runtime, *volume;
+	uint32_t uid;
+	const uint8_t *digest;
+	const struct limits *limits;
+	char *const *volumes; /* of the image, or NULL */
+	bool swap, cpu, pids; /* what the daemon can limit */
+};
+json_t *spec_create(const struct spec *spec);
+json_t *spec_update(const struct spec *spec); /* what of it can be changed */
+json_t *spec_helper(const struct spec *spec); /* never started: it holds the volume for an upload */
+/* Whether a living container can be given other limits. */
+bool spec_same_disk(const struct limits *a, const struct limits *b);
+bool spec_same_groups(const struct limits *a, const struct limits *b);
+void hex_encode(const uint8_t *data, size_t len, char *ret); /* 2 * len + 1 bytes */
+bool hex_decode(const char *text, uint8_t *ret, size_t len);
+bool container_id_valid(const char *text);
+
+/* host.c */
+void host_begin(struct docker *d);
+void host_end(struct docker *d);
+void host_sweep(struct docker *d); /* looks for containers that nobody knows */
+/* A call has failed in a way that makes us doubt the daemon. */
+void host_doubt(struct docker *d, const struct daemon_answer *answer);
+void host_hello(const struct docker *d, struct keeper_hello *ret);
+/* Removes a container, whoever's it was. */
+void host_remove(struct docker *d, const char *id);
+
+/* place.c */
+[[nodiscard]] int place_begin(struct docker *d, struct err *err);
+void place_start(struct docker *d,
+		 const uint8_t *digest); /* slots_advance() or slots_refuse_queued() follows */
+void place_forget(struct docker *d);
+void place_end(struct docker *d);
+
+/* images.c */
+void images_look(struct docker *d);
+void images_end(struct docker *d);
+const struct docker_image *images_find(const struct docker *d, const uint8_t *digest);
+/* The description of all as a memfd, or -1. */
+int images_memfd(const struct docker *d);
+
+/* A call with a JSON body (taken over, may be NULL); NULL when it could not be begun. */
+struct daemon_call *docker_call(struct docker *d, const char *method, const char *path, json_t *body,
+				daemon_fn done, void *user);
+
+#endif

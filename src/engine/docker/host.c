@@ -1,0 +1,310 @@
+/*
+ * The daemon: whether it is there, what it can do, and what an earlier keeper left with it.
+ *
+ * A tick a second. While the daemon is away, and now and then while it is not, it is pinged; an answer after
+ * silence begins with what it is (ping for the version, info), goes on with the removal of containers that are
+ * ours and that nobody knows any more, and ends with the images. Only then are containers made. Any call that
+ * fails as a dying daemon's would has the next tick look at once.
+ */
+#include "engine/docker/docker_priv.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TICK_MS	      1000
+#define SWEEP_MS      15000 /* what a dead keeper's last request made may come late */
+#define QUIET_MS      5000  /* without an answer it is asked */
+#define PING_MS	      10000
+#define VERSION_MAJOR 1
+#define VERSION_OLD   40 /* Docker 19.03, of which all that is used here is */
+#define VERSION_NEW   43
+
+static void down(struct docker *d, const char *why)
+{
+	bool was_up = d->host.up || !d->asked_once;
+
+	d->host.up = false;
+	d->doubted = false;
+	snprintf(d->host.why, sizeof(d->host.why), "%s", why);
+	d->asked_once = true;
+	d->daemon.version[0] = '\0';
+	d->placed = d->placed == PLACED ? PLACED_NOT : d->placed;
+	if (was_up)
+		front_tell_host(d, -1);
+	slots_refuse_queued(d, why);
+}
+
+static void on_call_lost(struct docker *d, const struct daemon_answer *answer)
+{
+	d->call = NULL;
+	down(d, answer->text);
+}
+
+static void begin(struct docker *d, const char *method, const char *path, daemon_fn done)
+{
+	d->call = docker_call(d, method, path, NULL, done, d);
+	if (!d->call)
+		down(d, "no memory to ask the daemon");
+}
+
+/* ---- what was left behind ---- */
+
+static void on_stray_removed(void *user, const struct daemon_answer *answer)
+{
+	struct docker *d = user;
+
+	d->removing--;
+	if (!daemon_succeeded(answer) && answer->status != 404 && answer->status != 409)
+		host_doubt(d, answer);
+}
+
+void host_remove(struct docker *d, const char *id)
+{
+	char path[CONTAINER_ID_MAX + 64];
+
+	snprintf(path, sizeof(path), "/containers/%s?force=1&v=1", id);
+	if (docker_call(d, "DELETE", path, NULL, on_stray_removed, d))
+		d->removing++;
+}
+
+/* Ours, whatever its state; or one of any kiln that has ended and that its own would have removed long ago. */
+static bool is_left_behind(const struct docker *d, const json_t *container)
+{
+	const char *owner =
+		json_string_value(json_object_get(json_object_get(container, "Labels"), OWNER_LABEL));
+	const char *state = json_string_value(json_object_get(container, "State"));
+
+	return owner && (strcmp(owner, d->owner) == 0 ||
+			 (state && (strcmp(state, "exited") == 0 || strcmp(state, "dead") == 0)));
+}
+
+static void remove_strays(struct docker *d, const struct daemon_answer *answer)
+{
+	json_t *container;
+	size_t i;
+
+	json_array_foreach(answer->json, i, container)
+	{
+		const char *id = json_string_value(json_object_get(container, "Id"));
+
+		if (!container_id_valid(id) || slot_has_container(d, id) || strcmp(d->helper, id) == 0 ||
+		    !is_left_behind(d, container))
+			continue;
+		host_remove(d, id);
+		d->host.leftovers++;
+	}
+}
+
+static void on_listed(void *user, const struct daemon_answer *answer)
+{
+	struct docker *d = user;
+
+	d->call = NULL;
+	d->swept_ms = uv_now(&d->loop);
+	if (!daemon_succeeded(answer)) {
+		on_call_lost(d, answer);
+		return;
+	}
+	d->heard_ms = uv_now(&d->loop);
+	/* What is being made at this moment may be in the list, and not yet be known by its id. */
+	if (!d->making && d->placed != PLACING)
+		remove_strays(d, answer);
+	if (d->host.up)
+		return;
+	d->host.up = true;
+	images_look(d);
+	slots_advance(d);
+	/* Before the images are known there is nothing to run, so who waits for HELLO waits for them. */
+	if (d->asked_once)
+		front_tell_host(d, -1);
+}
+
+static void list(struct docker *d)
+{
+	/* {"label":["kiln.owner"]} */
+	begin(d, "GET", "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22" OWNER_LABEL "%22%5D%7D",
+	      on_listed);
+}
+
+void host_sweep(struct docker *d)
+{
+	if (!d->call && d->host.up)
+		list(d);
+}
+
+/* ---- what it is ---- */
+
+static bool has_security(const json_t *info, const char *name)
+{
+	json_t *option;
+	size_t i;
+
+	json_array_foreach(json_object_get(info, "SecurityOptions"), i, option)
+	{
+		const char *text = json_string_value(option);
+
+		if (text && strstr(text, name))
+			return true;
+	}
+	return false;
+}
+
+/* Absent is as good as false. */
+static bool is_set(const json_t *info, const char *name)
+{
+	return json_is_true(json_object_get(info, name));
+}
+
+/* The name of a runtime says what it is only where its operator said so, or it is the daemon's default. */
+static bool is_sentry(const struct docker *d, const json_t *info)
+{
+	const char *runtime = d->options->runtime;
+
+	if (!runtime || !runtime[0])
+		runtime = json_string_value(json_object_get(info, "DefaultRuntime"));
+	return runtime && (strstr(runtime, "runsc") || strstr(runtime, "gvisor"));
+}
+
+static void on_info(void *user, const struct daemon_answer *answer)
+{
+	struct docker *d = user;
+	const char *version;
+
+	d->call = NULL;
+	if (!daemon_succeeded(answer)) {
+		on_call_lost(d, answer);
+		return;
+	}
+	version = json_string_value(json_object_get(answer->json, "CgroupVersion"));
+	d->host.memory = is_set(answer->json, "MemoryLimit");
+	d->host.swap = is_set(answer->json, "SwapLimit");
+	d->host.cpu = is_set(answer->json, "CpuCfsQuota") || is_set(answer->json, "CPUCfsQuota");
+	d->host.pids = is_set(answer->json, "PidsLimit");
+	d->host.cgroup_version = version && version[0] == '2' ? 2 : 1;
+	d->host.mapped =
+		has_security(answer->json, "name=userns") || has_security(answer->json, "name=rootless");
+	d->host.sentry = is_sentry(d, answer->json);
+	list(d);
+}
+
+/* The newest version that both know, or -EPROTO. */
+static int agree(struct docker *d, const char *theirs)
+{
+	unsigned major = 0, minor = 0;
+
+	if (sscanf(theirs, "%u.%u", &major, &minor) != 2 || major != VERSION_MAJOR || minor < VERSION_OLD)
+		return -EPROTO;
+	snprintf(d->daemon.version, sizeof(d->daemon.version), "/v%u.%u", VERSION_MAJOR,
+		 minor < VERSION_NEW ? minor : VERSION_NEW);
+	return 0;
+}
+
+static void on_ping(void *user, const struct daemon_answer *answer)
+{
+	struct docker *d = user;
+	char why[KEEPER_STAGE_SIZE];
+
+	d->call = NULL;
+	d->doubted = false;
+	if (!daemon_succeeded(answer)) {
+		down(d, answer->text);
+		return;
+	}
+	d->heard_ms = uv_now(&d->loop);
+	if (d->host.up)
+		return;
+	if (agree(d, answer->api_version) < 0) {
+		snprintf(why, sizeof(why),
+			 "the daemon speaks version '%s' of the Docker Engine API, not %d.%d or later",
+			 answer->api_version, VERSION_MAJOR, VERSION_OLD);
+		down(d, why);
+		return;
+	}
+	begin(d, "GET", "/info", on_info);
+}
+
+static void ping(struct docker *d)
+{
+	const struct daemon_request request = {
+		.method = "GET",
+		.path = "/_ping",
+		.timeout_ms = PING_MS,
+		.answer_max = SMALL_ANSWER,
+		.unversioned = true,
+	};
+	struct err err = ERR_INIT;
+
+	d->call = daemon_call(&d->daemon, &request, on_ping, d, &err);
+	if (!d->call)
+		down(d, err.text);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct docker *d = timer->data;
+	uint64_t quiet_ms = uv_now(&d->loop) - d->heard_ms;
+
+	if (d->call || d->ending)
+		return;
+	if (!d->host.up || d->doubted || quiet_ms >= QUIET_MS)
+		ping(d);
+	else if (uv_now(&d->loop) - d->swept_ms >= SWEEP_MS)
+		host_sweep(d);
+	if (d->host.up && quiet_ms >= QUIET_MS)
+		images_look(d);
+}
+
+void host_doubt(struct docker *d, const struct daemon_answer *answer)
+{
+	if (answer->error == 0 || d->doubted || d->ending)
+		return;
+	d->doubted = true;
+	/* Nobody there is no doubt any more: what waits is not kept waiting for a tick. */
+	if (answer->error == -ECONNREFUSED && d->host.up)
+		down(d, answer->text);
+}
+
+void host_hello(const struct docker *d, struct keeper_hello *ret)
+{
+	const struct docker_host *host = &d->host;
+
+	*ret = (struct keeper_hello){
+		.version = KEEPER_VERSION,
+		.slots = d->slots_count,
+		.privileged = !host->mapped,
+		.cgroup_version = (uint8_t)host->cgroup_version,
+		.memory = host->memory,
+		.cpu = host->cpu,
+		.pids = host->pids && !host->sentry,
+		.cpu_time = 1, /* init's clock, which nothing in a container can touch */
+		.swap_limited = host->swap,
+		.separate_uids = 1,
+		.overlay = 1,
+		.contained = 1,
+		.leftovers = host->leftovers,
+		.lost = d->lost,
+	};
+}
+
+void host_begin(struct docker *d)
+{
+	uv_timer_init(&d->loop, &d->tick);
+	d->tick.data = d;
+	d->handles++;
+	uv_timer_start(&d->tick, on_tick, 0, TICK_MS);
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+	((struct docker *)handle->data)->handles--;
+}
+
+void host_end(struct docker *d)
+{
+	daemon_call_forget(d->call);
+	d->call = NULL;
+	uv_close((uv_handle_t *)&d->tick, on_tick_closed);
+}

@@ -1,0 +1,581 @@
+/*
+ * The life of one container, from the front's CREATE to its removal.
+ *
+ * How it goes: create, attach, start, and the front gets its end of a socket pair; the bytes between are
+ * attach.c's. At most one call of the API is under way for a container. What fails before anything of a run is
+ * in it is tried once more: making one, and giving a waiting one other limits, for which a new one takes its
+ * place if need be (a tmpfs cannot be given another size from outside, and a container may vanish while it
+ * waits). After that a loss is told, in the daemon's words.
+ */
+#include "engine/docker/docker_priv.h"
+
+#include "base/cleanup.h"
+#include "wire/init_proto.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define DEADLINE_GRACE_MS 5000			 /* init's own clock, and its last output, come first */
+#define GREETING_SIZE	  (WIRE_HEADER_SIZE + 4) /* init's HELLO */
+#define MAPPED_UID	  20000			 /* where a daemon has 65536 ids and no more */
+
+static void make(struct slot *slot);
+static void make_failed(struct slot *slot, int error, const char *why);
+
+/* ---- telling the front ---- */
+
+void slot_reply(struct slot *slot, int error, const char *why, int fd)
+{
+	struct keeper_message message = {
+		.event = KEEPER_REPLY,
+		.tag = slot->tag,
+		.slot = slot->index,
+		.generation = slot->generation,
+		.error = error,
+	};
+
+	slot->asked = ASKED_NOTHING;
+	snprintf(message.stage, sizeof(message.stage), "%s", error ? why : "");
+	front_tell(slot->docker, &message, fd);
+}
+
+static void tell_event(struct slot *slot, enum keeper_event event, uint32_t oom_kills, const char *why)
+{
+	struct keeper_message message = {
+		.event = event,
+		.slot = slot->index,
+		.generation = slot->generation,
+		.usage.oom_kills = oom_kills,
+	};
+
+	snprintf(message.stage, sizeof(message.stage), "%s", why);
+	front_tell(slot->docker, &message, -1);
+}
+
+/* ---- ending ---- */
+
+static void free_slot(struct slot *slot)
+{
+	if (slot->front_fd >= 0)
+		close(slot->front_fd);
+	slot->front_fd = -1;
+	slot->generation++;
+	slot->state = SLOT_FREE;
+	slot->asked = ASKED_NOTHING;
+	slot->unwanted = slot->again = slot->fresh = false;
+	slot->id[0] = slot->why[0] = '\0';
+	slots_advance(slot->docker);
+}
+
+static void on_removed(void *user, const struct daemon_answer *answer)
+{
+	struct slot *slot = user;
+
+	slot->call = NULL;
+	/* What could not be removed now is found by its label when the daemon is well again. */
+	if (!daemon_succeeded(answer) && answer->status != 404)
+		host_doubt(slot->docker, answer);
+	free_slot(slot);
+}
+
+static struct daemon_call *call_container(struct slot *slot, const char *method, const char *rest,
+					  json_t *body, daemon_fn done)
+{
+	char path[CONTAINER_ID_MAX + 64];
+
+	snprintf(path, sizeof(path), "/containers/%s%s", slot->id, rest);
+	return docker_call(slot->docker, method, path, body, done, slot);
+}
+
+/* Its processes go by themselves when their init's input ends; the daemon then removes what is left. */
+static void end(struct slot *slot)
+{
+	struct docker *d = slot->docker;
+
+	attach_close(slot->attach);
+	slot->attach = NULL;
+	uv_timer_stop(&slot->deadline);
+	if (slot->counted) {
+		slot->counted = false;
+		d->making--;
+	}
+	slot->state = SLOT_ENDING;
+	if (!slot->id[0]) {
+		free_slot(slot);
+		return;
+	}
+	slot->call = call_container(slot, "DELETE", "?force=1&v=1", NULL, on_removed);
+	if (!slot->call)
+		free_slot(slot);
+}
+
+static void leave_queue(struct slot *slot)
+{
+	struct docker *d = slot->docker;
+	struct slot **at = &d->queued;
+
+	while (*at && *at != slot)
+		at = &(*at)->next_queued;
+	if (!*at)
+		return;
+	*at = slot->next_queued;
+	d->queued_last = &d->queued;
+	while (*d->queued_last)
+		d->queued_last = &(*d->queued_last)->next_queued;
+}
+
+void slot_destroy(struct slot *slot)
+{
+	if (slot->state == SLOT_FREE || slot->state == SLOT_ENDING)
+		return;
+	slot->asked = ASKED_NOTHING;
+	if (slot->state == SLOT_QUEUED)
+		leave_queue(slot);
+	/* Whether the daemon makes it is known only when it says so. */
+	if (slot->state == SLOT_MAKING && slot->call && !slot->id[0]) {
+		slot->unwanted = true;
+		return;
+	}
+	daemon_call_forget(slot->call);
+	slot->call = NULL;
+	end(slot);
+}
+
+/* ---- dying by itself ---- */
+
+/* The front knows that the slot is not its own any more. */
+static void lost(struct slot *slot, enum keeper_event event, uint32_t oom_kills, const char *why)
+{
+	tell_event(slot, event, oom_kills, why);
+	end(slot);
+}
+
+static void on_inspected(void *user, const struct daemon_answer *answer)
+{
+	struct slot *slot = user;
+	const json_t *state = json_object_get(answer->json, "State");
+	bool oom = json_is_true(json_object_get(state, "OOMKilled"));
+	const char *error = json_string_value(json_object_get(state, "Error"));
+	char why[KEEPER_STAGE_SIZE];
+
+	slot->call = NULL;
+	if (!daemon_succeeded(answer))
+		snprintf(why, sizeof(why), "%s", answer->text);
+	else if (error && error[0])
+		daemon_words(why, sizeof(why), error);
+	else
+		snprintf(why, sizeof(why), "%s", oom ? "the container was out of memory" : slot->why);
+	lost(slot, KEEPER_EVENT_DIED, oom, why);
+}
+
+static void on_attach_closed(void *user, const char *why)
+{
+	struct slot *slot = user;
+
+	snprintf(slot->why, sizeof(slot->why), "%s", why);
+	if (slot->state == SLOT_MAKING) {
+		daemon_call_forget(slot->call);
+		slot->call = NULL;
+		make_failed(slot, -EPIPE, slot->why);
+		return;
+	}
+	/* A change of its limits is under way: its end will show. */
+	if (slot->call || (slot->state != SLOT_READY && slot->state != SLOT_RUNNING))
+		return;
+	slot->call = call_container(slot, "GET", "/json", NULL, on_inspected);
+	if (!slot->call)
+		lost(slot, KEEPER_EVENT_DIED, 0, why);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+	struct slot *slot = timer->data;
+
+	if (slot->state != SLOT_RUNNING)
+		return;
+	daemon_call_forget(slot->call);
+	slot->call = NULL;
+	lost(slot, KEEPER_EVENT_DEADLINE, 0, "the deadline passed");
+}
+
+/* ---- being made ---- */
+
+static void make_over(struct slot *slot)
+{
+	if (slot->counted)
+		slot->docker->making--;
+	slot->counted = false;
+}
+
+/* Whether the same may go well a moment later: not where the daemon has understood and refused. */
+static bool may_go_better(int error)
+{
+	return error != -ENOENT && error != -EINVAL;
+}
+
+static void make_failed(struct slot *slot, int error, const char *why)
+{
+	struct docker *d = slot->docker;
+
+	make_over(slot);
+	attach_close(slot->attach);
+	slot->attach = NULL;
+	if (slot->id[0])
+		host_remove(d, slot->id);
+	slot->id[0] = '\0';
+	if (slot->unwanted) {
+		free_slot(slot);
+		return;
+	}
+	if (!slot->again && may_go_better(error) && d->host.up) {
+		slot->again = true;
+		make(slot);
+		return;
+	}
+	slot_reply(slot, error, why, -1);
+	/* One that was to take another's place is the front's until it destroys it. */
+	if (slot->fresh)
+		slot->state = SLOT_LOST;
+	else
+		free_slot(slot);
+	slots_advance(d);
+}
+
+static int errno_of(const struct daemon_answer *answer)
+{
+	if (answer->error)
+		return answer->error;
+	return answer->status == 404 ? -ENOENT : answer->status == 400 ? -EINVAL : -EIO;
+}
+
+static void call_failed(struct slot *slot, const struct daemon_answer *answer)
+{
+	host_doubt(slot->docker, answer);
+	make_failed(slot, errno_of(answer), answer->text);
+}
+
+static void made(struct slot *slot)
+{
+	int ends[2] = { slot->front_fd, -1 };
+
+	make_over(slot);
+	slot->front_fd = -1;
+	if (!slot->fresh && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+		slot->again = true;
+		make_failed(slot, -errno, "make a socket pair");
+		return;
+	}
+	slot->state = SLOT_READY;
+	slot->again = false;
+	attach_relay(slot->attach, ends[0], slot->fresh ? GREETING_SIZE : 0);
+	slot->fresh = false;
+	slot_reply(slot, 0, "", ends[1]);
+	if (ends[1] >= 0)
+		close(ends[1]);
+	slots_advance(slot->docker);
+}
+
+static void on_started(void *user, const struct daemon_answer *answer)
+{
+	struct slot *slot = user;
+
+	slot->call = NULL;
+	if (daemon_succeeded(answer))
+		made(slot);
+	else
+		call_failed(slot, answer);
+}
+
+static void on_attached(void *user)
+{
+	struct slot *slot = user;
+
+	slot->call = call_container(slot, "POST", "/start", NULL, on_started);
+	if (!slot->call)
+		make_failed(slot, -ENOMEM, "no memory to start a container");
+}
+
+static const struct attach_events attach_events = { .opened = on_attached, .closed = on_attach_closed };
+
+static void on_created(void *user, const struct daemon_answer *answer)
+{
+	struct slot *slot = user;
+	const char *id = json_string_value(json_object_get(answer->json, "Id"));
+	struct err err = ERR_INIT;
+
+	slot->call = NULL;
+	if (!daemon_succeeded(answer)) {
+		/* The folder with init may be what is not there. */
+		if (answer->status == 404)
+			place_forget(slot->docker);
+		call_failed(slot, answer);
+		return;
+	}
+	if (!container_id_valid(id)) {
+		make_failed(slot, -EPROTO, "the daemon made a container without an id");
+		return;
+	}
+	memcpy(slot->id, id, CONTAINER_ID_MAX + 1);
+	if (slot->unwanted) {
+		end(slot);
+		return;
+	}
+	slot->attach = attach_open(&slot->docker->daemon, slot->id, &attach_events, slot, &err);
+	if (!slot->attach)
+		make_failed(slot, -ENOMEM, err.text);
+}
+
+static struct spec spec_of(const struct slot *slot, const struct limits *limits)
+{
+	const struct docker *d = slot->docker;
+	const struct docker_options *options = d->options;
+	const struct docker_image *image = images_find(d, slot->digest);
+
+	return (struct spec){
+		.owner = d->owner,
+		.runtime = options->runtime,
+		.volume = d->volume,
+		.uid = d->host.mapped ? MAPPED_UID + slot->index
+				      : (uint32_t)(options->uid_base + options->uid_count - 1 - slot->index),
+		.digest = slot->digest,
+		.limits = limits,
+		.volumes = image ? image->volumes : NULL,
+		.swap = d->host.swap,
+		.cpu = d->host.cpu,
+		.pids = d->host.pids && !d->host.sentry,
+	};
+}
+
+static void make(struct slot *slot)
+{
+	struct docker *d = slot->docker;
+	struct spec spec = spec_of(slot, &slot->limits);
+
+	slot->state = SLOT_MAKING;
+	slot->why[0] = '\0';
+	slot->counted = true;
+	d->making++;
+	slot->call = docker_call(d, "POST", "/containers/create", spec_create(&spec), on_created, slot);
+	if (slot->call)
+		return;
+	slot->again = true;
+	make_failed(slot, -ENOMEM, "no memory to make a container");
+}
+
+static void queue(struct slot *slot)
+{
+	struct docker *d = slot->docker;
+
+	slot->state = SLOT_QUEUED;
+	slot->next_queued = NULL;
+	*d->queued_last = slot;
+	d->queued_last = &slot->next_queued;
+	slots_advance(d);
+}
+
+void slots_refuse_queued(struct docker *d, const char *why)
+{
+	while (d->queued) {
+		struct slot *slot = d->queued;
+
+		leave_queue(slot);
+		slot->again = true;
+		make_failed(slot, -EIO, why);
+	}
+}
+
+void slots_advance(struct docker *d)
+{
+	while (d->queued && d->making < STARTS_AT_ONCE) {
+		struct slot *slot = d->queued;
+
+		if (!d->host.up) {
+			slots_refuse_queued(d, d->host.why);
+			return;
+		}
+		if (d->placed != PLACED) {
+			place_start(d, slot->digest);
+			return;
+		}
+		leave_queue(slot);
+		make(slot);
+	}
+}
+
+struct slot *slot_create(struct docker *d, const struct keeper_request *request)
+{
+	struct slot *slot = NULL;
+
+	for (uint32_t i = 0; i < d->slots_count && !slot; i++) {
+		if (d->slots[i].state == SLOT_FREE)
+			slot = &d->slots[i];
+	}
+	if (!slot)
+		return NULL;
+	slot->tag = request->tag;
+	slot->asked = ASKED_CREATE;
+	memcpy(slot->digest, request->digest, sizeof(slot->digest));
+	slot->limits = request->limits;
+	queue(slot);
+	return slot;
+}
+
+/* ---- other limits ---- */
+
+/* A new container behind the front's socket. */
+static void replace(struct slot *slot)
+{
+	daemon_call_forget(slot->call);
+	slot->call = NULL;
+	slot->front_fd = slot->attach ? attach_take_front(slot->attach) : -1;
+	attach_close(slot->attach);
+	slot->attach = NULL;
+	host_remove(slot->docker, slot->id);
+	slot->id[0] = '\0';
+	slot->limits = slot->wanted;
+	slot->fresh = true;
+	queue(slot);
+}
+
+static void on_adopted(void *user, const struct daemon_answer *answer)
+{
+	struct slot *slot = user;
+
+	slot->call = NULL;
+	if (!daemon_succeeded(answer) || slot->why[0]) {
+		replace(slot);
+		return;
+	}
+	slot->limits = slot->wanted;
+	slot_reply(slot, 0, "", -1);
+}
+
+static bool update(struct slot *slot, daemon_fn done)
+{
+	struct spec spec = spec_of(slot, &slot->wanted);
+
+	slot->call = call_container(slot, "POST", "/update", spec_update(&spec), done);
+	return slot->call != NULL;
+}
+
+static void ask(struct slot *slot, const struct keeper_request *request, enum slot_asked asked)
+{
+	slot->tag = request->tag;
+	slot->asked = asked;
+	slot->wanted = request->limits;
+}
+
+void slot_adopt(struct slot *slot, const struct keeper_request *request)
+{
+	ask(slot, request, ASKED_ADOPT);
+	if (!spec_same_disk(&slot->limits, &slot->wanted) || slot->why[0])
+		replace(slot);
+	else if (spec_same_groups(&slot->limits, &slot->wanted))
+		slot_reply(slot, 0, "", -1);
+	else if (!update(slot, on_adopted))
+		slot_reply(slot, -ENOMEM, "no memory to change a container's limits", -1);
+}
+
+static void on_step_prepared(void *user, const struct daemon_answer *answer)
+{
+	struct slot *slot = user;
+
+	slot->call = NULL;
+	if (daemon_succeeded(answer))
+		slot->limits = slot->wanted;
+	else
+		host_doubt(slot->docker, answer);
+	slot_reply(slot, daemon_succeeded(answer) ? 0 : errno_of(answer), answer->text, -1);
+	/* It has ended meanwhile. */
+	if (slot->why[0] && slot->state == SLOT_RUNNING)
+		on_attach_closed(slot, slot->why);
+}
+
+void slot_step(struct slot *slot, const struct keeper_request *request)
+{
+	uint64_t patience_ms = (uint64_t)request->limits.value[LIMIT_WALL_MS] + DEADLINE_GRACE_MS;
+
+	ask(slot, request, ASKED_STEP);
+	slot->state = SLOT_RUNNING;
+	uv_timer_start(&slot->deadline, on_deadline, patience_ms, 0);
+	/* Of one that has ended the daemon is being asked already. */
+	if (slot->why[0] || spec_same_groups(&slot->limits, &slot->wanted))
+		slot_reply(slot, 0, "", -1);
+	else if (!update(slot, on_step_prepared))
+		slot_reply(slot, -ENOMEM, "no memory to change a container's limits", -1);
+}
+
+void slot_step_end(struct slot *slot)
+{
+	uv_timer_stop(&slot->deadline);
+	slot->state = SLOT_READY;
+}
+
+/* ---- all of them ---- */
+
+int slots_begin(struct docker *d, struct err *err)
+{
+	d->slots_count = (uint32_t)d->options->containers;
+	d->slots = calloc(d->slots_count, sizeof(*d->slots));
+	if (!d->slots)
+		return err_set(err, -ENOMEM, "containers");
+	d->queued_last = &d->queued;
+	for (uint32_t i = 0; i < d->slots_count; i++) {
+		struct slot *slot = &d->slots[i];
+
+		slot->docker = d;
+		slot->index = i;
+		slot->front_fd = -1;
+		uv_timer_init(&d->loop, &slot->deadline);
+		slot->deadline.data = slot;
+		d->handles++;
+	}
+	return 0;
+}
+
+static void on_deadline_closed(uv_handle_t *handle)
+{
+	((struct slot *)handle->data)->docker->handles--;
+}
+
+void slots_end(struct docker *d)
+{
+	for (uint32_t i = 0; i < d->slots_count; i++) {
+		struct slot *slot = &d->slots[i];
+
+		daemon_call_forget(slot->call);
+		slot->call = NULL;
+		attach_close(slot->attach);
+		slot->attach = NULL;
+		if (slot->front_fd >= 0)
+			close(slot->front_fd);
+		slot->front_fd = -1;
+		uv_close((uv_handle_t *)&slot->deadline, on_deadline_closed);
+	}
+}
+
+void slots_destroy_all(struct docker *d)
+{
+	for (uint32_t i = 0; i < d->slots_count; i++)
+		slot_destroy(&d->slots[i]);
+}
+
+bool slots_busy(const struct docker *d)
+{
+	for (uint32_t i = 0; i < d->slots_count; i++) {
+		if (d->slots[i].state != SLOT_FREE)
+			return true;
+	}
+	return false;
+}
+
+bool slot_has_container(const struct docker *d, const char *id)
+{
+	for (uint32_t i = 0; i < d->slots_count; i++) {
+		if (d->slots[i].state != SLOT_FREE && strcmp(d->slots[i].id, id) == 0)
+			return true;
+	}
+	return false;
+}

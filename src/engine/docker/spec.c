@@ -1,0 +1,260 @@
+/*
+ * What a container is made with, as "Create a container" of the Docker Engine API has it.
+ */
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "engine/docker/docker_priv.h"
+#include "wire/init_config.h"
+#include "wire/writable.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CPU_PERIOD_US	100000
+#define SPARE_PROCESSES 2 /* init, and a step's process that is not reaped yet */
+#define INODES_MAX	1000000
+#define BYTES_PER_INODE 4096
+#define OOM_SCORE	500 /* a step's processes go before init, and init before the host's */
+
+void hex_encode(const uint8_t *data, size_t len, char *ret)
+{
+	for (size_t i = 0; i < len; i++)
+		snprintf(ret + 2 * i, 3, "%02x", data[i]);
+}
+
+static int digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool hex_decode(const char *text, uint8_t *ret, size_t len)
+{
+	if (strlen(text) != 2 * len)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		ret[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+bool container_id_valid(const char *text)
+{
+	uint8_t id[CONTAINER_ID_MAX / 2];
+
+	return text && hex_decode(text, id, sizeof(id));
+}
+
+bool spec_same_disk(const struct limits *a, const struct limits *b)
+{
+	return a->value[LIMIT_DISK_BYTES] == b->value[LIMIT_DISK_BYTES];
+}
+
+bool spec_same_groups(const struct limits *a, const struct limits *b)
+{
+	return a->value[LIMIT_MEMORY_BYTES] == b->value[LIMIT_MEMORY_BYTES] &&
+	       a->value[LIMIT_PROCESSES] == b->value[LIMIT_PROCESSES] &&
+	       a->value[LIMIT_CPU_PERCENT] == b->value[LIMIT_CPU_PERCENT];
+}
+
+/* The control groups' part of HostConfig, which an update has at its top. */
+static int add_groups(json_t *to, const struct spec *spec)
+{
+	const int64_t *limit = spec->limits->value;
+	int r = json_object_set_new(to, "Memory", json_integer(limit[LIMIT_MEMORY_BYTES]));
+
+	/* The same as memory: no swap. */
+	if (spec->swap)
+		r |= json_object_set_new(to, "MemorySwap", json_integer(limit[LIMIT_MEMORY_BYTES]));
+	if (spec->cpu) {
+		r |= json_object_set_new(to, "CpuPeriod", json_integer(CPU_PERIOD_US));
+		r |= json_object_set_new(to, "CpuQuota",
+					 json_integer(limit[LIMIT_CPU_PERCENT] * (CPU_PERIOD_US / 100)));
+	}
+	if (spec->pids)
+		r |= json_object_set_new(to, "PidsLimit",
+					 json_integer(limit[LIMIT_PROCESSES] + SPARE_PROCESSES));
+	return r;
+}
+
+static char *tmpfs_options(const struct limits *limits, unsigned mode, bool programs)
+{
+	int64_t size = limits->value[LIMIT_DISK_BYTES], inodes = size / BYTES_PER_INODE;
+	char *text;
+
+	inodes = inodes > INODES_MAX ? INODES_MAX : inodes < 64 ? 64 : inodes;
+	if (asprintf(&text, "rw,nosuid,nodev,%s,size=%lld,nr_inodes=%lld,mode=%o",
+		     programs ? "exec" : "noexec", (long long)size, (long long)inodes, mode) < 0)
+		return NULL;
+	return text;
+}
+
+static int add_tmpfs(json_t *to, const char *path, const struct limits *limits, unsigned mode, bool programs)
+{
+	AUTO_FREE char *options = tmpfs_options(limits, mode, programs);
+
+	return options ? json_object_set_new(to, path, json_string(options)) : -1;
+}
+
+static bool is_path(const char *path)
+{
+	return path[0] == '/' && path[1] && strlen(path) < 256 && !strstr(path, "..") && !strchr(path, ':');
+}
+
+/*
+ * What can be written. A volume that the image declares would be one more, on the host's disk: it is empty and
+ * closed.
+ */
+static json_t *tmpfs(const struct spec *spec)
+{
+	json_t *all = json_object();
+	int r = all ? 0 : -1;
+
+	for (size_t i = 0; r == 0 && spec->volumes && spec->volumes[i]; i++) {
+		if (is_path(spec->volumes[i]))
+			r = json_object_set_new(all, spec->volumes[i],
+						json_string("ro,nosuid,nodev,noexec,size=4096,mode=555"));
+	}
+	if (r == 0)
+		r = add_tmpfs(all, "/sandbox", spec->limits, 0755, true) |
+		    add_tmpfs(all, "/home/sandbox", spec->limits, 0755, true) |
+		    add_tmpfs(all, "/tmp", spec->limits, 01777, true) |
+		    add_tmpfs(all, "/var/tmp", spec->limits, 01777, false);
+	if (r == 0)
+		return all;
+	json_decref(all);
+	return NULL;
+}
+
+/* What the wall list of the native engine hides beside what Docker does by itself. */
+static json_t *hidden(void)
+{
+	static const char *const paths[] = {
+		"/proc/acpi",
+		"/proc/asound",
+		"/proc/buddyinfo",
+		"/proc/bus",
+		"/proc/cmdline",
+		"/proc/config.gz",
+		"/proc/driver",
+		"/proc/fs",
+		"/proc/interrupts",
+		"/proc/iomem",
+		"/proc/ioports",
+		"/proc/irq",
+		"/proc/kallsyms",
+		"/proc/kcore",
+		"/proc/key-users",
+		"/proc/keys",
+		"/proc/kmsg",
+		"/proc/latency_stats",
+		"/proc/locks",
+		"/proc/modules",
+		"/proc/pagetypeinfo",
+		"/proc/sched_debug",
+		"/proc/scsi",
+		"/proc/slabinfo",
+		"/proc/softirqs",
+		"/proc/sysrq-trigger",
+		"/proc/timer_list",
+		"/proc/timer_stats",
+		"/proc/vmallocinfo",
+		"/sys/block",
+		"/sys/bus",
+		"/sys/class",
+		"/sys/dev",
+		"/sys/devices/pci0000:00",
+		"/sys/devices/virtual",
+		"/sys/firmware",
+		"/sys/fs/bpf",
+		"/sys/kernel",
+		"/sys/module",
+		"/sys/power",
+	};
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < ARRAY_LEN(paths); i++) {
+		if (json_array_append_new(list, json_string(paths[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+/*
+ * What init needs: to give /sandbox to the user, to become the user, and to kill what the user started. It gives up the
+ * first at once, and each process of a step gives up all of them for good before anything of the user's is executed.
+ */
+static json_t *host_config(const struct spec *spec)
+{
+	json_t *folders = tmpfs(spec), *paths = hidden();
+	json_t *config =
+		json_pack("{s:s, s:b, s:[s], s:[s,s,s,s,s], s:[s], s:s, s:s, s:o, s:o, s:I, s:i,"
+			  " s:{s:s}, s:{s:s}, s:b, s:b, s:[{s:s, s:s, s:s, s:b, s:{s:b}}]}",
+			  "NetworkMode", "none", "ReadonlyRootfs", 1, "CapDrop", "ALL", "CapAdd", "CHOWN",
+			  "KILL", "SETGID", "SETPCAP", "SETUID", "SecurityOpt", "no-new-privileges",
+			  "IpcMode", "private", "CgroupnsMode", "private", "Tmpfs", folders, "MaskedPaths",
+			  paths, "ShmSize", (json_int_t)spec->limits->value[LIMIT_DISK_BYTES], "OomScoreAdj",
+			  OOM_SCORE, "LogConfig", "Type", "none", "RestartPolicy", "Name", "no", "AutoRemove",
+			  0, "Init", 0, "Mounts", "Type", "volume", "Source", spec->volume, "Target",
+			  INIT_CONTAINER_DIR, "ReadOnly", 1, "VolumeOptions", "NoCopy", 1);
+
+	if (!config || add_groups(config, spec) < 0 ||
+	    (spec->runtime && spec->runtime[0] &&
+	     json_object_set_new(config, "Runtime", json_string(spec->runtime)) < 0)) {
+		json_decref(config);
+		return NULL;
+	}
+	return config;
+}
+
+static void image_id(const uint8_t *digest, char ret[7 + 2 * KEEPER_DIGEST_SIZE + 1])
+{
+	memcpy(ret, "sha256:", 7);
+	hex_encode(digest, KEEPER_DIGEST_SIZE, ret + 7);
+}
+
+json_t *spec_create(const struct spec *spec)
+{
+	char id[7 + 2 * KEEPER_DIGEST_SIZE + 1], uid[16];
+	json_t *config = host_config(spec);
+
+	if (!config)
+		return NULL;
+	image_id(spec->digest, id);
+	snprintf(uid, sizeof(uid), "%u", spec->uid);
+	return json_pack("{s:s, s:s, s:s, s:s, s:[s,s,s], s:[], s:[], s:b, s:b, s:b, s:b, s:b, s:b, "
+			 "s:{s:[s]}, s:{s:s}, s:o}",
+			 "Image", id, "User", "0:0", "Hostname", "kiln", "WorkingDir", "/", "Entrypoint",
+			 INIT_CONTAINER_DIR "/init", INIT_CONTAINER_WORD, uid, "Cmd", "Env", "AttachStdin", 1,
+			 "AttachStdout", 1, "AttachStderr", 1, "OpenStdin", 1, "StdinOnce", 1, "Tty", 0,
+			 "Healthcheck", "Test", "NONE", "Labels", OWNER_LABEL, spec->owner, "HostConfig",
+			 config);
+}
+
+json_t *spec_helper(const struct spec *spec)
+{
+	char id[7 + 2 * KEEPER_DIGEST_SIZE + 1];
+
+	image_id(spec->digest, id);
+	return json_pack("{s:s, s:s, s:[s], s:[], s:{s:s}, s:{s:s, s:[{s:s, s:s, s:s, s:{s:b}}]}}", "Image",
+			 id, "User", "0:0", "Entrypoint", INIT_CONTAINER_DIR "/init", "Cmd", "Labels",
+			 OWNER_LABEL, spec->owner, "HostConfig", "NetworkMode", "none", "Mounts", "Type",
+			 "volume", "Source", spec->volume, "Target", INIT_CONTAINER_DIR, "VolumeOptions",
+			 "NoCopy", 1);
+}
+
+json_t *spec_update(const struct spec *spec)
+{
+	json_t *update = json_object();
+
+	if (!update || add_groups(update, spec) < 0) {
+		json_decref(update);
+		return NULL;
+	}
+	return update;
+}

@@ -1,0 +1,39 @@
+/*
+ * What init does only in a container that somebody else made, and what it does otherwise where the kernel is not Linux.
+ */
+#ifndef KILN_INIT_CONTAINER_H
+#define KILN_INIT_CONTAINER_H
+
+#include "wire/step_kill.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct init;
+
+/* The control groups of a container, read only: descriptors of their files, -1 where they are not to be seen. */
+struct counters {
+	int memory_fd, peak_fd, oom_fd, cpu_fd, pids_fd;
+	uint64_t peak_before, oom_before, refused_before, cpu_before_us, own_cpu_before_us; /* the step */
+	uint64_t memory_seen; /* of its samples */
+};
+
+/* container.c: made ready by ourselves what the keeper makes ready in a sandbox. `uid`: the user's. */
+void container_enter(struct init *init, const char *uid);
+/* Ends init when the host was not heard of for too long. */
+void container_check_host(const struct init *init);
+/* Milliseconds until that; -1 outside of a container. */
+int container_host_timeout(const struct init *init);
+
+/* counters.c: what the container's control groups count. All do nothing outside of a container. */
+void counters_open(struct init *init);
+void counters_begin(struct init *init);
+/* May set *ret_kill. */
+void counters_sample(struct init *init, enum step_kill *ret_kill);
+/* Tells USAGE: since counters_begin(), or ever. */
+void counters_tell(struct init *init);
+
+/* beneath.c: opens without following links and without leaving dir_fd, also where the kernel has no openat2(). */
+int open_beneath(int dir_fd, const char *path, int flags, mode_t mode);
+
+#endif
