@@ -9,8 +9,9 @@ sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 from kilntest import host  # noqa: E402
 from kilntest.requests import command  # noqa: E402
-from kilntest.server import Server, settle, snapshot  # noqa: E402
-from kilntest.settings import CANARY, CANARY_FILE, KILN, runs_as_root  # noqa: E402
+from kilntest.docker import LANGUAGE_PACKAGES, RUN_IMAGE, Docker  # noqa: E402
+from kilntest.server import ENGINE_SETTINGS, Server, settle, snapshot  # noqa: E402
+from kilntest.settings import CANARY, CANARY_FILE, ENGINE, KILN, runs_as_root  # noqa: E402
 
 # What a hostile client may leave behind at most, after a little rest; among the descriptors are network namespaces that
 # wait for their next sandbox (32 at most).
@@ -25,6 +26,18 @@ def program():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def engine(program):
+    """The suites of the API and of attacks through the Docker engine too: KILN_TEST_ENGINE=docker."""
+    if ENGINE != "docker":
+        yield ENGINE
+        return
+    with Docker(packages=LANGUAGE_PACKAGES) as running:
+        own = {"host": running.socket, "host_image": RUN_IMAGE}
+        ENGINE_SETTINGS.update({"engine": "docker", "docker": own, "pool_max": 1, "pool_min": 1})
+        yield ENGINE
+
+
+@pytest.fixture(scope="session", autouse=True)
 def canary_file():
     """A file on the host that no run may read."""
     CANARY_FILE.write_text(CANARY)
@@ -34,7 +47,7 @@ def canary_file():
 
 
 @pytest.fixture(scope="session")
-def server(program, canary_file):
+def server(program, canary_file, engine):
     """The server that most tests share, with default settings; it must end well and leave nothing."""
     mounts = host.mounts()
     server = Server(ceilings={"wall_ms": 60000}).start()

@@ -37,6 +37,10 @@ def clean_environment(home, runtime):
     }
 
 
+# Settings that every server under test has besides its own: those of the engine that is tested.
+ENGINE_SETTINGS = {}
+
+
 class Home:
     """A folder with home, state and run-time folders that belong to whom kiln runs as."""
 
@@ -84,7 +88,7 @@ class Server:
         self.home = home or Home()
         self.port = free_port()
         self.token = tokens[0] if tokens else None
-        self.settings = {"pool_max": STOCK, **settings}
+        self.settings = {"pool_max": STOCK, **ENGINE_SETTINGS, **settings}
         self.flags = list(flags)
         self.listen = listen or f"127.0.0.1:{self.port}"
         self.config = None
@@ -118,7 +122,7 @@ class Server:
 
     def start(self):
         self.spawn()
-        self.wait_ready(20)
+        self.wait_ready(20 if not ENGINE_SETTINGS else 60)
         return self
 
     def wait_ready(self, timeout):

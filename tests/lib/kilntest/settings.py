@@ -17,6 +17,10 @@ CANARY = "HOSTCANARY-" + os.urandom(8).hex()
 CANARY_FILE = Path("/tmp") / f"kiln-test-canary-{os.getpid()}"
 
 
+# The engine that servers under test have; "docker": a dockerd is started for the session (conftest.py).
+ENGINE = os.environ.get("KILN_TEST_ENGINE", "native")
+
+
 def test_user():
     """The ordinary user whom root starts kiln as, or None: kiln runs as whoever runs the tests."""
     name = os.environ.get("KILN_TEST_USER")
