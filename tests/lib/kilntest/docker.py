@@ -18,7 +18,7 @@ from kilntest import host
 from kilntest.settings import KILN, ROOT, seconds
 
 # What the image is made of beside kiln and its libraries: packages of this machine, with all that they depend on.
-PACKAGES = "bash coreutils curl dash grep mount procps python3-minimal uidmap util-linux".split()
+PACKAGES = "bash coreutils curl dash grep libmagic-mgc mount procps python3-minimal uidmap util-linux".split()
 NOT_NEEDED = re.compile(r"/usr/share/(doc|man|locale|info|lintian|i18n|bash-completion)/|.*\.(a|h|pyc)$")
 KILN_UID = 10001
 
