@@ -33,7 +33,10 @@ struct api_options {
 		void *user); /* sees to it that `languages` know of images that came or went; NULL: not */
 	struct image_jobs *image_jobs; /* NULL: none are made or removed here */
 	char *const *recipes;	       /* names of what can be built; NULL: nothing */
-	/* What an image's maker said of it, and the list of GET /v1/images, where others than the store know; NULL: it does. */
+	/*
+	 * What an image's maker said of it, and the list of GET /v1/images, where others than the store know;
+	 * NULL: it does.
+	 */
 	int (*image_config)(void *user, const char *name, struct image *ret, struct err *err);
 	json_t *(*images_list)(void *user); /* a new reference, or NULL when out of memory */
 	const struct log *log;		    /* NULL: no access log */
