@@ -263,9 +263,9 @@ def test_broken_requests_are_answered_or_closed_and_never_harm(server, data):
         ("GET", "/..%2f..%2fetc/passwd", 404),
         ("GET", "/v1/runs", 405),
         ("DELETE", "/v1/runs", 405),
-        ("POST", "/alive", 405),
+        ("POST", "/metrics", 405),
         ("PUT", "/v1/languages", 405),
-        ("BREW", "/alive", 405),
+        ("BREW", "/metrics", 405),
     ],
 )
 def test_an_unknown_way_is_refused_as_an_error_document(server, method, path, status):

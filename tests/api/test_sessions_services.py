@@ -7,12 +7,12 @@ from test_sessions import ANIMALS
 
 from kilntest import host, services
 from kilntest.sessions import Session
-
-TABLE = """
-import getpass, sys, psycopg2
 from kilntest.settings import runs_as_root
 
 pytestmark = pytest.mark.skipif(not runs_as_root(), reason="holds only where kiln runs as root")
+
+TABLE = """
+import getpass, sys, psycopg2
 name = getpass.getuser()
 c = psycopg2.connect(host="127.0.0.1", user="postgres", dbname="postgres")
 c.autocommit = True
