@@ -72,8 +72,13 @@ ssize_t out_read_frame(struct init *init, int fd, uint8_t type, uint8_t stream, 
 	out_compact(init);
 	if (most > WIRE_TO_HOST_MAX)
 		most = WIRE_TO_HOST_MAX;
-	if (most > OUT_BUFFER_SIZE - init->out_len - WIRE_HEADER_SIZE)
-		most = OUT_BUFFER_SIZE - init->out_len - WIRE_HEADER_SIZE;
+	/* What another stream has left since there was last looked; the reserve is not output's. */
+	if (out_room(init) <= WIRE_HEADER_SIZE) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (most > out_room(init) - WIRE_HEADER_SIZE)
+		most = out_room(init) - WIRE_HEADER_SIZE;
 	header = init->out + init->out_len;
 	n = read(fd, header + WIRE_HEADER_SIZE, most);
 	if (n > 0) {
