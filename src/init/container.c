@@ -79,16 +79,18 @@ static void give_folders(uint32_t uid)
 	}
 }
 
-/* What is left to init: to become the user, and to kill what the user started. */
+/* What is left to init: to become the user, to kill what it started, to read files that it made unreadable. */
 static void drop_capabilities(void)
 {
-	const uint32_t kept = 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_SETPCAP;
+	const uint32_t kept = 1u << CAP_DAC_OVERRIDE | 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID |
+			      1u << CAP_SETPCAP;
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct caps[2] = { 0 };
 
 	caps[0].permitted = caps[0].effective = kept;
 	if (syscall(SYS_capset, &header, caps) < 0)
-		fail("give up capabilities (the container needs CHOWN, KILL, SETGID, SETPCAP and SETUID)");
+		fail("give up capabilities (the container needs CHOWN, DAC_OVERRIDE, KILL, SETGID, SETPCAP "
+		     "and SETUID)");
 }
 
 static uint32_t parse_uid(const char *text)

@@ -13,8 +13,9 @@ struct init;
 
 /* The control groups of a container, read only: descriptors of their files, -1 where they are not to be seen. */
 struct counters {
-	int memory_fd, peak_fd, oom_fd, cpu_fd, pids_fd;
+	int memory_fd, peak_fd, oom_fd, cpu_fd, pids_fd, tasks_fd;
 	uint64_t peak_before, oom_before, refused_before, cpu_before_us, own_cpu_before_us; /* the step */
+	uint64_t tasks_seen;								    /* without init */
 	uint64_t memory_seen; /* of its samples */
 };
 

@@ -34,6 +34,7 @@ void counters_open(struct init *init)
 		.oom_fd = open_first("/sys/fs/cgroup/memory.events",
 				     "/sys/fs/cgroup/memory/memory.oom_control"),
 		.cpu_fd = open_first("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpuacct/cpuacct.usage"),
+		.tasks_fd = open_first("/sys/fs/cgroup/pids.current", "/sys/fs/cgroup/pids/pids.current"),
 		.pids_fd = open_first("/sys/fs/cgroup/pids.events", "/sys/fs/cgroup/pids/pids.events"),
 	};
 }
@@ -102,7 +103,7 @@ void counters_begin(struct init *init)
 	c->own_cpu_before_us = own_cpu_us();
 	if (!read_cpu_us(c, &c->cpu_before_us))
 		c->cpu_before_us = 0;
-	c->memory_seen = 0;
+	c->memory_seen = c->tasks_seen = 0;
 	/* What no group shows is watched as where there is none. */
 	if (c->cpu_fd < 0)
 		init->step.flags |= WIRE_START_WATCH_CPU;
@@ -124,12 +125,14 @@ static bool step_cpu(const struct counters *c, uint64_t *ret)
 void counters_sample(struct init *init, enum step_kill *ret_kill)
 {
 	struct counters *c = &init->counters;
-	uint64_t cpu_us, memory;
+	uint64_t cpu_us, memory, tasks;
 
 	if (!init->contained)
 		return;
 	if (read_number(c->memory_fd, NULL, &memory) && memory > c->memory_seen)
 		c->memory_seen = memory;
+	if (read_number(c->tasks_fd, NULL, &tasks) && since(tasks, 1) > c->tasks_seen)
+		c->tasks_seen = since(tasks, 1);
 	/* One killed for memory is enough: the others would go on with half of a program. */
 	if (number_or_zero(c->oom_fd, "oom_kill") > c->oom_before)
 		*ret_kill = STEP_KILL_MEMORY;
@@ -162,6 +165,7 @@ void counters_tell(struct init *init)
 	}
 	if (c->pids_fd >= 0) {
 		usage.flags |= WIRE_USAGE_PIDS;
+		usage.processes_peak = (uint32_t)c->tasks_seen;
 		usage.forks_refused = (uint32_t)since(number_or_zero(c->pids_fd, "max"), c->refused_before);
 	}
 	len = wire_usage_encode(&usage, payload, sizeof(payload));

@@ -106,6 +106,12 @@ def test_files_stdin_collection_and_steps_are_what_they_are_natively(server):
     assert files["changed"]["in/data"]["content"] == "one\ntwo\n"
 
 
+def test_files_that_the_program_made_unreadable_are_collected(server):
+    script = "mkdir -m 700 private; echo secret > private/file; chmod 000 private/file private"
+    created = server.run(shell(script, collect="all"))["files"]["created"]
+    assert created["private/file"]["content"] == "secret\n", created
+
+
 def test_large_input_and_output_go_through_unchanged(server):
     blob = "0123456789abcdef" * 65536
     result = server.run(command("cat", stdin=blob, limits={"output_bytes": 4 * MIB}))

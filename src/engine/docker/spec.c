@@ -186,22 +186,23 @@ static json_t *hidden(void)
 }
 
 /*
- * What init needs: to give /sandbox to the user, to become the user, and to kill what the user started. It gives up the
+ * What init needs: to give /sandbox to the user, to become the user, to kill what the user started, and to collect
+ * files that the user made unreadable. It gives up the
  * first at once, and each process of a step gives up all of them for good before anything of the user's is executed.
  */
 static json_t *host_config(const struct spec *spec)
 {
 	json_t *folders = tmpfs(spec), *paths = hidden();
-	json_t *config =
-		json_pack("{s:s, s:b, s:[s], s:[s,s,s,s,s], s:[s], s:s, s:s, s:o, s:o, s:I, s:i,"
-			  " s:{s:s}, s:{s:s}, s:b, s:b, s:[{s:s, s:s, s:s, s:b, s:{s:b}}]}",
-			  "NetworkMode", "none", "ReadonlyRootfs", 1, "CapDrop", "ALL", "CapAdd", "CHOWN",
-			  "KILL", "SETGID", "SETPCAP", "SETUID", "SecurityOpt", "no-new-privileges",
-			  "IpcMode", "private", "CgroupnsMode", "private", "Tmpfs", folders, "MaskedPaths",
-			  paths, "ShmSize", (json_int_t)spec->limits->value[LIMIT_DISK_BYTES], "OomScoreAdj",
-			  OOM_SCORE, "LogConfig", "Type", "none", "RestartPolicy", "Name", "no", "AutoRemove",
-			  0, "Init", 0, "Mounts", "Type", "volume", "Source", spec->volume, "Target",
-			  INIT_CONTAINER_DIR, "ReadOnly", 1, "VolumeOptions", "NoCopy", 1);
+	json_t *config = json_pack(
+		"{s:s, s:b, s:[s], s:[s,s,s,s,s,s], s:[s], s:s, s:s, s:o, s:o, s:I, s:i,"
+		" s:{s:s}, s:{s:s}, s:b, s:b, s:[{s:s, s:s, s:s, s:b, s:{s:b}}]}",
+		"NetworkMode", "none", "ReadonlyRootfs", 1, "CapDrop", "ALL", "CapAdd", "CHOWN",
+		"DAC_OVERRIDE", "KILL", "SETGID", "SETPCAP", "SETUID", "SecurityOpt", "no-new-privileges",
+		"IpcMode", "private", "CgroupnsMode", "private", "Tmpfs", folders, "MaskedPaths", paths,
+		"ShmSize", (json_int_t)spec->limits->value[LIMIT_DISK_BYTES], "OomScoreAdj", OOM_SCORE,
+		"LogConfig", "Type", "none", "RestartPolicy", "Name", "no", "AutoRemove", 0, "Init", 0,
+		"Mounts", "Type", "volume", "Source", spec->volume, "Target", INIT_CONTAINER_DIR, "ReadOnly",
+		1, "VolumeOptions", "NoCopy", 1);
 
 	if (!config || add_groups(config, spec) < 0 ||
 	    (spec->runtime && spec->runtime[0] &&

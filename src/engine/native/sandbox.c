@@ -506,6 +506,8 @@ static void report_contained(const struct sandbox *sb, struct step_facts *facts)
 	facts->cpu_by_cgroup = own->flags & WIRE_USAGE_CPU;
 	facts->oom_kills += own->oom_kills;
 	facts->forks_refused += own->forks_refused;
+	if (own->processes_peak > facts->processes_peak)
+		facts->processes_peak = own->processes_peak;
 	facts->memory_peak_bytes =
 		facts->memory_by_cgroup ? own->memory_peak_bytes : sb->exit.memory_peak_bytes;
 	facts->cpu_us = facts->cpu_by_cgroup ? own->cpu_us : sb->exit.cpu_us;
