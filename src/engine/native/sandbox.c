@@ -650,7 +650,7 @@ static void init_died(struct sandbox *sb, const struct keeper_message *message)
 	else if (sb->state == SANDBOX_UPLOADING && message->usage.oom_kills)
 		upload_lost(sb);
 	else
-		sandbox_fail_with(sb, -EPIPE, "the sandbox's init died");
+		sandbox_fail_with(sb, -EPIPE, message->stage[0] ? message->stage : "the sandbox's init died");
 }
 
 void sandbox_on_message(struct sandbox *sb, const struct keeper_message *message)

@@ -19,8 +19,8 @@ from kilntest.settings import KILN, ROOT, seconds
 
 # What the image is made of beside kiln and its libraries: packages of this machine, with all that they depend on.
 PACKAGES = "bash coreutils curl dash grep libmagic-mgc mount procps python3-minimal uidmap util-linux".split()
-NOT_NEEDED = re.compile(r"/usr/share/(doc|man|locale|info|lintian|i18n|bash-completion)/|.*\.(a|pyc)$")
-HEADERS = re.compile(r".*\.h$")
+NOT_NEEDED = re.compile(r"/usr/share/(doc|man|locale|info|lintian|i18n|bash-completion)/|.*\.pyc$")
+TO_COMPILE = re.compile(r".*\.[ah]$")
 KILN_UID = 10001
 
 PASSWD = f"root:x:0:0::/root:/bin/sh\nkiln:x:{KILN_UID}:{KILN_UID}::/home/kiln:/bin/sh\n"
@@ -92,10 +92,10 @@ def files_of(packages, programs=()):
     """What the packages have below /usr, under the names of a merged system: no folders, they come by themselves."""
     listing = subprocess.run(["dpkg-query", "-L", *packages], check=True, capture_output=True, text=True).stdout
     names = {*listing.splitlines(), *(path for program in programs for path in libraries_of(program))}
-    headers = "libc6-dev" in packages
+    compiles = "libc6-dev" in packages
     for name in sorted({re.sub(r"^/(bin|sbin|lib|lib64)/", r"/usr/\1/", name) for name in names}):
         path = Path(name)
-        if name.startswith("/usr/") and not NOT_NEEDED.match(name) and (headers or not HEADERS.match(name)) and (path.is_symlink() or path.is_file()):
+        if name.startswith("/usr/") and not NOT_NEEDED.match(name) and (compiles or not TO_COMPILE.match(name)) and (path.is_symlink() or path.is_file()):
             yield path
 
 
