@@ -178,8 +178,7 @@ static void on_turn(void *user, enum queue_turn turn)
 		run_begin(run);
 		return;
 	}
-	err_refuse(&err, ERR_BUSY, "queue_full", NULL,
-		   "the queue is full, and others who had fewer runs waiting came before this one");
+	queue_refuse_pushed_out(&err);
 	refuse(run->api, run->request, &err);
 	run->entry = NULL;
 	api_run_destroy(run);

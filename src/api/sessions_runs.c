@@ -124,8 +124,7 @@ static void on_slot(void *user, enum queue_turn turn)
 		start(run);
 		return;
 	}
-	err_refuse(&err, ERR_BUSY, "queue_full", NULL,
-		   "the queue is full, and others who had fewer runs waiting came before this one");
+	queue_refuse_pushed_out(&err);
 	run->entry = NULL;
 	give_up(run, &err);
 }

@@ -206,6 +206,12 @@ static int entry_wait(struct queue *queue, const char *tenant_name, struct queue
 	return 0;
 }
 
+void queue_refuse_pushed_out(struct err *err)
+{
+	err_refuse(err, ERR_BUSY, "queue_full", NULL,
+		   "the queue is full, and others who had fewer runs waiting came before this one");
+}
+
 int queue_enter(struct queue *queue, const char *tenant, uint64_t now_us, queue_turn_fn turn, void *user,
 		struct queue_entry **ret, struct err *err)
 {

@@ -31,6 +31,9 @@ enum queue_turn {
  */
 typedef void (*queue_turn_fn)(void *user, enum queue_turn turn);
 
+/* Sets *err to the refusal of who was pushed out. */
+void queue_refuse_pushed_out(struct err *err);
+
 struct queue_stats {
 	unsigned running, waiting;
 	uint64_t admitted, refused, pushed_out; /* since the start; a pushed-out one was admitted before */

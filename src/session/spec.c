@@ -383,21 +383,27 @@ static int check_choice(const struct session_spec *spec, struct err *err)
 	return 0;
 }
 
-int session_request_parse(const char *json, size_t len, struct session_request *ret, struct err *err)
+static int document_read(const char *json, size_t len, const struct field *fields, size_t count, void *target,
+			 struct err *err)
 {
 	struct reader reader = { .bounds = &request_bounds_default, .err = err };
 	json_t *root;
+	int r = request_json_load(json, len, &root, err);
+
+	if (r < 0)
+		return r;
+	r = object_read(&reader, root, NULL, fields, count, target);
+	json_decref(root);
+	return r;
+}
+
+int session_request_parse(const char *json, size_t len, struct session_request *ret, struct err *err)
+{
 	int r;
 
 	*ret = (struct session_request){ .ttl_ms = SESSION_TTL_MS };
-	r = request_json_load(json, len, &root, err);
-	if (r < 0)
-		return r;
-	r = object_read(&reader, root, NULL, request_fields, ARRAY_LEN(request_fields), ret);
-	if (r == 0)
-		r = check_choice(&ret->spec, err);
-	json_decref(root);
-	return r;
+	r = document_read(json, len, request_fields, ARRAY_LEN(request_fields), ret, err);
+	return r == 0 ? check_choice(&ret->spec, err) : r;
 }
 
 void session_request_finish(struct session_request *request)
@@ -409,19 +415,11 @@ void session_request_finish(struct session_request *request)
 
 int session_spec_parse(const char *json, size_t len, struct session_spec *ret, struct err *err)
 {
-	struct reader reader = { .bounds = &request_bounds_default, .err = err };
-	json_t *root;
 	int r;
 
 	*ret = (struct session_spec){ 0 };
-	r = request_json_load(json, len, &root, err);
-	if (r < 0)
-		return r;
-	r = object_read(&reader, root, NULL, spec_fields, ARRAY_LEN(spec_fields), ret);
-	if (r == 0)
-		r = check_choice(ret, err);
-	json_decref(root);
-	return r;
+	r = document_read(json, len, spec_fields, ARRAY_LEN(spec_fields), ret, err);
+	return r == 0 ? check_choice(ret, err) : r;
 }
 
 static json_t *strings_to_json(char *const *strings)

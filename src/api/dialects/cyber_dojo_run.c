@@ -350,8 +350,7 @@ static void on_turn(void *user, enum queue_turn turn)
 		run_begin(call);
 		return;
 	}
-	err_refuse(&err, ERR_BUSY, "queue_full", NULL,
-		   "the queue is full, and others who had fewer runs waiting came before this one");
+	queue_refuse_pushed_out(&err);
 	call->entry = NULL;
 	dojo_refuse(call->dojo, TAKE_PTR(call->http), &err);
 	dojo_call_destroy(call);

@@ -237,13 +237,20 @@ static int send_or_queue(struct keeper_link *link, const struct keeper_request *
 	return 0;
 }
 
-/* Takes over `p`, which has the reply's way, or is NULL: nobody waits for one. */
-static int send_pending(struct keeper_link *link, struct keeper_request *request, struct pending *p)
+/* `reply` is where the answer goes; without a function nobody waits for one. */
+static int send_expecting(struct keeper_link *link, struct keeper_request *request,
+			  const struct pending *reply)
 {
-	struct pending **at;
+	struct pending *p = NULL, **at;
 	int r;
 
-	if (p) {
+	if (link->lost)
+		return -EPIPE;
+	if (reply->reply || reply->session_reply) {
+		p = malloc(sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		*p = *reply;
 		request->tag = p->tag = link->next_tag++;
 		if (link->next_tag == 0)
 			link->next_tag = 1;
@@ -263,35 +270,17 @@ static int send_pending(struct keeper_link *link, struct keeper_request *request
 int link_send(struct keeper_link *link, struct keeper_request *request, struct sandbox *sb,
 	      link_reply_fn reply)
 {
-	struct pending *p = NULL;
-
-	if (link->lost)
-		return -EPIPE;
-	if (reply) {
-		p = calloc(1, sizeof(*p));
-		if (!p)
-			return -ENOMEM;
-		*p = (struct pending){ .sb = sb, .reply = reply };
-	}
-	return send_pending(link, request, p);
+	return send_expecting(link, request, &(struct pending){ .sb = sb, .reply = reply });
 }
 
 int link_send_session(struct keeper_link *link, struct keeper_request *request, struct session *session,
 		      link_session_fn reply)
 {
-	struct pending *p = NULL;
+	const struct pending expected = { .session = session,
+					  .session_reply = reply,
+					  .opens = request->op == KEEPER_SESSION_OPEN };
 
-	if (link->lost)
-		return -EPIPE;
-	if (reply) {
-		p = calloc(1, sizeof(*p));
-		if (!p)
-			return -ENOMEM;
-		*p = (struct pending){ .session = session,
-				       .session_reply = reply,
-				       .opens = request->op == KEEPER_SESSION_OPEN };
-	}
-	return send_pending(link, request, p);
+	return send_expecting(link, request, &expected);
 }
 
 void link_forget_session(struct keeper_link *link, struct session *session)
