@@ -50,7 +50,7 @@ def canary_file():
 def server(program, canary_file, engine):
     """The server that most tests share, with default settings; it must end well and leave nothing."""
     mounts = host.mounts()
-    server = Server(ceilings={"wall_ms": 60000}).start()
+    server = Server().start()
     yield server
     server.stop()
     host.wait_until(lambda: host.mounts() <= mounts, 5, "mounts are left on the host")

@@ -1,6 +1,7 @@
 """Rows of goals as lines for a terminal and as the table of docs/performance.md; the machine that they hold for."""
 
 import os
+import shutil
 import subprocess
 
 from kilnbench import proc
@@ -10,15 +11,20 @@ DOCS = TOP / "docs" / "performance.md"
 BEGIN, END = "<!-- bench/run: begin -->", "<!-- bench/run: end -->"
 
 
+def commit():
+    """What git calls this tree; empty where there is no git, or this is no clone."""
+    words = ["git", "-C", TOP, "describe", "--always", "--dirty", "--abbrev=7"]
+    return subprocess.run(words, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
+
+
 def machine():
     processor = next((line.partition(":")[2].strip() for line in proc.read("/proc/cpuinfo").splitlines()
                       if line.startswith("model name")), "?")
     version2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
-    commit = subprocess.run(["git", "-C", TOP, "describe", "--always", "--dirty", "--abbrev=7"], capture_output=True, text=True)
     date = subprocess.run(["date", "-u", "+%Y-%m-%d %H:%M UTC"], capture_output=True, text=True)
     return {"date": date.stdout.strip(), "processor": processor, "processors": os.cpu_count(),
             "memory_bytes": proc.memory().get("MemTotal", 0), "kernel": os.uname().release,
-            "cgroup_version": 2 if version2 else 1, "commit": commit.stdout.strip(), "program": kiln(),
+            "cgroup_version": 2 if version2 else 1, "commit": commit(), "program": kiln(),
             "load": os.getloadavg()[0]}
 
 
