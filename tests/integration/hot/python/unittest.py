@@ -1,3 +1,4 @@
+import os
 import unittest
 
 class T(unittest.TestCase):
@@ -9,3 +10,4 @@ class T(unittest.TestCase):
 
 unittest.main(verbosity=0, exit=False, testRunner=unittest.TextTestRunner(stream=open("log", "w")))
 print([line for line in open("log").read().splitlines() if "Ran" not in line])
+os.remove("log")
