@@ -11,14 +11,20 @@
 #define JSON_DEPTH_MAX	64
 #define JSON_VALUES_MAX 500000
 
+/* A bracket that is open, and what stands behind it. */
+struct level {
+	bool is_array;
+	bool has_value;	 /* in an object: the colon has been seen */
+	size_t index;	 /* in an array */
+	const char *key; /* the last name; not decoded, without its quotes */
+	size_t key_len;
+};
+
 /* What a pass over the text, or over the part in front of an error, has seen. */
 struct scan {
-	size_t depth, deepest;
+	size_t depth, deepest; /* more brackets than there are levels are counted alone */
 	size_t values;
-	const char *string; /* where the last string at depth 1 begins, behind its quote */
-	size_t string_len;
-	const char *key; /* the last of them that was a key */
-	size_t key_len;
+	struct level levels[JSON_DEPTH_MAX];
 };
 
 /* The end of the string that begins at `i`, behind its quote; `len` when it has none. */
@@ -29,58 +35,123 @@ static size_t string_end(const char *json, size_t len, size_t i)
 	return i < len ? i : len;
 }
 
-static struct scan scan_text(const char *json, size_t len)
+static void scan_open(struct scan *scan, bool is_array)
 {
-	struct scan scan = { 0 };
+	if (scan->depth < JSON_DEPTH_MAX)
+		scan->levels[scan->depth] = (struct level){ .is_array = is_array };
+	scan->values++;
+	scan->depth++;
+	if (scan->depth > scan->deepest)
+		scan->deepest = scan->depth;
+}
 
-	for (size_t i = 0; i < len && scan.deepest <= JSON_DEPTH_MAX && scan.values <= JSON_VALUES_MAX; i++) {
-		if (json[i] == '"') {
-			size_t end = string_end(json, len, i + 1);
+static void scan_mark(struct scan *scan, char mark)
+{
+	bool inside = scan->depth > 0 && scan->depth <= JSON_DEPTH_MAX;
+	struct level *level = inside ? &scan->levels[scan->depth - 1] : NULL;
 
-			if (scan.depth == 1) {
-				scan.string = json + i + 1;
-				scan.string_len = end - i - 1;
-			}
-			i = end;
-		} else if (json[i] == ':' && scan.depth == 1) {
-			scan.key = scan.string;
-			scan.key_len = scan.string_len;
-		} else if (json[i] == '[' || json[i] == '{') {
-			scan.values++;
-			scan.depth++;
-			if (scan.depth > scan.deepest)
-				scan.deepest = scan.depth;
-		} else if ((json[i] == ']' || json[i] == '}') && scan.depth > 0) {
-			scan.depth--;
-		} else if (json[i] == ',') {
-			scan.values++;
+	if (mark == '[' || mark == '{') {
+		scan_open(scan, mark == '[');
+	} else if ((mark == ']' || mark == '}') && scan->depth > 0) {
+		scan->depth--;
+	} else if (mark == ':' && level) {
+		level->has_value = true;
+	} else if (mark == ',') {
+		scan->values++;
+		if (level) {
+			level->has_value = false;
+			level->index++;
 		}
 	}
-	return scan;
 }
 
-/* Names the field of the request in which a name was wrong, for jansson tells no more than the position. */
-static int refuse_name(const json_error_t *error, const char *json, size_t len, const char *what,
-		       struct err *err)
+static void scan_text(const char *json, size_t len, struct scan *scan)
 {
-	size_t position =
-		error->position > 0 && (size_t)error->position < len ? (size_t)error->position : len;
-	struct scan scan = scan_text(json, position);
-	struct excerpt key = excerpt_of(scan.key, scan.key_len);
-	struct path path = { .key = key.text };
+	*scan = (struct scan){ 0 };
+	for (size_t i = 0; i < len && scan->deepest <= JSON_DEPTH_MAX && scan->values <= JSON_VALUES_MAX;
+	     i++) {
+		struct level *level;
+		size_t end;
 
-	if (!scan.key || scan.depth < 2)
-		return request_refuse(err, NULL, ERR_MALFORMED, "malformed_json", "the request has %s", what);
-	return request_refuse(err, &path, ERR_MALFORMED, "malformed_json", "has %s", what);
+		if (json[i] != '"') {
+			scan_mark(scan, json[i]);
+			continue;
+		}
+		end = string_end(json, len, i + 1);
+		level = scan->depth > 0 && scan->depth <= JSON_DEPTH_MAX ? &scan->levels[scan->depth - 1]
+									 : NULL;
+		if (level && !level->has_value) {
+			level->key = json + i + 1;
+			level->key_len = end - i - 1;
+		}
+		i = end;
+	}
 }
 
+/* The place that a scan ended at, as a path; `name`: that of the last name, else that of the value behind it. */
+struct place {
+	struct path paths[JSON_DEPTH_MAX];
+	struct excerpt keys[JSON_DEPTH_MAX];
+	const struct path *path; /* NULL: the request itself */
+};
+
+static void place_find(struct place *place, const char *json, size_t len, bool name)
+{
+	struct scan scan;
+
+	place->path = NULL;
+	scan_text(json, len, &scan);
+	for (size_t i = 0; i < scan.depth && i < JSON_DEPTH_MAX; i++) {
+		const struct level *level = &scan.levels[i];
+		struct path *path = &place->paths[i];
+
+		if (!level->is_array && !level->has_value && !(name && level->key && i + 1 == scan.depth))
+			return;
+		*path = (struct path){ .up = place->path, .index = level->index };
+		if (!level->is_array) {
+			place->keys[i] = excerpt_of(level->key ? level->key : "", level->key_len);
+			path->key = place->keys[i].text;
+		}
+		place->path = path;
+	}
+}
+
+/* A number that no 64 bits hold, `len` bytes of JSON in: of a limit it is a limit too high or too low. */
+static int refuse_number(const struct path *path, const char *json, size_t len, struct err *err)
+{
+	bool is_limit = path && path->up && path->up->key && strcmp(path->up->key, "limits") == 0;
+	bool whole = true, negative = false;
+
+	while (len > 0 && strchr("0123456789+-.eE", json[len - 1])) {
+		len--;
+		whole &= !strchr(".eE", json[len]);
+		negative = json[len] == '-';
+	}
+	if (!is_limit || !whole)
+		return request_refuse(err, path, ERR_MALFORMED, "bad_value", "the number is too large");
+	if (negative)
+		return request_refuse(err, path, ERR_IMPOSSIBLE, "limit_too_low",
+				      "is below the least that is possible");
+	return request_refuse(err, path, ERR_IMPOSSIBLE, "limit_too_high", "is over every ceiling");
+}
+
+/* Names the field of the request at which jansson gave up, for it tells no more than the position. */
 static int refuse_json(const json_error_t *error, const char *json, size_t len, struct err *err)
 {
-	switch (json_error_code(error)) {
+	enum json_error_code code = json_error_code(error);
+	struct place place;
+
+	if (error->position >= 0 && (size_t)error->position < len)
+		len = (size_t)error->position;
+	place_find(&place, json, len, code == json_error_duplicate_key);
+	switch (code) {
 	case json_error_null_byte_in_key:
-		return refuse_name(error, json, len, "a name with a NUL byte", err);
+		return request_refuse(err, place.path, ERR_MALFORMED, "malformed_json",
+				      "%shas a name with a NUL byte", place.path ? "" : "the request ");
 	case json_error_duplicate_key:
-		return refuse_name(error, json, len, "the same name twice", err);
+		return request_refuse(err, place.path, ERR_MALFORMED, "malformed_json", "stands there twice");
+	case json_error_numeric_overflow:
+		return refuse_number(place.path, json, len, err);
 	case json_error_out_of_memory:
 		return err_set(err, -ENOMEM, "reading the request");
 	default:
@@ -92,10 +163,11 @@ static int refuse_json(const json_error_t *error, const char *json, size_t len, 
 
 int request_json_load(const char *json, size_t len, json_t **ret, struct err *err)
 {
-	struct scan scan = scan_text(json, len);
+	struct scan scan;
 	json_error_t error;
 	json_t *root;
 
+	scan_text(json, len, &scan);
 	if (scan.deepest > JSON_DEPTH_MAX)
 		return request_refuse(err, NULL, ERR_MALFORMED, "malformed_json",
 				      "the request is nested deeper than %d levels", JSON_DEPTH_MAX);
