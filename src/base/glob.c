@@ -215,3 +215,12 @@ bool glob_match(const char *pattern, const char *name)
 	}
 	return now[p.count];
 }
+
+bool glob_chooses(const char *pattern, const char *name)
+{
+	size_t len = strcspn(pattern, "*?[\\");
+
+	if (len > 0 && pattern[len] == '\0' && strncmp(pattern, name, len) == 0 && name[len] == '/')
+		return true;
+	return glob_match(pattern, name);
+}

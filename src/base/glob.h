@@ -23,4 +23,10 @@
 /* Time is at most proportional to the length of the pattern times that of the name, whatever they hold. */
 bool glob_match(const char *pattern, const char *name);
 
+/*
+ * As glob_match(); and a pattern without any of the characters above is the name of a folder too, and then matches all
+ * that is in it.
+ */
+bool glob_chooses(const char *pattern, const char *name);
+
 #endif

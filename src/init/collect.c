@@ -69,7 +69,7 @@ static bool wanted(const struct walk *w)
 	if (w->what->globs.count == 0)
 		return true;
 	for (uint32_t i = 0; i < w->what->globs.count; i++, glob = wire_strings_next(glob)) {
-		if (glob_match(glob, w->path))
+		if (glob_chooses(glob, w->path))
 			return true;
 	}
 	return false;

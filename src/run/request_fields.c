@@ -207,19 +207,45 @@ int read_program(struct reader *r, const json_t *v, const struct path *p, void *
 	return ret;
 }
 
+/*
+ * Takes "./" off the front, and turns "folder/" into all that is in it. -EINVAL: it is empty, not relative or too
+ * long; -ENOMEM.
+ */
+static int glob_normalise(char **glob)
+{
+	const char *text = *glob;
+	size_t len;
+	char *whole;
+
+	while (text[0] == '.' && text[1] == '/')
+		text += 1 + strspn(text + 1, "/");
+	if (strcmp(text, ".") == 0)
+		text++;
+	len = strlen(text);
+	if (!**glob || *text == '/')
+		return -EINVAL;
+	if (asprintf(&whole, "%s%s", text, len == 0 || text[len - 1] == '/' ? "**" : "") < 0)
+		return -ENOMEM;
+	free(*glob);
+	*glob = whole;
+	return strlen(whole) > GLOB_PATTERN_MAX ? -EINVAL : 0;
+}
+
 int read_globs(struct reader *r, const json_t *v, const struct path *p, void *strv)
 {
 	char ***list = strv;
 	int ret = read_strings(r, v, p, strv);
 
 	for (size_t i = 0; ret == 0 && (*list)[i]; i++) {
-		const char *glob = (*list)[i];
 		struct path here = { .up = p, .index = i };
 
-		if (!*glob || *glob == '/' || strlen(glob) > GLOB_PATTERN_MAX)
-			ret = request_refuse(r->err, &here, ERR_MALFORMED, "bad_value",
-					     "must be a relative name or glob of 1 to %d bytes",
-					     GLOB_PATTERN_MAX);
+		ret = glob_normalise(&(*list)[i]);
+		if (ret == -EINVAL)
+			return request_refuse(r->err, &here, ERR_MALFORMED, "bad_value",
+					      "must be a relative name or glob of 1 to %d bytes",
+					      GLOB_PATTERN_MAX);
+		if (ret == -ENOMEM)
+			return out_of_memory(r);
 	}
 	return ret;
 }

@@ -17,7 +17,7 @@ static bool is_binary(const struct result_file *file)
 static bool matches(char *const *globs, const char *name)
 {
 	for (; globs && *globs; globs++) {
-		if (glob_match(*globs, name))
+		if (glob_chooses(*globs, name))
 			return true;
 	}
 	return false;

@@ -90,6 +90,8 @@ def test_collect_text_leaves_out_binary_files_and_says_so(server):
         (["?.log"], {"a.log"}),
         (["[ab].txt"], {"a.txt", "b.txt"}),
         (["nothing"], set()),
+        (["d"], {"d/c.txt", "d/e/f.txt"}),
+        (["./d/e/", "./a.log"], {"d/e/f.txt", "a.log"}),
     ],
 )
 def test_globs_choose(server, globs, expected):

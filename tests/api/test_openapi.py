@@ -18,7 +18,7 @@ METHODS = {"get", "post", "put", "delete", "patch"}
 # What differs from run to run, and what the compiler's version or the host decides.
 VOLATILE = {
     "id", "image", "wall_ms", "cpu_ms", "memory_peak_bytes", "processes_peak", "timing", "used", "enforced_by", "explanation",
-    "unenforced", "message",
+    "unenforced",
 }
 # Of these examples the stderr is the compiler's.
 COMPILER_SPEAKS = {"compile_failed"}

@@ -168,6 +168,17 @@ def test_keep_takes_globs_and_modes(server):
     assert text(result) == "a.o\nb.o\ntool\n755\n"
 
 
+@pytest.mark.parametrize("keep", ["out", "out/", "./out", "./out/", "out/**", "*/"])
+def test_keep_takes_a_folder_whole(server, keep):
+    result = server.run(
+        steps(
+            step("make", "mkdir -p out/e other; echo 1 > out/a; echo 2 > out/e/b; echo 3 > top; touch outer", keep=[keep]),
+            step("run", "find . -type f | sort", image="host"),
+        )
+    )
+    assert text(result) == "./out/a\n./out/e/b\n"
+
+
 def test_keep_gives_a_big_file_whole(server):
     result = server.run(
         steps(

@@ -121,6 +121,27 @@ static void glob_matches_nothing_else(void **state)
 	assert_globs(cases, ARRAY_LEN(cases), false);
 }
 
+static void the_name_of_a_folder_chooses_what_is_in_it(void **state)
+{
+	assert_true(glob_chooses("out", "out/a"));
+	assert_true(glob_chooses("out", "out/b/c"));
+	assert_true(glob_chooses("out", "out"));
+	assert_true(glob_chooses("out/b", "out/b/c"));
+	assert_false(glob_chooses("out", "outer"));
+	assert_false(glob_chooses("out", "in/out/a"));
+	assert_false(glob_chooses("out/a/b", "out/a"));
+	assert_false(glob_chooses("", "/a"));
+}
+
+static void a_pattern_chooses_only_what_it_matches(void **state)
+{
+	assert_true(glob_chooses("*", "a"));
+	assert_false(glob_chooses("*", "a/b"));
+	assert_false(glob_chooses("a?", "ab/c"));
+	assert_false(glob_chooses("[a]", "[a]/c"));
+	assert_false(glob_chooses("\\a", "a/c"));
+}
+
 static void glob_takes_patterns_to_its_bound_and_none_longer(void **state)
 {
 	char text[GLOB_PATTERN_MAX + 2];
@@ -413,6 +434,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(glob_matches_what_it_should),
 		cmocka_unit_test(glob_matches_nothing_else),
+		cmocka_unit_test(the_name_of_a_folder_chooses_what_is_in_it),
+		cmocka_unit_test(a_pattern_chooses_only_what_it_matches),
 		cmocka_unit_test(glob_takes_patterns_to_its_bound_and_none_longer),
 		cmocka_unit_test(glob_does_not_blow_up),
 		cmocka_unit_test(base64_decodes_and_encodes),

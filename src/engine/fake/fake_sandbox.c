@@ -274,7 +274,7 @@ static bool any_glob_matches(char *const *globs, const char *name)
 	if (!globs)
 		return true;
 	for (size_t i = 0; globs[i]; i++) {
-		if (glob_match(globs[i], name))
+		if (glob_chooses(globs[i], name))
 			return true;
 	}
 	return false;
