@@ -44,6 +44,9 @@ static void refuse(struct http_server *server, int fd, unsigned status)
 
 static void greeting_readable(uv_poll_t *handle, int status, int events)
 {
+	static const struct http_raw_bounds bounds = { .target = HTTP_TARGET_MAX,
+						       .head = HTTP_HEAD_MAX,
+						       .headers = HTTP_HEADERS_MAX };
 	struct http_greeting *g = handle->data;
 	struct http_server *server = g->server;
 	uint8_t head[HTTP_HEAD_MAX + 1];
@@ -56,7 +59,7 @@ static void greeting_readable(uv_poll_t *handle, int status, int events)
 		close(greeting_end(g));
 		return;
 	}
-	refusal = http_raw_head_check(head, (size_t)n, HTTP_TARGET_MAX, HTTP_HEAD_MAX);
+	refusal = http_raw_head_check(head, (size_t)n, &bounds);
 	if (refusal) {
 		refuse(server, greeting_end(g), refusal);
 		return;

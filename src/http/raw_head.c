@@ -76,7 +76,7 @@ static unsigned header_check(const struct line *line)
 	return length_check(value, (size_t)(end - value));
 }
 
-unsigned http_raw_head_check(const uint8_t *data, size_t len, size_t target_max, size_t head_max)
+unsigned http_raw_head_check(const uint8_t *data, size_t len, const struct http_raw_bounds *bounds)
 {
 	const char *at = (const char *)data, *end = at + len;
 	struct line line = { 0 };
@@ -85,15 +85,15 @@ unsigned http_raw_head_check(const uint8_t *data, size_t len, size_t target_max,
 	/* Empty lines before a request line are to be ignored (RFC 9112, 2.2). */
 	while (line.len == 0) {
 		if (!line_take(&at, end, &line))
-			return len > target_max + 64 ? 414 : 0;
+			return len > bounds->target + 64 ? 414 : 0;
 	}
-	status = request_line_check(&line, target_max);
-	while (status == 0) {
+	status = request_line_check(&line, bounds->target);
+	for (size_t headers = 0; status == 0; headers++) {
 		if (!line_take(&at, end, &line))
-			return len > head_max ? 431 : 0;
+			return len > bounds->head ? 431 : 0;
 		if (line.len == 0)
-			return (size_t)(at - (const char *)data) > head_max ? 431 : 0;
-		status = header_check(&line);
+			return (size_t)(at - (const char *)data) > bounds->head ? 431 : 0;
+		status = headers < bounds->headers ? header_check(&line) : 431;
 	}
 	return status;
 }

@@ -9,11 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct http_raw_bounds {
+	size_t target, head; /* bytes */
+	size_t headers;
+};
+
 /*
  * The status to refuse the request with: 400, 413, 414, 431 or 505; 0 when there is nothing to say, or when
- * the head is not complete in these `len` bytes and can still become right. `target_max` and `head_max` are
- * limits in bytes.
+ * the head is not complete in these `len` bytes and can still become right.
  */
-unsigned http_raw_head_check(const uint8_t *data, size_t len, size_t target_max, size_t head_max);
+unsigned http_raw_head_check(const uint8_t *data, size_t len, const struct http_raw_bounds *bounds);
 
 #endif

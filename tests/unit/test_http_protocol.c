@@ -160,6 +160,21 @@ static void refuses_a_long_target_and_large_headers(void **state)
 	world_refuses(w, text, "HTTP/1.1 431", "headers_too_large");
 }
 
+/* MHD would refuse these by a page of its own: its memory for them is used up before their bytes are many. */
+static void refuses_many_small_headers(void **state)
+{
+	struct world *w = *state;
+	AUTO_FREE char *text = malloc(32000);
+	size_t used;
+
+	assert_non_null(text);
+	used = (size_t)snprintf(text, 32000, "GET /hello HTTP/1.1\r\n" HOST);
+	for (int i = 0; i < 5000; i++, used += 5)
+		memcpy(text + used, "a:b\r\n", 5);
+	memcpy(text + used, "\r\n", 3);
+	world_refuses(w, text, "HTTP/1.1 431", "headers_too_large");
+}
+
 static void an_endless_head_ends(void **state)
 {
 	struct client c = client_open(*state);
@@ -429,6 +444,7 @@ int main(int argc, char **argv)
 		T(a_malformed_length_in_a_later_request_ends_the_connection),
 		T(says_400_to_what_is_not_http),
 		T(refuses_a_long_target_and_large_headers),
+		T(refuses_many_small_headers),
 		T(an_endless_head_ends),
 		T(an_endless_chunk_extension_ends),
 		T(refuses_a_large_body_from_its_head_alone),
