@@ -111,8 +111,12 @@ int api_request_read(const struct http_request *request, struct run_request *ret
 		return err_refuse(err, ERR_TYPE, "unsupported_encoding", NULL,
 				  "the body must not have a content encoding");
 	for (size_t i = 0; type && i < ARRAY_LEN(shapes); i++) {
-		if (type_is(type, shapes[i].type))
-			return shapes[i].read(request, ret, err);
+		if (!type_is(type, shapes[i].type))
+			continue;
+		if (shapes[i].read != read_raw && http_request_query(request, "run"))
+			return err_refuse(err, ERR_MALFORMED, "duplicate_field", "run",
+					  "the JSON is given in the body and in the query");
+		return shapes[i].read(request, ret, err);
 	}
 	return err_refuse(err, ERR_TYPE, "unsupported_type", NULL,
 			  "the body must be application/json, multipart/form-data, application/gzip, "
