@@ -17,6 +17,7 @@
 #include <zlib.h>
 
 #define TAR_BLOCK	512
+#define ZIP_END		22 /* bytes of a zip's end record without a comment */
 #define CHUNK		(64 * 1024)
 #define MEMBER_OVERHEAD 4096	      /* headers and padding of a member, bytes, on average */
 #define STREAM_OVERHEAD (1024 * 1024) /* the tar's end, which is padded, and headers for all members */
@@ -296,6 +297,11 @@ static int unpack_tar(struct unpacking *u, const uint8_t *data, size_t len)
 
 static int unpack_zip(struct unpacking *u, const uint8_t *data, size_t len)
 {
+	/* A zip of nothing is the end of its directory alone, which libarchive does not look for there. */
+	static const uint8_t empty[ZIP_END] = { 'P', 'K', 5, 6 };
+
+	if (len == ZIP_END && memcmp(data, empty, ZIP_END) == 0)
+		return 0;
 	/* The streaming reader believes each member's own header and would take a zip without its directory. */
 	if (archive_read_support_format_zip_seekable(u->a) != ARCHIVE_OK ||
 	    archive_read_open_memory(u->a, data, len) != ARCHIVE_OK)

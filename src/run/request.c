@@ -122,6 +122,7 @@ static const struct path language_path = { .key = "language" };
 static const struct path image_path = { .key = "image" };
 static const struct path steps_path = { .key = "steps" };
 static const struct path args_path = { .key = "args" };
+static const struct path env_path = { .key = "env" };
 static const struct path archive_path = { .key = "archive" };
 
 /* The fields are right each by itself: are they together? */
@@ -149,23 +150,26 @@ static size_t strings_bytes(char *const *v)
 	return bytes;
 }
 
+/* Names the one that takes the most. */
 static int check_args(const struct run_request *req, const struct request_bounds *bounds, struct err *err)
 {
-	size_t shared = strings_bytes(req->args) + strings_bytes(req->env);
+	size_t args = strings_bytes(req->args), env = strings_bytes(req->env);
 
-	if (shared > bounds->args_bytes)
-		return request_refuse(err, &args_path, ERR_TOO_LARGE, "too_large",
-				      "args and env have %zu bytes together, of at most %zu", shared,
+	if (args + env > bounds->args_bytes)
+		return request_refuse(err, env > args ? &env_path : &args_path, ERR_TOO_LARGE, "too_large",
+				      "args and env have %zu bytes together, of at most %zu", args + env,
 				      bounds->args_bytes);
 	for (size_t i = 0; i < req->steps_count; i++) {
-		size_t own = strings_bytes(req->steps[i].command) + strings_bytes(req->steps[i].env);
+		size_t command = strings_bytes(req->steps[i].command);
+		size_t own_env = strings_bytes(req->steps[i].env);
+		size_t all = command + own_env + args + env;
 		struct path step = { .up = &steps_path, .index = i };
-		struct path command = { .up = &step, .key = "command" };
+		struct path here = { .up = &step, .key = own_env > command ? "env" : "command" };
 
-		if (own + shared > bounds->args_bytes)
-			return request_refuse(err, &command, ERR_TOO_LARGE, "too_large",
+		if (all > bounds->args_bytes)
+			return request_refuse(err, &here, ERR_TOO_LARGE, "too_large",
 					      "command, args and env have %zu bytes together, of at most %zu",
-					      own + shared, bounds->args_bytes);
+					      all, bounds->args_bytes);
 	}
 	return 0;
 }

@@ -294,6 +294,8 @@ static void amount_format(uint64_t n, enum unit unit, bool whole, char *text, si
 		snprintf(text, size, "%" PRIu64 " ms", n);
 	else if (unit == UNIT_COUNT)
 		snprintf(text, size, "%" PRIu64, n);
+	else if (n == 1)
+		snprintf(text, size, "1 byte");
 	else if (whole && n >= MIB && n % MIB == 0)
 		snprintf(text, size, "%" PRIu64 " MiB", n / MIB);
 	else if (whole && n >= KIB && n % KIB == 0)
@@ -308,7 +310,7 @@ static void amount_format(uint64_t n, enum unit unit, bool whole, char *text, si
 
 static const char *limit_verb(const struct verdict *verdict, const struct step_facts *facts)
 {
-	if (facts->kill != STEP_KILL_NONE)
+	if (facts->kill != STEP_KILL_NONE && facts->signaled)
 		return "killed at";
 	switch (verdict->outcome) {
 	case RUN_DISK_EXCEEDED:
@@ -316,7 +318,10 @@ static const char *limit_verb(const struct verdict *verdict, const struct step_f
 	case RUN_PROCESSES_EXCEEDED:
 		return "failed at";
 	case RUN_MEMORY_EXCEEDED:
-		return facts->signaled ? "killed at" : "failed after one of its processes was killed at";
+		if (facts->signaled)
+			return "killed at";
+		return facts->exit_code != 0 ? "failed after one of its processes was killed at"
+					     : "ended over";
 	case RUN_CPU_TIME_EXCEEDED:
 		return facts->signaled ? "killed at" : "ended over";
 	default:

@@ -228,6 +228,18 @@ static void keeps_names_beyond_ascii(void **state)
 	}
 }
 
+static void an_archive_of_nothing_holds_nothing(void **state)
+{
+	AUTO_REQUEST struct run_request req = { 0 };
+	AUTO_BUF struct buf tar = pack(FORM_TAR, NULL, 0);
+	AUTO_BUF struct buf zip = pack(FORM_ZIP, NULL, 0);
+	struct err err = ERR_INIT;
+
+	assert_int_equal(request_add_archive(&req, tar.data, tar.len, &request_bounds_default, &err), 0);
+	assert_int_equal(request_add_archive(&req, zip.data, zip.len, &request_bounds_default, &err), 0);
+	assert_int_equal(req.files_count, 0);
+}
+
 static void refuses_bad_names(void **state)
 {
 	static const char *const names[] = { "/etc/passwd", "../x",  "a/../../x", "a/..",
@@ -526,6 +538,7 @@ int main(void)
 		cmocka_unit_test(unpacks_what_the_field_archive_holds),
 		cmocka_unit_test(a_file_added_later_replaces_an_archives),
 		cmocka_unit_test(keeps_names_beyond_ascii),
+		cmocka_unit_test(an_archive_of_nothing_holds_nothing),
 		cmocka_unit_test(refuses_bad_names),
 		cmocka_unit_test(refuses_bad_names_in_a_zip),
 		cmocka_unit_test(refuses_all_but_files_and_folders),

@@ -156,6 +156,16 @@ static void takes_languages_and_images_of_the_grammar(void **state)
 	}
 }
 
+static void names_of_files_to_choose_may_say_where_they_are(void **state)
+{
+	AUTO_REQUEST struct run_request req = parse("{\"language\":\"c\",\"collect\":[\"./a.out\",\".//././b/"
+						    "c\",\"out/\",\"./\",\".\",\"*/\",\".x\",\"./..\"]}");
+	static const char *const expected[] = { "a.out", "b/c", "out/**", "**", "**", "*/**", ".x", ".." };
+
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++)
+		assert_string_equal(req.collect_globs[i], expected[i]);
+}
+
 static void refuses_what_is_not_json(void **state)
 {
 	static const struct refusal cases[] = {
@@ -165,7 +175,6 @@ static void refuses_what_is_not_json(void **state)
 		{ "{\"language\":\"c\"}{}", 400, "malformed_json", "" },
 		{ "\xef\xbb\xbf{\"language\":\"c\"}", 400, "malformed_json", "" },
 		{ "{\"limits\":{\"cpu_ms\":NaN}}", 400, "malformed_json", "" },
-		{ "{\"limits\":{\"cpu_ms\":99999999999999999999}}", 400, "malformed_json", "" },
 		{ "{\"language\":\"\xff\"}", 400, "malformed_json", "" },
 		{ "{\"language\":\"\\ud800\"}", 400, "malformed_json", "" },
 		{ "{'language':'c'}", 400, "malformed_json", "" },
@@ -174,11 +183,48 @@ static void refuses_what_is_not_json(void **state)
 		{ "{\"a\\", 400, "malformed_json", "" },
 		{ "[]", 400, "wrong_type", "" },
 		{ "\"x\"", 400, "malformed_json", "" },
-		{ "{\"language\":\"c\",\"language\":\"d\"}", 400, "malformed_json", "" },
-		{ "{\"files\":{\"a\":\"1\",\"a\":\"2\"}}", 400, "malformed_json", "files" },
+	};
+
+	assert_refused(cases, ARRAY_LEN(cases));
+}
+
+static void refuses_a_name_that_stands_twice_naming_it(void **state)
+{
+	static const struct refusal cases[] = {
+		{ "{\"language\":\"c\",\"language\":\"d\"}", 400, "malformed_json", "language" },
+		{ "{\"files\":{\"a\":\"1\",\"a\":\"2\"}}", 400, "malformed_json", "files.a" },
+		{ "{\"stdin\":\"{[\",\"env\":{\"A\":\"1\",\"B\":\":,\",\"A\":\"1\"}}", 400, "malformed_json",
+		  "env.A" },
+		{ "{\"steps\":[{\"name\":\"a\"},{\"env\":{},\"keep\":[\"x\",\"y\"],\"env\":{}}]}", 400,
+		  "malformed_json", "steps[1].env" },
+	};
+
+	assert_refused(cases, ARRAY_LEN(cases));
+}
+
+static void refuses_a_nul_byte_in_a_name_naming_where(void **state)
+{
+	static const struct refusal cases[] = {
+		{ "{\"a\\u0000b\":1}", 400, "malformed_json", "" },
 		{ "{\"stdin\":\"files\",\"files\":{\"a\\u0000b\":\"1\"}}", 400, "malformed_json", "files" },
-		{ "{\"env\":{\"a\\u0000b\":\"1\"}}", 400, "malformed_json", "env" },
-		{ "{\"env\":{\"A\":\"1\",\"A\":\"1\"}}", 400, "malformed_json", "env" },
+		{ "{\"steps\":[{\"env\":{\"a\\u0000b\":\"1\"}}]}", 400, "malformed_json", "steps[0].env" },
+	};
+
+	assert_refused(cases, ARRAY_LEN(cases));
+}
+
+static void refuses_numbers_that_no_machine_word_holds_naming_the_field(void **state)
+{
+	static const struct refusal cases[] = {
+		{ "{\"limits\":{\"cpu_ms\":9223372036854775808}}", 422, "limit_too_high", "limits.cpu_ms" },
+		{ "{\"limits\":{\"wall_ms\":1,\"cpu_ms\":-9223372036854775809}}", 422, "limit_too_low",
+		  "limits.cpu_ms" },
+		{ "{\"steps\":[{\"limits\":{\"cpu_ms\" : 99999999999999999999 }}]}", 422, "limit_too_high",
+		  "steps[0].limits.cpu_ms" },
+		{ "{\"limits\":{\"cpu_ms\":1e999}}", 400, "bad_value", "limits.cpu_ms" },
+		{ "{\"stdin\":99999999999999999999}", 400, "bad_value", "stdin" },
+		{ "{\"args\":[\"x\",99999999999999999999]}", 400, "bad_value", "args[1]" },
+		{ "[99999999999999999999]", 400, "bad_value", "[0]" },
 	};
 
 	assert_refused(cases, ARRAY_LEN(cases));
@@ -503,6 +549,11 @@ static void holds_the_rest_to_its_bounds(void **state)
 	assert_over_bound(
 		"{\"language\":\"c\",\"args\":[\"12\"],\"steps\":[{\"name\":\"r\",\"command\":[\"12345\"]}]}",
 		&bounds, "too_large", "steps[0].command");
+	assert_over_bound("{\"language\":\"c\",\"args\":[\"1\"],\"env\":{\"A\":\"12345\"}}", &bounds,
+			  "too_large", "env");
+	assert_over_bound("{\"language\":\"c\",\"steps\":[{\"name\":\"r\",\"command\":[\"1\"],\"env\":{\"A\":"
+			  "\"12345\"}}]}",
+			  &bounds, "too_large", "steps[0].env");
 }
 
 static void quotes_little_of_a_long_bad_request(void **state)
@@ -546,7 +597,11 @@ int main(void)
 		cmocka_unit_test(reads_every_field_of_a_step),
 		cmocka_unit_test(takes_every_word_of_collect),
 		cmocka_unit_test(takes_languages_and_images_of_the_grammar),
+		cmocka_unit_test(names_of_files_to_choose_may_say_where_they_are),
 		cmocka_unit_test(refuses_what_is_not_json),
+		cmocka_unit_test(refuses_a_name_that_stands_twice_naming_it),
+		cmocka_unit_test(refuses_a_nul_byte_in_a_name_naming_where),
+		cmocka_unit_test(refuses_numbers_that_no_machine_word_holds_naming_the_field),
 		cmocka_unit_test(refuses_a_million_brackets_at_once),
 		cmocka_unit_test(refuses_too_many_values_before_they_cost_memory),
 		cmocka_unit_test(brackets_and_commas_in_strings_do_not_count),

@@ -221,8 +221,9 @@ static void explains_every_outcome_in_a_sentence(void **state)
 	assert_explained(FACTS(.kill = STEP_KILL_CANCEL), "cancelled before it had ended");
 	assert_explained(FACTS(.engine_failed = true),
 			 "kiln could not run it or lost it: not the program's fault");
-	assert_explained(FACTS(.kill = STEP_KILL_WALL, .wall_us = 1003000),
-			 "killed at its wall time limit: 1000 ms allowed, 1003 ms used (watchdog)");
+	assert_explained(
+		FACTS(.kill = STEP_KILL_WALL, .signaled = true, .signal = SIGKILL, .wall_us = 1003000),
+		"killed at its wall time limit: 1000 ms allowed, 1003 ms used (watchdog)");
 	assert_explained(FACTS(.cpu_us = 600000),
 			 "ended over its CPU time limit: 500 ms allowed, 600 ms used (cgroup)");
 	assert_explained(
@@ -233,12 +234,28 @@ static void explains_every_outcome_in_a_sentence(void **state)
 			 "256.0 MiB used (cgroup)");
 	assert_explained(FACTS(.stdout_bytes = 1536),
 			 "ended over its output limit: 1000 bytes allowed, 1.5 KiB printed (watchdog)");
+	/* It had ended by itself when it was to be killed. */
+	assert_explained(FACTS(.kill = STEP_KILL_OUTPUT, .exit_code = 0, .stderr_bytes = 1001),
+			 "ended over its output limit: 1000 bytes allowed, 1001 bytes printed (watchdog)");
 	assert_explained(FACTS(.signaled = true, .signal = SIGXFSZ),
 			 "killed at its file size limit: 1 MiB allowed, 1.0 MiB written (rlimit)");
 	assert_explained(FACTS(.disk_full = true, .exit_code = 1, .disk_used_bytes = 64 * MIB),
 			 "failed at its disk limit: 64 MiB allowed, 64.0 MiB seen in use (tmpfs)");
 	assert_explained(FACTS(.forks_refused = 1, .exit_code = 1, .processes_peak = 16),
 			 "failed at its process limit: 16 allowed, 16 at one time (cgroup)");
+}
+
+static void one_byte_is_one_byte(void **state)
+{
+	struct limits one = limits;
+	struct step_facts facts = FACTS(.stdout_bytes = 2);
+	struct verdict v;
+	char text[256];
+
+	one.value[LIMIT_OUTPUT_BYTES] = 1;
+	v = verdict_of(&facts, &one);
+	verdict_explain(&v, &facts, text, sizeof(text));
+	assert_string_equal(text, "ended over its output limit: 1 byte allowed, 2 bytes printed (watchdog)");
 }
 
 static void an_explanation_is_cut_to_its_buffer(void **state)
@@ -296,6 +313,7 @@ int main(void)
 		cmocka_unit_test(a_refused_fork_counts_only_when_the_program_failed),
 		cmocka_unit_test(a_limit_that_is_not_set_is_never_exceeded),
 		cmocka_unit_test(explains_every_outcome_in_a_sentence),
+		cmocka_unit_test(one_byte_is_one_byte),
 		cmocka_unit_test(an_explanation_is_cut_to_its_buffer),
 		cmocka_unit_test(outcomes_have_the_names_of_the_api),
 	};
