@@ -24,6 +24,8 @@
 struct engine;
 struct engine_sandbox;
 
+struct engine_collect_spec;
+
 /* The size of a terminal, in characters; rows 0: none. */
 struct engine_tty {
 	uint16_t rows, cols;
@@ -89,6 +91,11 @@ struct engine_step {
 	bool drops;    /* output beyond output_bytes is dropped, and does not end the step */
 	/* Not 0: a terminal of this size, in a sandbox with `tty`; all that it prints is stdout. */
 	struct engine_tty tty;
+	/*
+	 * Or NULL: the only thing that may be asked of the sandbox when the step has ended, by collect(), so that it
+	 * can be begun as soon as nothing of the step lives. Copied.
+	 */
+	const struct engine_collect_spec *collects;
 };
 
 /* What is known of a sandbox that waits. */

@@ -11,31 +11,52 @@ static uint64_t keep_bytes(const struct run *run)
 	return (uint64_t)run->plan->steps[run->step].limits.value[LIMIT_DISK_BYTES];
 }
 
+static void gather_init(const struct run *run, bool keep, struct run_gather *ret)
+{
+	run_gather_init(ret, keep, run->plan->collect == COLLECT_TEXT, keep_bytes(run));
+	ret->odd_names = run->plan->collect_odd_names;
+	if (!keep && run->plan->collect_file_bytes)
+		ret->file_bytes = run->plan->collect_file_bytes;
+}
+
+static struct engine_collect_spec spec_of(const struct run_gather *gather, char *const *globs)
+{
+	return (struct engine_collect_spec){
+		.kind = gather->keep ? ENGINE_COLLECT_KEEP : ENGINE_COLLECT_CHANGES,
+		.globs = globs,
+		.file_bytes = gather->file_bytes,
+		.total_bytes = gather->total_bytes,
+		.files = (uint32_t)gather->max_files,
+	};
+}
+
 static void collection_begin(struct run *run, bool keep, char *const *globs)
 {
 	struct engine_collect_spec spec;
 
-	run_gather_init(&run->gather, keep, run->plan->collect == COLLECT_TEXT, keep_bytes(run));
-	run->gather.odd_names = run->plan->collect_odd_names;
-	if (!keep && run->plan->collect_file_bytes)
-		run->gather.file_bytes = run->plan->collect_file_bytes;
+	gather_init(run, keep, &run->gather);
 	run->gather_error = 0;
-	spec = (struct engine_collect_spec){
-		.kind = keep ? ENGINE_COLLECT_KEEP : ENGINE_COLLECT_CHANGES,
-		.globs = globs,
-		.file_bytes = run->gather.file_bytes,
-		.total_bytes = run->gather.total_bytes,
-		.files = (uint32_t)run->gather.max_files,
-	};
+	spec = spec_of(&run->gather, globs);
 	run->engine->v->collect(run->sb, &spec);
+}
+
+static char *const *globs_of(const struct run *run)
+{
+	return run->plan->collect == COLLECT_GLOBS ? run->plan->collect_globs : NULL;
+}
+
+struct engine_collect_spec run_collect_spec(const struct run *run)
+{
+	struct run_gather bounds;
+
+	gather_init(run, false, &bounds);
+	return spec_of(&bounds, globs_of(run));
 }
 
 void run_collect_begin(struct run *run)
 {
-	bool by_globs = run->plan->collect == COLLECT_GLOBS;
-
 	run->state = RUN_STATE_COLLECT;
-	collection_begin(run, false, by_globs ? run->plan->collect_globs : NULL);
+	collection_begin(run, false, globs_of(run));
 }
 
 static void next_sandbox(struct run *run)

@@ -91,6 +91,8 @@ void run_snapshot_data(struct run *run, const uint8_t *data, size_t len);
 void run_snapshot_end(struct run *run, bool whole);
 
 /* run_collect.c */
+/* What a collection of all that the run changed asks for. */
+struct engine_collect_spec run_collect_spec(const struct run *run);
 void run_collect_begin(struct run *run);
 void run_keep_begin(struct run *run);
 void run_kept_free(struct run *run);

@@ -29,11 +29,18 @@ static void stdin_close(struct run *run)
 	run->engine->v->stdin_eof(run->sb);
 }
 
+/* Nothing else can follow on the step. */
+static bool collects_next(const struct run *run)
+{
+	return step_is_last(run) && run->plan->collect != COLLECT_NONE && !run->cacheable;
+}
+
 void run_step_begin(struct run *run)
 {
 	const struct plan_step *plan = step_plan(run);
 	const bool no_stdin = step_is_live(run) ? run->live_eof : plan->stdin_bytes.len == 0;
 	const bool tty = step_is_last(run) && run->plan->tty.rows;
+	const struct engine_collect_spec collects = run_collect_spec(run);
 	const struct engine_step step = { .argv = plan->argv,
 					  .envp = plan->envp,
 					  .limits = plan->limits,
@@ -41,7 +48,8 @@ void run_step_begin(struct run *run)
 					  .in_pwd = plan->in_pwd,
 					  .hot = plan->hot && !tty,
 					  .drops = plan->drops,
-					  .tty = tty ? run->plan->tty : (struct engine_tty){ 0 } };
+					  .tty = tty ? run->plan->tty : (struct engine_tty){ 0 },
+					  .collects = collects_next(run) ? &collects : NULL };
 	struct err err = ERR_INIT;
 
 	run->result->steps_count = run->step + 1;

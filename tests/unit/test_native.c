@@ -143,6 +143,79 @@ static void an_end_of_the_sandbox_that_crosses_exit_leaves_what_init_told(void *
 	}
 }
 
+/* Its step says that it follows. */
+static void guest_ended_early(struct fixture *fx, struct guest *g, const struct engine_collect_spec *collects)
+{
+	static char *const argv[] = { (char *)"true", NULL };
+	struct engine_step step = { .argv = argv, .limits = some_limits(), .collects = collects };
+
+	step.limits.value[LIMIT_PROCESSES]++;
+	guest_idle(fx, g);
+	assert_int_equal(fx->engine->v->step_start(g->sb, &step, NULL), 0);
+	keeper_answer(g, KEEPER_STEP, 0);
+	assert_true(init_hears(g, WIRE_START));
+	init_say(g, WIRE_STARTED, 0, NULL, 0);
+	assert_false(init_hears(g, WIRE_COLLECT));
+	exit_say(g, &(struct wire_exit){ .status = 3 });
+}
+
+static void a_collection_that_follows_begins_while_the_keeper_counts(void **state)
+{
+	static const struct engine_collect_spec all = { .file_bytes = COLLECT_MAX,
+							.total_bytes = COLLECT_MAX,
+							.files = 1 };
+	struct guest g;
+
+	guest_ended_early(*state, &g, &all);
+	assert_true(init_hears(&g, WIRE_COLLECT));
+	collected_say(&g, 1, 1);
+	init_say(&g, WIRE_DATA, 0, "x", 1);
+	init_say_number(&g, WIRE_COLLECT_END, 0);
+	settle(*state);
+	assert_int_equal(g.told[TOLD_STEP] + g.told[TOLD_FILE] + g.told[TOLD_FAILED], 0);
+	keeper_answer(&g, KEEPER_STEP_END, 0);
+	assert_int_equal(g.told[TOLD_STEP], 1);
+	/* Nobody asked yet. */
+	assert_int_equal(g.told[TOLD_FILE], 0);
+	g.fx->engine->v->collect(g.sb, &all);
+	settle(*state);
+	assert_int_equal(g.told[TOLD_FILE], 1);
+	assert_int_equal(g.told[TOLD_COLLECTED], 1);
+	assert_false(init_hears(&g, WIRE_COLLECT));
+	guest_finish(&g);
+}
+
+static void what_follows_is_bounded_by_what_was_announced(void **state)
+{
+	static const struct engine_collect_spec all = { .file_bytes = COLLECT_MAX,
+							.total_bytes = COLLECT_MAX,
+							.files = 1 };
+	struct guest g;
+
+	guest_ended_early(*state, &g, &all);
+	collected_say(&g, 0, 0);
+	collected_say(&g, 0, 0);
+	keeper_answer(&g, KEEPER_STEP_END, 0);
+	g.fx->engine->v->collect(g.sb, &all);
+	settle(*state);
+	assert_failed_once(&g);
+	guest_finish(&g);
+}
+
+static void a_collection_that_follows_need_not_be_asked_for(void **state)
+{
+	static const struct engine_collect_spec all = { .files = 1 };
+	struct guest g;
+
+	guest_ended_early(*state, &g, &all);
+	init_say_number(&g, WIRE_COLLECT_END, 0);
+	keeper_answer(&g, KEEPER_STEP_END, 0);
+	settle(*state);
+	assert_int_equal(g.told[TOLD_STEP], 1);
+	assert_int_equal(g.told[TOLD_COLLECTED] + g.told[TOLD_FAILED], 0);
+	guest_finish(&g);
+}
+
 static void init_killed_for_memory_in_a_step_is_the_steps_end(void **state)
 {
 	struct guest g;
@@ -524,6 +597,9 @@ int main(void)
 		with_engine(a_step_that_the_keeper_refuses_fails_the_sandbox),
 		with_engine(an_init_that_died_fails_its_sandbox_unless_exit_had_come),
 		with_engine(an_end_of_the_sandbox_that_crosses_exit_leaves_what_init_told),
+		with_engine(a_collection_that_follows_begins_while_the_keeper_counts),
+		with_engine(what_follows_is_bounded_by_what_was_announced),
+		with_engine(a_collection_that_follows_need_not_be_asked_for),
 		with_engine(init_killed_for_memory_in_a_step_is_the_steps_end),
 		with_engine(events_of_another_generation_or_slot_reach_nobody),
 		with_engine(a_reply_that_nobody_waits_for_is_dropped_with_its_descriptor),

@@ -143,6 +143,9 @@ struct sandbox {
 	struct limits limits;
 	uint8_t *start_payload;
 	size_t start_len;
+	uint8_t *collect_payload; /* COLLECT, to be sent as soon as EXIT has come; or NULL */
+	size_t collect_len;
+	bool collect_sent; /* it was: what comes is not read before it is asked for */
 	enum step_kill kill;
 	bool stdin_eof;	       /* of a step that is being prepared: follows START */
 	struct engine_tty tty; /* likewise: comes before it; rows 0: none */

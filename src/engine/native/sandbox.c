@@ -38,7 +38,8 @@ static void dispose(struct sandbox *sb)
 	outgoing_clear(&sb->out);
 	buf_finish(&sb->in);
 	free(sb->start_payload);
-	sb->start_payload = NULL;
+	free(sb->collect_payload);
+	sb->start_payload = sb->collect_payload = NULL;
 	if (sb->poll_open) {
 		uv_close((uv_handle_t *)&sb->poll, on_poll_closed);
 		return;
@@ -161,7 +162,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 void sandbox_update_poll(struct sandbox *sb)
 {
-	bool deaf = sb->eof || (sb->held && sb->state == SANDBOX_RUNNING);
+	bool deaf = sb->eof || (sb->held && sb->state == SANDBOX_RUNNING) ||
+		    (sb->collect_sent && sb->state == SANDBOX_ENDING);
 	int events = (deaf ? 0 : UV_READABLE) | (sb->out.first && !sb->eof ? UV_WRITABLE : 0);
 
 	if (events == sb->poll_events)
@@ -333,6 +335,59 @@ static int encode_start(struct sandbox *sb, const struct engine_step *step, stru
 	return 0;
 }
 
+static const uint8_t collect_kinds[] = {
+	[ENGINE_COLLECT_CHANGES] = WIRE_COLLECT_CHANGES,
+	[ENGINE_COLLECT_KEEP] = WIRE_COLLECT_KEEP,
+	[ENGINE_COLLECT_SNAPSHOT] = WIRE_COLLECT_SNAPSHOT,
+	[ENGINE_COLLECT_TREE] = WIRE_COLLECT_TREE,
+};
+
+/* COLLECT in the engine's buffer; its length, or negative. */
+static int64_t encode_collect(const struct sandbox *sb, const struct engine_collect_spec *spec)
+{
+	const struct wire_collect what = {
+		.kind = collect_kinds[spec->kind],
+		.file_bytes = spec->file_bytes,
+		.total_bytes = spec->total_bytes,
+		.files = spec->files,
+	};
+
+	return wire_collect_encode(&what, spec->globs, sb->native->encode, WIRE_TO_INIT_MAX);
+}
+
+/* What init may send of it. */
+static void expect_collected(struct sandbox *sb, const struct engine_collect_spec *spec)
+{
+	sb->collect = *spec;
+	sb->collect.globs = NULL;
+	sb->collect_entries = WIRE_COLLECTED_MAX;
+	sb->file_left = 0;
+}
+
+/* The collection that will follow on the step. What cannot be kept for then is asked for when it is wanted. */
+static void plan_collect(struct sandbox *sb, const struct engine_collect_spec *spec)
+{
+	int64_t len = spec ? encode_collect(sb, spec) : -1;
+
+	free(sb->collect_payload);
+	sb->collect_payload = len > 0 ? malloc((size_t)len) : NULL;
+	if (!sb->collect_payload)
+		return;
+	memcpy(sb->collect_payload, sb->native->encode, (size_t)len);
+	sb->collect_len = (size_t)len;
+	expect_collected(sb, spec);
+}
+
+/* While the keeper counts, init looks for files already. */
+static void collect_ahead(struct sandbox *sb)
+{
+	if (!sb->collect_payload || sb->out.first ||
+	    outgoing_frame(&sb->out, WIRE_COLLECT, sb->collect_payload, sb->collect_len) < 0)
+		return;
+	sb->collect_sent = true;
+	sandbox_write(sb);
+}
+
 int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *step, struct err *err)
 {
 	struct sandbox *sb = sandbox_of(handle);
@@ -354,6 +409,7 @@ int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *
 		sb->start_payload = NULL;
 		return err_set(err, r, "ask the keeper for a step");
 	}
+	plan_collect(sb, step->collects);
 	sb->limits = step->limits;
 	sb->ahead = false;
 	sb->kill = STEP_KILL_NONE;
@@ -481,6 +537,8 @@ void sandbox_exited(struct sandbox *sb)
 	patience_progress(sb);
 	if (link_send(&sb->native->link, &request, sb, on_step_counted) < 0)
 		sandbox_fail_with(sb, -EPIPE, "the keeper died");
+	else
+		collect_ahead(sb);
 }
 
 /* 127 and 126 as the shell has them for a command that is not there or may not be executed. */
@@ -554,20 +612,7 @@ static void report_step(struct sandbox *sb, const struct keeper_usage *usage, co
 
 void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_spec *spec)
 {
-	static const uint8_t kinds[] = {
-		[ENGINE_COLLECT_CHANGES] = WIRE_COLLECT_CHANGES,
-		[ENGINE_COLLECT_KEEP] = WIRE_COLLECT_KEEP,
-		[ENGINE_COLLECT_SNAPSHOT] = WIRE_COLLECT_SNAPSHOT,
-		[ENGINE_COLLECT_TREE] = WIRE_COLLECT_TREE,
-	};
 	struct sandbox *sb = sandbox_of(handle);
-	struct wire_collect what = {
-		.kind = kinds[spec->kind],
-		.file_bytes = spec->file_bytes,
-		.total_bytes = spec->total_bytes,
-		.files = spec->files,
-	};
-	uint8_t *payload = sb->native->encode;
 	int64_t len;
 
 	if (sb->state == SANDBOX_DEAD) {
@@ -575,18 +620,22 @@ void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_
 		sandbox_tell_pending(sb);
 		return;
 	}
-	len = wire_collect_encode(&what, spec->globs, payload, WIRE_TO_INIT_MAX);
-	if (len < 0 || outgoing_frame(&sb->out, WIRE_COLLECT, payload, (size_t)len) < 0) {
+	if (sb->collect_sent) {
+		sb->collect_sent = false;
+		sb->state = SANDBOX_COLLECTING;
+		patience_progress(sb);
+		sandbox_update_poll(sb);
+		return;
+	}
+	len = encode_collect(sb, spec);
+	if (len < 0 || outgoing_frame(&sb->out, WIRE_COLLECT, sb->native->encode, (size_t)len) < 0) {
 		sb->state = SANDBOX_DEAD;
 		sb->files_lost = true;
 		sb->collect_pending = true;
 		sandbox_tell_pending(sb);
 	} else {
 		sb->state = SANDBOX_COLLECTING;
-		sb->collect = *spec;
-		sb->collect.globs = NULL;
-		sb->collect_entries = WIRE_COLLECTED_MAX;
-		sb->file_left = 0;
+		expect_collected(sb, spec);
 		sandbox_write(sb);
 	}
 }
