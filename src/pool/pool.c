@@ -386,8 +386,8 @@ static void on_tick(uv_timer_t *timer)
 		demand_tick(&shelf->demand, at_us);
 		shelf_shrink(shelf, at_us);
 	}
-	if (at_us > pool->options.idle_us)
-		ready_expire(&pool->members, at_us - pool->options.idle_us);
+	ready_expire(&pool->members, at_us > pool->options.idle_us ? at_us - pool->options.idle_us : 0,
+		     at_us);
 	ready_fill(&pool->members);
 	refill(pool);
 }
@@ -437,16 +437,23 @@ static int member_create(struct pool *pool, const struct engine_sandbox_spec *sp
 			 struct err *err)
 {
 	struct engine_sandbox *sb = NULL;
+	bool low = false;
+	int r = 0;
 
 	if (spec->member == ENGINE_MEMBER_RUN && !spec->waits) {
 		sb = ready_take(&pool->members, spec, now_us());
+		low = pool->members.low;
 		fill_later(pool);
 	}
-	if (!sb)
-		return pool->inner->v->sandbox_create(pool->inner, spec, events, user, ret, err);
 	*ret = sb;
-	pool->inner->v->sandbox_adopt(sb, spec, events, user);
-	return 0;
+	if (sb)
+		pool->inner->v->sandbox_adopt(sb, spec, events, user);
+	else
+		r = pool->inner->v->sandbox_create(pool->inner, spec, events, user, ret, err);
+	/* The one that is waited for is made first. */
+	if (low)
+		ready_fill(&pool->members);
+	return r;
 }
 
 static int pool_sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec,

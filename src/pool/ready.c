@@ -5,15 +5,25 @@
 
 #define KINDS_MAX  128
 #define MAKING_MAX 2
+#define BOXES_MAX  4
+#define QUICK_US   1000000
+#define CALM_US	   10000000
 
-/* The runs of one user, and the sandbox for the next of them. */
+struct box {
+	struct ready *entry;
+	struct engine_sandbox *sb; /* or NULL */
+	bool is_ready;
+};
+
+/* The runs of one user, and the sandboxes for the next of them. */
 struct ready {
 	struct ready *next, **link;
 	struct ready_stock *stock;
 	struct engine_sandbox_spec spec; /* as last asked for; its image is ours */
 	char *image;
-	struct engine_sandbox *sb; /* or NULL */
-	bool is_ready, wanted;
+	struct box boxes[BOXES_MAX];
+	unsigned want;	  /* how many there should be */
+	unsigned missing; /* that are to be made yet */
 	uint64_t asked_us;
 };
 
@@ -41,24 +51,33 @@ static void link_first(struct ready *entry)
 }
 
 /* The sandbox is somebody else's, or gone. */
-static struct engine_sandbox *let_go(struct ready *entry)
+static struct engine_sandbox *let_go(struct box *box)
 {
-	struct engine_sandbox *sb = entry->sb;
+	struct ready_stock *stock = box->entry->stock;
+	struct engine_sandbox *sb = box->sb;
 
-	entry->stock->held -= sb != NULL;
-	entry->stock->making -= sb && !entry->is_ready;
-	entry->sb = NULL;
-	entry->is_ready = false;
+	stock->held -= sb != NULL;
+	stock->making -= sb && !box->is_ready;
+	box->sb = NULL;
+	box->is_ready = false;
 	return sb;
+}
+
+static void box_destroy(struct box *box)
+{
+	struct engine *inner = box->entry->stock->inner;
+	struct engine_sandbox *sb = let_go(box);
+
+	if (sb)
+		inner->v->sandbox_destroy(sb);
 }
 
 static void entry_destroy(struct ready *entry)
 {
 	struct ready_stock *stock = entry->stock;
-	struct engine_sandbox *sb = let_go(entry);
 
-	if (sb)
-		stock->inner->v->sandbox_destroy(sb);
+	for (size_t i = 0; i < BOXES_MAX; i++)
+		box_destroy(&entry->boxes[i]);
 	unlink_entry(entry);
 	stock->count--;
 	free(entry->image);
@@ -67,20 +86,20 @@ static void entry_destroy(struct ready *entry)
 
 static void on_ready(void *user)
 {
-	struct ready *entry = user;
+	struct box *box = user;
 
-	entry->is_ready = true;
-	entry->stock->making--;
+	box->is_ready = true;
+	box->entry->stock->making--;
 }
 
 /* One that could not be made is not tried again before the next run of its kind. */
 static void on_failed(void *user, const struct err *err)
 {
-	entry_destroy(user);
+	box_destroy(user);
 }
 
 /* Nothing but these comes of a sandbox that is asked for nothing. */
-static const struct engine_events entry_events = { .ready = on_ready, .failed = on_failed };
+static const struct engine_events box_events = { .ready = on_ready, .failed = on_failed };
 
 static bool is_of_kind(const struct ready *entry, const struct engine_sandbox_spec *spec)
 {
@@ -121,17 +140,40 @@ static struct ready *add(struct ready_stock *stock, const struct engine_sandbox_
 	if (stock->count == KINDS_MAX)
 		drop_last(stock);
 	entry->stock = stock;
+	for (size_t i = 0; i < BOXES_MAX; i++)
+		entry->boxes[i].entry = entry;
 	link_first(entry);
 	stock->count++;
 	return entry;
+}
+
+static unsigned boxes_held(const struct ready *entry)
+{
+	unsigned held = 0;
+
+	for (size_t i = 0; i < BOXES_MAX; i++)
+		held += entry->boxes[i].sb != NULL;
+	return held;
+}
+
+static struct engine_sandbox *take_ready(struct ready *entry)
+{
+	for (size_t i = 0; i < BOXES_MAX; i++) {
+		if (entry->boxes[i].is_ready)
+			return let_go(&entry->boxes[i]);
+	}
+	return NULL;
 }
 
 struct engine_sandbox *ready_take(struct ready_stock *stock, const struct engine_sandbox_spec *spec,
 				  uint64_t now_us)
 {
 	struct ready *entry = find(stock, spec);
-	struct engine_sandbox *sb = NULL;
+	bool quick = entry && now_us - entry->asked_us < QUICK_US;
+	struct engine_sandbox *sb;
+	unsigned held;
 
+	stock->low = false;
 	if (entry) {
 		unlink_entry(entry);
 		link_first(entry);
@@ -148,36 +190,51 @@ struct engine_sandbox *ready_take(struct ready_stock *stock, const struct engine
 	entry->spec.warm = NULL;
 	entry->spec.folders = NULL;
 	entry->asked_us = now_us;
-	entry->wanted = true;
-	if (entry->is_ready)
-		sb = let_go(entry);
+	sb = take_ready(entry);
+	held = boxes_held(entry);
+	entry->want = !quick ? 1 : entry->want < BOXES_MAX ? entry->want + 1 : BOXES_MAX;
+	entry->missing = held < entry->want ? entry->want - held : 0;
+	stock->low = quick && held < entry->want / 2;
 	stock->taken += sb != NULL;
 	stock->missed += sb == NULL;
 	return sb;
 }
 
+static void box_fill(struct box *box)
+{
+	struct ready_stock *stock = box->entry->stock;
+
+	box->entry->missing--;
+	if (stock->inner->v->sandbox_create(stock->inner, &box->entry->spec, &box_events, box, &box->sb,
+					    NULL) < 0) {
+		box->sb = NULL;
+		return;
+	}
+	stock->held++;
+	stock->making++;
+}
+
 void ready_fill(struct ready_stock *stock)
 {
-	struct ready *entry, *next;
-	struct err err = ERR_INIT;
-
-	for (entry = stock->first; entry && stock->making < MAKING_MAX; entry = next) {
-		next = entry->next;
-		if (entry->sb || !entry->wanted)
-			continue;
-		entry->wanted = false;
-		if (stock->inner->v->sandbox_create(stock->inner, &entry->spec, &entry_events, entry,
-						    &entry->sb, &err) < 0) {
-			entry->sb = NULL;
-			entry_destroy(entry);
-			continue;
+	for (struct ready *entry = stock->first; entry; entry = entry->next) {
+		for (size_t i = 0; i < BOXES_MAX; i++) {
+			if (stock->making == MAKING_MAX)
+				return;
+			if (!entry->boxes[i].sb && entry->missing)
+				box_fill(&entry->boxes[i]);
 		}
-		stock->held++;
-		stock->making++;
 	}
 }
 
-void ready_expire(struct ready_stock *stock, uint64_t before_us)
+static void keep_one(struct ready *entry)
+{
+	for (size_t i = 0; i < BOXES_MAX && boxes_held(entry) > 1; i++)
+		box_destroy(&entry->boxes[i]);
+	entry->want = 1;
+	entry->missing = 0;
+}
+
+void ready_expire(struct ready_stock *stock, uint64_t before_us, uint64_t now_us)
 {
 	struct ready *entry, *next;
 
@@ -185,6 +242,8 @@ void ready_expire(struct ready_stock *stock, uint64_t before_us)
 		next = entry->next;
 		if (entry->asked_us < before_us)
 			entry_destroy(entry);
+		else if (entry->want > 1 && now_us - entry->asked_us > CALM_US)
+			keep_one(entry);
 	}
 }
 

@@ -1,6 +1,7 @@
 #include "engine/fake/fake.h"
 #include "pool/demand.h"
 #include "pool/pool.h"
+#include "pool/ready.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -472,6 +473,62 @@ static void a_user_who_comes_again_is_awaited_and_nobody_else(void **state)
 	close_pool(&f);
 }
 
+static void a_user_who_comes_again_and_again_is_awaited_by_several(void **state)
+{
+	struct engine_sandbox_spec lion;
+	struct engine_session *session;
+	struct fixture f;
+	struct guest guest;
+
+	open_pool(&f, &roomy, false);
+	session = open_session(&f, "kata");
+	lion = run_of(session, 1, "lion");
+	for (int i = 0; i < 2; i++) {
+		take(&f, &lion, &guest);
+		run_for(&f, 100);
+		give_back(&f, &guest);
+	}
+	assert_int_equal(f.fake->v->sandbox_count(f.fake), 2);
+	/* Not even a moment between them. */
+	for (int i = 0; i < 2; i++) {
+		take(&f, &lion, &guest);
+		give_back(&f, &guest);
+	}
+	assert_int_equal(engine_fake_counts(f.fake).adopted, 3);
+	run_for(&f, 200);
+	assert_int_equal(f.fake->v->sandbox_count(f.fake), 4);
+	f.pool->v->session_destroy(session);
+	close_pool(&f);
+}
+
+static void who_is_in_no_hurry_any_more_is_awaited_by_one(void **state)
+{
+	struct engine_sandbox_spec lion;
+	struct engine_session *session;
+	struct ready_stock stock;
+	struct fixture f;
+
+	open_pool(&f, &roomy, false);
+	session = open_session(&f, "kata");
+	lion = run_of(session, 1, "lion");
+	ready_init(&stock, f.fake);
+	for (uint64_t at_us = 1; at_us < 4; at_us++)
+		assert_null(ready_take(&stock, &lion, at_us));
+	for (int i = 0; i < 3; i++) {
+		ready_fill(&stock);
+		run_for(&f, 10);
+	}
+	assert_int_equal(stock.held, 3);
+	ready_expire(&stock, 0, 5000000);
+	assert_int_equal(stock.held, 3);
+	ready_expire(&stock, 0, 20000000);
+	assert_int_equal(stock.held, 1);
+	assert_int_equal(f.fake->v->sandbox_count(f.fake), 1);
+	ready_clear(&stock);
+	f.pool->v->session_destroy(session);
+	close_pool(&f);
+}
+
 static void nothing_waits_in_a_session_that_ends(void **state)
 {
 	struct engine_sandbox_spec lion;
@@ -565,6 +622,8 @@ int main(void)
 		cmocka_unit_test(the_memory_budget_goes_to_what_is_asked_for_now),
 		cmocka_unit_test(what_nobody_asks_for_shrinks_to_nothing),
 		cmocka_unit_test(a_user_who_comes_again_is_awaited_and_nobody_else),
+		cmocka_unit_test(a_user_who_comes_again_and_again_is_awaited_by_several),
+		cmocka_unit_test(who_is_in_no_hurry_any_more_is_awaited_by_one),
 		cmocka_unit_test(nothing_waits_in_a_session_that_ends),
 		cmocka_unit_test(a_user_who_does_not_come_again_is_not_awaited_for_ever),
 		cmocka_unit_test(a_member_that_dies_waiting_is_not_made_again_before_it_is_asked_for),
