@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NOTES_AFTER_MS 5
+
 void session_tell(struct session *session, const char *type, json_t *event)
 {
 	json_int_t number = ++session->events_seq;
@@ -139,6 +141,57 @@ static bool changes_of(const struct session_turn *turn, const struct run_result 
 	return whole;
 }
 
+struct run_note {
+	struct run_note *next;
+	char key[RUN_ID_LEN + 1];
+	int64_t number;
+	char *run;
+};
+
+/* A session that is gone by then has no history. */
+void session_notes_write(struct sessions *all)
+{
+	struct run_note *note = all->notes;
+
+	all->notes = NULL;
+	all->last_note = &all->notes;
+	while (note) {
+		const struct store_change change = { .key = note->key,
+						     .run = note->run,
+						     .number = note->number,
+						     .runs_kept = SESSION_RUNS_KEPT };
+		struct run_note *next = note->next;
+
+		(void)!session_store_apply(all->options.store, &change, NULL);
+		free(note->run);
+		free(note);
+		note = next;
+	}
+}
+
+static void on_notes(uv_timer_t *timer)
+{
+	session_notes_write(timer->data);
+}
+
+/* Takes over `run`; false: there is no memory. */
+static bool note_later(struct session *session, int64_t number, char **run)
+{
+	struct sessions *all = session->all;
+	struct run_note *note = *run ? calloc(1, sizeof(*note)) : NULL;
+
+	if (!note)
+		return false;
+	snprintf(note->key, sizeof(note->key), "%s", session->key);
+	note->number = number;
+	note->run = TAKE_PTR(*run);
+	*all->last_note = note;
+	all->last_note = &note->next;
+	if (!uv_is_active((uv_handle_t *)all->notes_timer))
+		uv_timer_start(all->notes_timer, on_notes, NOTES_AFTER_MS, 0);
+	return true;
+}
+
 void session_turn_record(struct session_turn *turn, const struct run_result *result)
 {
 	struct session *session = turn->session;
@@ -160,7 +213,9 @@ void session_turn_record(struct session_turn *turn, const struct run_result *res
 	change.files = files;
 	change.run = run;
 	session->runs++;
-	if (session_copy_apply(session, &change, &err) < 0) {
+	/* Nobody waits for a line of the history. */
+	if ((change.files_count > 0 || !note_later(session, change.number, &run)) &&
+	    session_copy_apply(session, &change, &err) < 0) {
 		session->kept = false;
 		snprintf(session->kept_reason, sizeof(session->kept_reason), "%.150s", err.text);
 	}
@@ -193,6 +248,7 @@ json_t *session_runs_json(const struct session *session, int64_t since, const ch
 {
 	struct runs_reading reading = { .list = json_array(), .user_name = user_name };
 
+	session_notes_write(session->all);
 	if (!reading.list || session_store_runs(session->all->options.store, session->key, since, read_run,
 						&reading, NULL) < 0) {
 		json_decref(reading.list);

@@ -598,6 +598,7 @@ int session_set_ttl(struct session *session, int64_t ttl_ms, struct err *err)
 
 void session_remove(struct session *session)
 {
+	session_notes_write(session->all);
 	(void)!session_store_remove(session->all->options.store, session->key, NULL);
 	session_free(session);
 }

@@ -151,6 +151,8 @@ struct sessions {
 	bool draining, ending;
 	struct session_later *laters;
 	uv_timer_t *later_timer;
+	struct run_note *notes, **last_note; /* runs that are not in the store yet, oldest first */
+	uv_timer_t *notes_timer;
 };
 
 /* Milliseconds since 1970, and of a clock that only goes forward. */
@@ -230,6 +232,8 @@ void session_turns_look(struct session *session);
 void session_turns_end(struct session *session, const struct err *err);
 
 /* history.c */
+/* Brings to the store what is remembered of runs that changed no files, which comes behind their answers. */
+void session_notes_write(struct sessions *all);
 /* Steals `event`, which may be NULL: then nothing is told. Adds seq, type and time. */
 void session_tell(struct session *session, const char *type, json_t *event);
 void session_listeners_end(struct session *session);

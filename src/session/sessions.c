@@ -338,15 +338,18 @@ static int timers_begin(struct sessions *all, struct err *err)
 {
 	all->timer = malloc(sizeof(*all->timer));
 	all->later_timer = malloc(sizeof(*all->later_timer));
-	if (!all->timer || !all->later_timer) {
+	all->notes_timer = malloc(sizeof(*all->notes_timer));
+	if (!all->timer || !all->later_timer || !all->notes_timer) {
 		free(all->timer);
 		free(all->later_timer);
-		all->timer = all->later_timer = NULL;
+		free(all->notes_timer);
+		all->timer = all->later_timer = all->notes_timer = NULL;
 		return err_set(err, -ENOMEM, "sessions");
 	}
 	uv_timer_init(all->options.loop, all->later_timer);
+	uv_timer_init(all->options.loop, all->notes_timer);
 	uv_timer_init(all->options.loop, all->timer);
-	all->timer->data = all->later_timer->data = all;
+	all->timer->data = all->later_timer->data = all->notes_timer->data = all;
 	uv_timer_start(all->timer, on_tick, TICK_MS, TICK_MS);
 	uv_unref((uv_handle_t *)all->timer);
 	return 0;
@@ -360,6 +363,7 @@ int sessions_create(const struct sessions_options *options, struct sessions **re
 	if (!all)
 		return err_set(err, -ENOMEM, "sessions");
 	all->options = *options;
+	all->last_note = &all->notes;
 	r = timers_begin(all, err);
 	if (r == 0)
 		r = session_store_each(options->store, load, all, err);
@@ -412,6 +416,7 @@ void sessions_destroy(struct sessions *all)
 			(void)!session_save(s, NULL);
 	}
 	all->ending = true;
+	session_notes_write(all);
 	while (all->first)
 		session_free(all->first);
 	while (all->laters) {
@@ -424,6 +429,7 @@ void sessions_destroy(struct sessions *all)
 	if (all->timer) {
 		uv_close((uv_handle_t *)all->timer, on_closed);
 		uv_close((uv_handle_t *)all->later_timer, on_closed);
+		uv_close((uv_handle_t *)all->notes_timer, on_closed);
 	}
 	while (all->checkpointing)
 		uv_run(all->options.loop, UV_RUN_ONCE);
