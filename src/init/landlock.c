@@ -1,7 +1,8 @@
 /*
  * Landlock as a second wall behind the mounts: whatever the mount flags say, the payload makes, removes,
  * renames and
- * truncates only below the scratch folders, and signals nobody but its own kind.
+ * truncates only below the scratch folders, and signals nobody but its own kind, nor speaks with others by abstract
+ * sockets.
  *
  * Opening for writing is left to the mounts and to ownership: POSIX message queues are files on a mount that
  * has no
@@ -30,7 +31,9 @@ struct path_beneath_attr {
 
 #define CREATE_RULESET_VERSION 1u
 #define RULE_PATH_BENEATH      1
-#define SCOPE_SIGNAL	       (1ull << 1)
+#define SCOPE_ABSTRACT                                                                                       \
+	(1ull << 0) /* unix sockets without a file: users of a session share a network namespace */
+#define SCOPE_SIGNAL (1ull << 1)
 
 #define FS_FOLDER   (0x1ffull << 4) /* REMOVE_DIR … MAKE_SYM, bits 4 to 12 */
 #define FS_REFER    (1ull << 13)    /* version 2 */
@@ -87,7 +90,7 @@ int landlock_prepare(char *const *more)
 		file = FS_TRUNCATE;
 	attr.handled_access_fs = file | FS_FOLDER | FS_REFER;
 	if (version >= VERSION_SCOPE) {
-		attr.scoped = SCOPE_SIGNAL;
+		attr.scoped = SCOPE_ABSTRACT | SCOPE_SIGNAL;
 		size = sizeof(attr);
 	}
 	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);

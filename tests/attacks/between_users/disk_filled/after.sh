@@ -1,0 +1,1 @@
+[ "$(cat kept)" = kept ] && echo more >more2 && cat new more2 && echo RIGHT

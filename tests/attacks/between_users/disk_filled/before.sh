@@ -1,0 +1,1 @@
+echo kept >kept; echo RIGHT

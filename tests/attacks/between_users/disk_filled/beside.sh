@@ -1,0 +1,1 @@
+cat kept; echo more >more || echo there is no room

@@ -1,0 +1,1 @@
+[ "$(cat closed/name)" = @SECRET@ ] && echo RIGHT

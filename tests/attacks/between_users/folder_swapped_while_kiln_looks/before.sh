@@ -1,0 +1,1 @@
+umask 077; mkdir -p closed; echo @SECRET@ >closed/name; echo RIGHT

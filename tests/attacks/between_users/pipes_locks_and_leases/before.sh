@@ -1,0 +1,1 @@
+echo 1 >open; chmod 644 open; mkfifo /sandboxes/shared/own; echo RIGHT

@@ -1,0 +1,1 @@
+echo @SECRET@ >/tmp/private; echo @SECRET@ >/dev/shm/private; sleep 2; echo RIGHT

@@ -1,0 +1,1 @@
+secret=@SECRET@ sleep 2; echo RIGHT
