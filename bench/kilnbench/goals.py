@@ -2,7 +2,7 @@
 
 import time
 
-from kilnbench import proc
+from kilnbench import proc, sessions
 from kilnbench.program import Server, Unmeasured, command_request, languages, measure, request_file, setting_exists, subject
 
 BITS = """// KILN-BENCH-RUN-NUMBER
@@ -209,11 +209,31 @@ def crowd(plan, shared):
     return {"measured": words, "ratio": ratio, "met": ratio <= 1.1, "report": report}
 
 
-def sessions(plan, shared):
-    with Server() as server:
-        if server.status("/v1/sessions") == 404:
-            raise Unmeasured("bench/sessions measures it")
-    raise Unmeasured("sessions are built: this row is to be written")
+def session_run(plan, shared):
+    """/bin/true in a session and by itself, in turns on one server."""
+    report = sessions.beside_single(plan.singles(40, 20))
+    ratio = sessions.ratio(report, "session", "kiln")
+    words = f"{us(subject(report, 'session')['p50_us'])}; a single run {us(subject(report, 'kiln')['p50_us'])}"
+    return {"measured": words, "ratio": ratio, "met": ratio <= 1, "report": report}
+
+
+def sessions_flat(plan, shared):
+    """Two servers, one with a single open session and one with a thousand, in turns; and what each of these took."""
+    report, cost = sessions.flat(MANY, plan.singles(30, 20))
+    shared["session-cost"] = cost
+    ratio = sessions.ratio(report, "many", "one")
+    words = f"{us(subject(report, 'one')['p50_us'])} with 1, {us(subject(report, 'many')['p50_us'])} with {MANY}"
+    return {"measured": words, "ratio": ratio, "met": ratio <= 1.1, "report": report}
+
+
+def session_memory(plan, shared):
+    if "session-cost" not in shared:
+        with sessions.crowded(MANY) as (_, _, cost):
+            shared["session-cost"] = cost
+    each = shared["session-cost"]["each_bytes"]
+    total = sum(each.values()) / MIB
+    parts = ", ".join(f"{name} {size / 1024:.1f}" for name, size in each.items())
+    return {"measured": f"{total:.2f} MiB, in KiB: {parts}", "ratio": total / 0.5, "met": total <= 0.5, "each_bytes": each}
 
 
 def peers(plan, shared):
@@ -253,6 +273,8 @@ ROWS = (
      dojo({"cyber-dojo.sh": "echo hello"}, 25)),
     ("dojo-c", "the same, gcc and assert", "≤ 250 ms", dojo(DOJO_C, 250)),
     ("crowd", f"p50 from 2 to {MANY} idle sandboxes", "≤ 1.1 ×", crowd),
-    ("sessions", f"p50 from 1 to {MANY} open sessions", "≤ 1.1 ×", sessions),
+    ("session-run", "a run of `/bin/true` in a session, p50 / a warm single run", "≤ 1.0", session_run),
+    ("sessions", f"p50 from 1 to {MANY} open sessions", "≤ 1.1 ×", sessions_flat),
+    ("session-idle", "an open idle session", "≤ 0.5 MiB", session_memory),
     ("peers", "against other sandboxes, the same job", "ahead of each", peers),
 )

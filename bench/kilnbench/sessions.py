@@ -1,0 +1,85 @@
+"""What sessions cost: a run in one beside a warm single run, and a thousand that are open and idle."""
+
+import contextlib
+import json
+import time
+import urllib.error
+import urllib.request
+
+from kilnbench import proc
+from kilnbench.program import Server, Unmeasured, command_request, measure, request_file, subject
+
+MIB = 1 << 20
+USER = "lion"
+TTL_MS = 3_600_000
+# Of sessions that are open for their number's sake: small, so that their totals fit under any quota.
+SMALL = {"memory_bytes": 64 * MIB, "disk_bytes": 4 * MIB, "processes": 16}
+SETTINGS = {"sessions": 4096, "sessions_memory_bytes": "4TiB"}
+
+
+def ask(server, path, document):
+    request = urllib.request.Request(server.url + path, json.dumps(document).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=300) as answer:
+        return json.loads(answer.read())
+
+
+def session_open(server, user=USER, **fields):
+    """Its path, below which runs are asked for."""
+    try:
+        made = ask(server, "/v1/sessions", {"image": "host", "ttl_ms": TTL_MS, **fields})
+    except urllib.error.HTTPError as error:
+        raise Unmeasured(f"no session: {error.read().decode()[:200]}") from None
+    path = f"/v1/sessions/{made['id']}"
+    if user:
+        ask(server, path + "/users", {"name": user})
+    return path
+
+
+def run_document():
+    return {"user": USER, "command": ["/bin/true"], "collect": "none"}
+
+
+def beside_single(singles):
+    """A run in a session and a single run of the same program, in turns on one server."""
+    with Server() as server, request_file(command_request("/bin/true")) as single, request_file(run_document()) as inside:
+        path = session_open(server)
+        return measure("--connections", 0, "--no-bare", "--url", server.url, "--request", single, *singles,
+                       "--post", f"session={inside}={server.url}{path}/runs", "--expect", '"outcome":"ok"')
+
+
+@contextlib.contextmanager
+def crowded(count):
+    """A server with so many open sessions, in one of which the user is; that one's path; and what the others took."""
+    with Server(**SETTINGS) as server:
+        path = session_open(server)
+        time.sleep(1)
+        before = weigh(server)
+        begun = time.monotonic()
+        for _ in range(count - 1):
+            session_open(server, None, limits=SMALL)
+        took_s = time.monotonic() - begun
+        time.sleep(1)
+        after = weigh(server)
+        each = {name: (after[name] - before[name]) / max(1, count - 1) for name in after}
+        yield server, path, {"each_bytes": each, "open_ms": took_s * 1000 / max(1, count - 1)}
+
+
+def weigh(server):
+    """The kernel's own memory, what the server's processes have, and what is in files in memory."""
+    own = [server.pid, *proc.descendants(server.pid)]
+    return {**proc.kernel_memory(), "processes": sum(map(proc.pss_bytes, own)), "files": proc.memory().get("Shmem", 0)}
+
+
+def flat(count, singles):
+    """The same run with one session open and with so many, in turns on two servers: the report and the cost of a session."""
+    with Server(**SETTINGS) as one, crowded(count) as (many, path, cost), request_file(run_document()) as inside, \
+            request_file(command_request("/bin/true")) as idle:
+        few = session_open(one)
+        report = measure("--connections", 0, "--no-bare", "--url", one.url, "--request", idle, *singles,
+                         "--post", f"one={inside}={one.url}{few}/runs", "--expect", '"outcome":"ok"',
+                         "--post", f"many={inside}={many.url}{path}/runs", "--expect", '"outcome":"ok"')
+    return report, cost
+
+
+def ratio(report, name, to, percentile="p50"):
+    return subject(report, name)[percentile + "_us"] / subject(report, to)[percentile + "_us"]
