@@ -68,18 +68,20 @@ def languages():
 
 
 class Server:
-    """A `kiln serve` on a free port of the loopback. Settings as keyword arguments, named as in kiln.conf."""
+    """A `kiln serve` on a free port of the loopback. Settings as keyword arguments, named as in kiln.conf; `state` is a folder
+    for its state alone."""
 
-    def __init__(self, cpus=None, **settings):
+    def __init__(self, cpus=None, state=None, **settings):
         self.flags = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()] + group_flags()
         self.cpus = cpus
+        self.environment = {**environment(), **({"KILN_STATE_DIR": state} if state else {})}
         self.log = tempfile.TemporaryFile("w+")
         self.process = None
         self.url = None
 
     def __enter__(self):
         pinned = ["taskset", "-c", self.cpus] if self.cpus else []
-        self.process = subprocess.Popen([*pinned, kiln(), "serve", "--listen=127.0.0.1:0", *self.flags], env=environment(),
+        self.process = subprocess.Popen([*pinned, kiln(), "serve", "--listen=127.0.0.1:0", *self.flags], env=self.environment,
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd="/")
         end = time.monotonic() + START_S
         while not self.url:

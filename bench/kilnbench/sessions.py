@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +17,15 @@ TTL_MS = 3_600_000
 # Of sessions that are open for their number's sake: small, so that their totals fit under any quota.
 SMALL = {"memory_bytes": 64 * MIB, "disk_bytes": 4 * MIB, "processes": 16}
 SETTINGS = {"sessions": 4096, "sessions_memory_bytes": "4TiB"}
+
+
+@contextlib.contextmanager
+def fresh_server(**settings):
+    """With a state of its own: what was open in another would be opened again."""
+    with tempfile.TemporaryDirectory(prefix="kiln-bench-") as state:
+        os.chmod(state, 0o711)  # the front has a user of its own
+        with Server(state=state, **settings) as server:
+            yield server
 
 
 def ask(server, path, document):
@@ -41,7 +52,8 @@ def run_document():
 
 def beside_single(singles):
     """A run in a session and a single run of the same program, in turns on one server."""
-    with Server() as server, request_file(command_request("/bin/true")) as single, request_file(run_document()) as inside:
+    with fresh_server() as server, request_file(command_request("/bin/true")) as single, \
+            request_file(run_document()) as inside:
         path = session_open(server)
         return measure("--connections", 0, "--no-bare", "--url", server.url, "--request", single, *singles,
                        "--post", f"session={inside}={server.url}{path}/runs", "--expect", '"outcome":"ok"')
@@ -50,7 +62,7 @@ def beside_single(singles):
 @contextlib.contextmanager
 def crowded(count):
     """A server with so many open sessions, in one of which the user is; that one's path; and what the others took."""
-    with Server(**SETTINGS) as server:
+    with fresh_server(**SETTINGS) as server:
         path = session_open(server)
         time.sleep(1)
         before = weigh(server)
@@ -72,7 +84,7 @@ def weigh(server):
 
 def flat(count, singles):
     """The same run with one session open and with so many, in turns on two servers: the report and the cost of a session."""
-    with Server(**SETTINGS) as one, crowded(count) as (many, path, cost), request_file(run_document()) as inside, \
+    with fresh_server(**SETTINGS) as one, crowded(count) as (many, path, cost), request_file(run_document()) as inside, \
             request_file(command_request("/bin/true")) as idle:
         few = session_open(one)
         report = measure("--connections", 0, "--no-bare", "--url", one.url, "--request", idle, *singles,

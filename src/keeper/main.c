@@ -226,8 +226,8 @@ static int allocate_sessions(struct keeper *k, uint64_t files, struct err *err)
 	uint64_t count = KEEPER_SESSIONS_MAX;
 
 	k->sessions_due_us = UINT64_MAX;
-	if (count > files / 4 / FDS_PER_SESSION)
-		count = files / 4 / FDS_PER_SESSION;
+	if (count > files / 3 / FDS_PER_SESSION)
+		count = files / 3 / FDS_PER_SESSION;
 	if (count > k->settings.uid_count / 2 / KEEPER_SESSION_UIDS)
 		count = k->settings.uid_count / 2 / KEEPER_SESSION_UIDS;
 	/* Rootless each sandbox has a user namespace of its own, from which the files of another cannot be reached. */

@@ -5,7 +5,8 @@
 
 #define KINDS_MAX  128
 #define MAKING_MAX 2
-#define BOXES_MAX  4
+#define HELD_MAX   256
+#define BOXES_MAX  6
 #define QUICK_US   1000000
 #define CALM_US	   10000000
 
@@ -90,6 +91,7 @@ static void on_ready(void *user)
 
 	box->is_ready = true;
 	box->entry->stock->making--;
+	ready_fill(box->entry->stock);
 }
 
 /* One that could not be made is not tried again before the next run of its kind. */
@@ -218,7 +220,7 @@ void ready_fill(struct ready_stock *stock)
 {
 	for (struct ready *entry = stock->first; entry; entry = entry->next) {
 		for (size_t i = 0; i < BOXES_MAX; i++) {
-			if (stock->making == MAKING_MAX)
+			if (stock->making == MAKING_MAX || stock->held >= HELD_MAX)
 				return;
 			if (!entry->boxes[i].sb && entry->missing)
 				box_fill(&entry->boxes[i]);

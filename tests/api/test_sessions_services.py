@@ -1,6 +1,7 @@
 """Services beside a session: real databases, used from Python and C, by six users at one time."""
 
 import threading
+import time
 
 import pytest
 from test_sessions import ANIMALS
@@ -73,6 +74,74 @@ def test_six_users_have_a_table_each(dojo):
     for thread in threads:
         thread.join()
     assert printed == {name: f"{name} 20 190\n" for name in ANIMALS}
+
+
+# A test run of a kata: a table of one's own, read back; what is another's is tried as well. Prints what it could do.
+KATA = """
+import getpass, glob, os, signal, subprocess, sys
+exec(open("table.py").read().replace("t_{name}", "kata_{name}"))
+for other in glob.glob("/sandboxes/*/private"):
+    if not other.startswith(os.getcwd() + "/"):
+        try:
+            print("read", open(other).read())
+        except OSError:
+            pass
+for pid in range(2, 2000):
+    if pid not in (os.getpid(), os.getppid()):
+        try:
+            os.kill(pid, signal.SIGKILL)
+            print("killed", pid)
+        except OSError:
+            pass
+for _ in range(20):
+    subprocess.run(["/bin/true"], check=True)
+q.execute(f"drop table kata_{name}")
+"""
+
+
+def kata_together(dojo, names):
+    """What each one's run printed, and how long it took until all of them were done."""
+    printed, began = {}, time.monotonic()
+
+    def work(name):
+        result = dojo.run(name, "/usr/bin/python3", "kata.py", files={"kata.py": KATA})
+        printed[name] = result["steps"][0]["stdout"] if result["outcome"] == "ok" else result
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return printed, time.monotonic() - began
+
+
+def test_five_are_right_and_in_time_while_the_sixth_fork_bombs(dojo, enforced):
+    """With the database, in parallel; nobody reads what another has closed, or kills what another runs."""
+    enforced("processes", hostile=True)
+    bomber, others = ANIMALS[0], ANIMALS[1:]
+    for name in ANIMALS:
+        dojo.printed(name, f"umask 077; echo private of {name} >private")
+    right = {name: f"{name} 20 190\n" for name in others}
+    kata_together(dojo, others)  # warms all
+    quiet, quiet_s = kata_together(dojo, others)
+    over, bombs = threading.Event(), []
+
+    def bomb():
+        while not over.is_set():
+            script = "echo begun >began; b() { b | b & }; b; sleep 60"
+            bombs.append(dojo.run(bomber, "bash", "-c", script, limits={"wall_ms": 4000, "processes": 64})["outcome"])
+
+    thread = threading.Thread(target=bomb)
+    thread.start()
+    time.sleep(1)
+    beside, beside_s = kata_together(dojo, others)
+    over.set()
+    thread.join()
+    assert set(bombs) <= {"wall_time_exceeded", "cpu_time_exceeded", "signaled", "processes_exceeded"}, bombs
+    assert quiet == right and beside == right
+    # Twice the time, and what the clocks of a busy machine are off by.
+    assert beside_s < 2 * quiet_s + 2, (quiet_s, beside_s)
+    assert dojo.printed(bomber, "cat began private") == f"begun\nprivate of {bomber}\n"
 
 
 def test_redis_counts_the_clicks_of_a_c_program(dojo):
