@@ -69,6 +69,9 @@ static void sample_disk(struct init *init)
 	if (fs.f_bfree < NEAR_FULL_BLOCKS || (fs.f_files && fs.f_ffree == 0))
 		step->disk_full = true;
 	used = bytes_used(&fs) + disk_beside(init, &step->disk_full);
+	/* No room for another file is no room: many small ones take up the list of files, not blocks. */
+	if (fs.f_files && fs.f_ffree == 0 && used < (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize)
+		used = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
 	if (used > step->disk_used_bytes)
 		step->disk_used_bytes = used;
 }

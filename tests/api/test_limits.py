@@ -289,6 +289,7 @@ def test_files_without_bytes_are_bounded_too(server):
     limits = {"disk_bytes": MIB, "wall_ms": 30000, "cpu_ms": 30000}
     step = ended(server.run(python(source, limits=limits)), "disk_exceeded", "disk_bytes", MIB)
     assert b"No space left" in output({"steps": [step]}, "stderr")
+    assert step["limit"]["used"] == MIB, "no room for another file is no room"
 
 
 def test_a_program_that_copes_with_a_full_disk_may_still_succeed(server):
