@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 enum option_id {
 	OPTION_LANGUAGE,
@@ -195,14 +196,20 @@ static int files_put(struct run_args *run, const struct args *args, struct err *
 	return 0;
 }
 
+/* A folder can be opened, and would then pass for an empty file. */
 static int stdin_open(const char *path, int *ret_fd, struct err *err)
 {
-	if (!path || strcmp(path, "-") == 0) {
-		*ret_fd = STDIN_FILENO;
-		return 0;
-	}
-	*ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	return *ret_fd < 0 ? err_set(err, -errno, "open '%s'", path) : 0;
+	bool own = !path || strcmp(path, "-") == 0;
+	int fd = own ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0)
+		return err_set(err, -errno, "open '%s'", path);
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		return err_refuse(err, ERR_MALFORMED, "bad_file", "stdin", "stdin: '%s' is a folder",
+				  own ? "-" : path);
+	*ret_fd = fd;
+	return 0;
 }
 
 static int run_prepared(struct run_args *run, const struct args *args, struct err *err)

@@ -235,6 +235,7 @@ def test_a_failed_compilation_shows_the_compiler_s_words_and_fails(cli):
         ["run", "--nosuchoption", "main.sh"],
         ["run", "-Z", "main.sh"],
         ["run", "--stdin", "nosuchfile", "main.sh"],
+        ["run", "--stdin", "/tmp", "main.sh"],
         ["run", "main.nosuchextension"],
     ],
     ids=" ".join,
