@@ -34,6 +34,8 @@ static int listeners_check(const struct config *config, struct err *err)
 		struct listener listener;
 		int r = listener_parse(config->listen[i], &listener, err);
 
+		if (r >= 0)
+			r = http_address_check(listener.address, err);
 		if (r < 0)
 			return r;
 		if (config->tokens_count > 0 || config->insecure_no_auth ||

@@ -72,6 +72,18 @@ static bool address_parse(const char *text, union address *ret, socklen_t *ret_l
 	       1;
 }
 
+int http_address_check(const char *address, struct err *err)
+{
+	union address a;
+	socklen_t len;
+
+	if (address_parse(address, &a, &len))
+		return 0;
+	return err_refuse(err, ERR_MALFORMED, "config_invalid", "listen",
+			  "'%.128s' is not an address to listen on, such as 127.0.0.1:4597 or [::1]:4597",
+			  address);
+}
+
 bool http_address_is_loopback(const char *address)
 {
 	union address a;
@@ -243,9 +255,10 @@ int http_server_listen(struct http_server *server, const char *address, const ch
 	AUTO_CLOSE int fd = -1;
 	int r;
 
-	if (!address_parse(address, &a, &len))
-		return err_set(err, -EINVAL, "'%s' is not an address to listen on (host:port, [IPv6]:port)",
-			       address);
+	r = http_address_check(address, err);
+	if (r < 0)
+		return r;
+	(void)address_parse(address, &a, &len);
 	r = listener_socket(&a, len, &fd);
 	if (r < 0)
 		return err_set(err, r, "listen on %s", address);

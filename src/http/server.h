@@ -73,6 +73,9 @@ struct http_options {
 				     struct err *err);
 unsigned http_server_port(const struct http_server *server);
 
+/* Whether it can be listened on as far as its form goes: "host:port", "[IPv6]:port". */
+[[nodiscard]] int http_address_check(const char *address, struct err *err);
+
 /* True when the address part is loopback. */
 bool http_address_is_loopback(const char *address);
 

@@ -131,8 +131,8 @@ def test_a_wrong_address_is_refused_with_a_sentence(mortal, listen):
     server = mortal()
     server.listen = listen
     code, log = ends(server)
-    assert code > 0 and log.strip()
-    assert "Traceback" not in log and "Assertion" not in log
+    assert code > 0 and ("is not an address" in log or "must not be empty" in log)
+    assert "tokens" not in log and "Assertion" not in log
 
 
 def test_a_taken_port_is_refused_with_a_sentence(mortal, server):
