@@ -55,11 +55,12 @@ static int read_number(struct reader *r, const json_t *v, const struct path *p, 
 {
 	if (!json_is_integer(v))
 		return request_refuse_type(r->err, p, v, "a whole number");
-	if (json_integer_value(v) < min || json_integer_value(v) > max)
-		return request_refuse(r->err, p, ERR_IMPOSSIBLE,
-				      json_integer_value(v) < min ? "limit_too_low" : "limit_too_high",
-				      "%lld is not between %lld and %lld", (long long)json_integer_value(v),
-				      (long long)min, (long long)max);
+	if (json_integer_value(v) < min)
+		return request_refuse(r->err, p, ERR_IMPOSSIBLE, "limit_too_low", "must be at least %lld",
+				      (long long)min);
+	if (json_integer_value(v) > max)
+		return request_refuse(r->err, p, ERR_IMPOSSIBLE, "limit_too_high", "must be at most %lld",
+				      (long long)max);
 	*ret = json_integer_value(v);
 	return 0;
 }

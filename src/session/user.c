@@ -216,15 +216,15 @@ int session_user_remove(struct session *session, const char *name, const struct 
 	uint32_t number = user ? user->as.number : 0;
 	struct err why = ERR_INIT;
 	struct files_job *job;
+	bool lives = session_lives(session) && !session->ending;
 	int r;
 
 	if (!user)
 		return err_refuse(err, ERR_UNKNOWN, "user_unknown", "name",
 				  "there is no user '%.40s' in this session", name);
-	if (!session_lives(session) || session->ending || !session->there)
-		return err_refuse(err, ERR_CONFLICT, session->there ? "session_ended" : "session_starting",
-				  NULL, "session '%s' %s", session->id,
-				  session_lives(session) ? "is not open yet" : "has ended");
+	if (!lives || !session->there)
+		return err_refuse(err, ERR_CONFLICT, lives ? "session_starting" : "session_ended", NULL,
+				  "session '%s' %s", session->id, lives ? "is not open yet" : "has ended");
 	r = removal_make(name, &job, err);
 	if (r < 0)
 		return r;

@@ -174,7 +174,9 @@ def test_finish_keeps_everything_and_runs_nothing(session):
     dojo.shell("lion", "echo kept >a; ln -s a link; mkdir empty; chmod 750 a; echo s >/sandboxes/shared/s")
     done = dojo.call("POST", dojo.path + "/finish")
     assert done["state"] == "finished" and done["copy"]["complete"], done
-    assert dojo.answer("POST", dojo.path + "/runs", {"user": "lion", "command": ["true"]}).status == 409
+    for method, path in (("POST", "/runs"), ("POST", "/users"), ("DELETE", "/users/lion")):
+        answer = dojo.answer(method, dojo.path + path, {"user": "lion", "command": ["true"]} if path == "/runs" else {"name": "bear"})
+        assert (answer.status, answer.error()["code"]) == (409, "session_ended"), path
     whole = dojo.call("GET", dojo.path + "/files")
     assert {name: file["content"] for name, file in whole["files"].items()} == {"lion/a": "kept\n", "shared/s": "s\n"}
     assert whole["files"]["lion/a"]["mode"] == "0750" and whole["links"] == {"lion/link": "a"}
