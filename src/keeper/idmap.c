@@ -27,6 +27,8 @@
 #define RANGES_DIR	"/run/kiln/uids"
 #define RANGE_PARTS	8
 #define RANGE_TO_DIVIDE 4096
+#define SMALL_PARTS	64 /* of the last part */
+#define PART_TO_DIVIDE	65536
 
 /* The first range for `name` or the number `id` in a file of "who:first:count" lines. */
 static bool find_range(const char *path, const char *name, uid_t id, uint64_t *ret_first, uint64_t *ret_count)
@@ -91,38 +93,58 @@ void idmap_find(struct idmap *map)
 	map->ranges = true;
 }
 
+/* Takes the lock of the part whose first uid is `base`. 0 and *ret_fd, -EBUSY when another keeper has it. */
+static int lock_part(uint64_t base, int *ret_fd)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), RANGES_DIR "/%llu", (unsigned long long)base);
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		close(fd);
+		return -EBUSY;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
 /*
- * Two keepers on one machine (a server, and `kiln run` beside it) must not give the same uids to their
- * sandboxes: what the
- * kernel counts by uid would reach from one to the other. The range is divided, and a part is held by a lock
- * while its
- * keeper lives. With a range too small to divide, or more keepers than parts, the last one shares, and says
- * so.
+ * Two keepers on one machine (a server, and `kiln run` beside it) must not give the same uids to their sandboxes: what
+ * the kernel counts by uid would reach from one to the other. The range is divided, and a part is held by a lock while
+ * its keeper lives. Servers need many uids, for their sessions; of what is no server there can be many at a time, and
+ * each needs few: the last part is divided once more, for those. With a range too small to divide, or more keepers than
+ * parts, the last one shares, and says so.
  */
 int idmap_claim_part(struct keeper_settings *settings, int *ret_lock_fd)
 {
-	uint64_t parts = settings->uid_count >= RANGE_TO_DIVIDE ? RANGE_PARTS : 1;
-	uint64_t count = settings->uid_count / parts;
-	char path[96];
+	uint64_t count = settings->uid_count, parts = 1;
 
 	*ret_lock_fd = -1;
+	if (count >= RANGE_TO_DIVIDE) {
+		count /= RANGE_PARTS;
+		parts = RANGE_PARTS;
+	}
+	if (count >= PART_TO_DIVIDE) {
+		parts--;
+		if (!settings->serve) {
+			settings->uid_base += parts * count;
+			count /= SMALL_PARTS;
+			parts = SMALL_PARTS;
+		}
+	}
 	settings->uid_count = count;
 	mkdir("/run/kiln", 0755);
 	mkdir(RANGES_DIR, 0700);
 	for (uint64_t i = 0; i < parts; i++) {
-		uint64_t base = settings->uid_base + i * count;
-		int fd;
+		int r = lock_part(settings->uid_base + i * count, ret_lock_fd);
 
-		snprintf(path, sizeof(path), RANGES_DIR "/%llu", (unsigned long long)base);
-		fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return -errno;
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-			settings->uid_base = base;
-			*ret_lock_fd = fd;
-			return 0;
-		}
-		close(fd);
+		if (r == 0)
+			settings->uid_base += i * count;
+		if (r != -EBUSY)
+			return r;
 	}
 	return -EBUSY;
 }
