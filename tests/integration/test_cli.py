@@ -346,7 +346,7 @@ def test_many_at_once_are_all_right(cli):
 
 def test_twelve_at_the_same_time_print_nothing_but_their_own(cli):
     main = cli.write("main.sh", "id -u; exec cat")
-    processes = [cli.popen("run", main, stdin=subprocess.PIPE) for _ in range(12)]
+    processes = [cli.popen("run", "--limit", "wall_ms=2m", main, stdin=subprocess.PIPE) for _ in range(12)]
     for process in processes:
         assert process.stdout.readline().strip().isdigit(), process.communicate()
     ended = [process.communicate(b"end\n", timeout=seconds(60)) for process in processes]
