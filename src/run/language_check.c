@@ -9,6 +9,8 @@
 
 #define LOOP_CPU_MS  1000
 #define LOOP_WALL_MS 10000
+/* What filling the memory may take on a slow machine. */
+#define HOG_MS 60000
 
 static const char hello_output[] = "Hello, World!\n";
 /* The second line is there to come back unharmed: umlauts, the euro sign. */
@@ -140,14 +142,23 @@ static void narrow(int64_t *value, int64_t bound)
 		*value = bound;
 }
 
+static void widen(int64_t *value, int64_t bound)
+{
+	if (*value < bound)
+		*value = bound;
+}
+
 void language_check_limits(enum language_check check, struct run_plan *plan)
 {
 	struct limits *limits = &plan->steps[plan->steps_count - 1].limits;
 
-	if (checks[check].expected != EXPECT_TIME)
-		return;
-	narrow(&limits->value[LIMIT_CPU_MS], LOOP_CPU_MS);
-	narrow(&limits->value[LIMIT_WALL_MS], LOOP_WALL_MS);
+	if (checks[check].expected == EXPECT_TIME) {
+		narrow(&limits->value[LIMIT_CPU_MS], LOOP_CPU_MS);
+		narrow(&limits->value[LIMIT_WALL_MS], LOOP_WALL_MS);
+	} else if (checks[check].expected == EXPECT_MEMORY) {
+		widen(&limits->value[LIMIT_CPU_MS], HOG_MS);
+		widen(&limits->value[LIMIT_WALL_MS], HOG_MS);
+	}
 }
 
 static bool is_digit(uint8_t c)

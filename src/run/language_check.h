@@ -37,7 +37,10 @@ bool language_check_applies(const struct language *language, enum language_check
 [[nodiscard]] int language_check_request(const struct language *language, enum language_check check,
 					 struct run_request *ret, struct err *err);
 
-/* Narrows the limits of the step that runs the program, so that a program without end is told soon. */
+/*
+ * Sets the limits of time of the step that runs the program: narrow, so that a program without end is told soon;
+ * wide, so that it is memory that ends one which takes all of it.
+ */
 void language_check_limits(enum language_check check, struct run_plan *plan);
 
 /* Whether the result is what it must be; where not, `why` gets a sentence. */
