@@ -126,12 +126,22 @@ for (const page of pages) {
 		return entry
 	}
 	used.add(path)
-	const html = (await readFile(path, 'utf8'))
-		.replace(/\{\{preload (\S+?)\}\}/g, (_, name) => built(name).needs.map((need) => `<link rel="modulepreload" href="${need}">`).join('\n'))
-		.replaceAll('{{icon}}', iconPath)
-		.replaceAll('{{licences}}', licencesPath)
-		.replace(/\{\{(\S+?)\}\}/g, (_, name) => built(name).path)
-	await writeFile(join(files, page), html)
+	const text = await readFile(path, 'utf8')
+	const write = async (name, base) => {
+		const html = text
+			.replace(/\{\{preload (\S+?)\}\}/g, (_, entry) => built(entry).needs.map((need) => `<link rel="modulepreload" href="${base}${need}">`).join('\n'))
+			.replaceAll('{{base}}', base)
+			.replaceAll('{{icon}}', base + iconPath)
+			.replaceAll('{{licences}}', base + licencesPath)
+			.replace(/\{\{(\S+?)\}\}/g, (_, entry) => base + built(entry).path)
+		await writeFile(join(files, name), html)
+	}
+	await write(page, '')
+	// Each dojo has a page of its own, a folder further down.
+	if (page === 'dojo.html') {
+		await mkdir(join(files, 'dojo'), { recursive: true })
+		await write('dojo/session.html', '../')
+	}
 }
 
 const escaped = [...used].filter((path) => !path.includes(' ')).sort()

@@ -44,6 +44,8 @@ static const struct http_route routes[] = {
 	{ NULL, "/dialects/cyber-dojo-stateful/*", HTTP_AUTH_BEARER, cyber_dojo_stateful_handle },
 	{ "GET", "/", HTTP_AUTH_NONE, api_handle_page },
 	{ "GET", "/node", HTTP_AUTH_NONE, api_handle_page },
+	{ "GET", "/dojo", HTTP_AUTH_NONE, api_handle_page },
+	{ "GET", "/dojo/*", HTTP_AUTH_NONE, api_handle_page },
 	{ "GET", "/kiln.js", HTTP_AUTH_NONE, api_handle_page },
 	{ "GET", "/assets/*", HTTP_AUTH_NONE, api_handle_page },
 };

@@ -56,6 +56,8 @@ struct api {
 	struct sessions *sessions; /* NULL: this node has none */
 	struct session_answer *session_answers;
 	struct session_run *session_runs;
+	size_t adrift_count; /* of them: their clients have gone */
+	uint64_t adrift_bytes;
 	struct session_stream *session_streams;
 	struct stateful_call *stateful_calls; /* of the dialect that is built on sessions */
 };

@@ -22,8 +22,19 @@ static const char policy[] =
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
 	"require-trusted-types-for 'script'; trusted-types 'none'";
 
-static const struct page_file *file_find(const char *path)
+/* One page for each dojo: the name of the session is for the page's script. */
+static const char *file_path(const char *path)
 {
+	static const char dojo[] = "/dojo/";
+	const char *name = strncmp(path, dojo, strlen(dojo)) == 0 ? path + strlen(dojo) : "";
+
+	return *name && !strchr(name, '/') ? "/dojo/session" : path;
+}
+
+static const struct page_file *file_find(const char *asked)
+{
+	const char *path = file_path(asked);
+
 	for (unsigned long i = 0; i < page_files_count; i++) {
 		if (strcmp(page_files[i].path, path) == 0)
 			return &page_files[i];

@@ -286,6 +286,26 @@ static void handle_reopen(struct session_ask *ask)
 		session_refuse(ask->api, ask->request, &err);
 }
 
+/* A run says by itself whose it was. */
+static int read_fork_run(const struct session_ask *ask, int64_t run, char **ret_user, struct err *err)
+{
+	const char *name;
+	json_t *past = NULL;
+	int r;
+
+	if (*ret_user)
+		return err_refuse(err, ERR_MALFORMED, "conflict", "run",
+				  "run: cannot stand beside user: it is that of the run");
+	r = session_past_run(ask->session, run, &past, err);
+	name = json_string_value(json_object_get(json_object_get(past, "run"), "user"));
+	if (r == 0) {
+		*ret_user = strdup(name ?: "");
+		r = *ret_user ? 0 : err_set(err, -ENOMEM, "a fork");
+	}
+	json_decref(past);
+	return r;
+}
+
 static int read_fork(const struct session_ask *ask, char **ret_id, char **ret_user, struct session_fork *ret,
 		     struct err *err)
 {
@@ -298,8 +318,12 @@ static int read_fork(const struct session_ask *ask, char **ret_id, char **ret_us
 	if (r == 0)
 		r = session_take_text(body, "user", ret_user, err);
 	if (r == 0)
+		r = session_take_number(body, "run", &ret->run, err);
+	if (r == 0)
 		r = session_take_nothing(body, err);
 	json_decref(body);
+	if (r == 0 && ret->run)
+		r = read_fork_run(ask, ret->run, ret_user, err);
 	if (r == 0 && *ret_id && !session_id_ok(*ret_id, &fault))
 		r = err_refuse(err, ERR_MALFORMED, "bad_name", "id", "id: %s", fault);
 	ret->id = *ret_id;
@@ -360,6 +384,7 @@ static const struct {
 	{ "GET", 2, "files", NULL, session_handle_files },
 	{ "POST", 2, "runs", NULL, session_handle_run },
 	{ "GET", 2, "runs", NULL, session_handle_runs },
+	{ "GET", 3, "runs", NULL, session_handle_past },
 	{ "GET", 2, "events", NULL, session_handle_events },
 };
 

@@ -14,9 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What an answer may hold, in bytes of content. */
-#define ANSWER_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
-
 struct reading {
 	size_t prefix; /* bytes of the path that are left out */
 	uint64_t bytes;
@@ -27,36 +24,42 @@ struct reading {
 static int count_in(struct reading *reading, const struct store_file *file)
 {
 	reading->bytes += file->len;
-	return reading->bytes > ANSWER_BYTES_MAX ? -EFBIG : 0;
+	return reading->bytes > SESSION_ANSWER_BYTES_MAX ? -EFBIG : 0;
+}
+
+json_t *session_file_json(const struct store_file *file)
+{
+	const char *data = file->data ?: "";
+	bool text = file->len == 0 || utf8_valid(file->data, file->len);
+	AUTO_FREE char *base64 = NULL;
+	size_t len = file->len;
+	char mode[8];
+
+	snprintf(mode, sizeof(mode), "%04o", file->mode & 07777);
+	if (!text) {
+		base64 = base64_encode(file->data, file->len, &len);
+		if (!base64)
+			return NULL;
+	}
+	return json_pack("{s:o, s:s, s:s}", "content", json_stringn(base64 ?: data, len), "encoding",
+			 text ? "utf-8" : "base64", "mode", mode);
 }
 
 static int read_json(void *user, const struct store_file *file)
 {
 	struct reading *reading = user;
 	const char *name = strlen(file->path) >= reading->prefix ? file->path + reading->prefix : "";
-	const char *data = file->data ?: "";
 	bool text = file->len == 0 || utf8_valid(file->data, file->len);
-	AUTO_FREE char *base64 = NULL;
-	char mode[8];
-	size_t len = file->len;
 	json_t *json;
 	int r = count_in(reading, file);
 
 	if (r < 0 || file->kind == STORE_FOLDER || !*name)
 		return r;
 	if (file->kind == STORE_LINK) {
-		json = text ? json_stringn(data, len) : json_null();
+		json = text ? json_stringn(file->data ?: "", file->len) : json_null();
 		return json_object_set_new(reading->links, name, json) < 0 ? -ENOMEM : 0;
 	}
-	snprintf(mode, sizeof(mode), "%04o", file->mode & 07777);
-	if (!text) {
-		base64 = base64_encode(file->data, file->len, &len);
-		if (!base64)
-			return -ENOMEM;
-	}
-	json = json_pack("{s:o, s:s, s:s}", "content", json_stringn(base64 ?: data, len), "encoding",
-			 text ? "utf-8" : "base64", "mode", mode);
-	return json_object_set_new(reading->files, name, json) < 0 ? -ENOMEM : 0;
+	return json_object_set_new(reading->files, name, session_file_json(file)) < 0 ? -ENOMEM : 0;
 }
 
 static int read_archive(void *user, const struct store_file *file)
@@ -103,13 +106,13 @@ static int refuse_size(struct err *err, int r)
 	if (r == -EFBIG)
 		return err_refuse(err, ERR_TOO_LARGE, "too_large", NULL,
 				  "the files have more than %llu bytes together: ask for one user's",
-				  (unsigned long long)ANSWER_BYTES_MAX);
+				  (unsigned long long)SESSION_ANSWER_BYTES_MAX);
 	return err->code < 0 ? r : err_set(err, r, "files of a session");
 }
 
 static void answer_archive(struct session_answer *answer, struct session *session, const char *below)
 {
-	AUTO_BUF struct buf bytes = BUF_INIT(2 * ANSWER_BYTES_MAX);
+	AUTO_BUF struct buf bytes = BUF_INIT(2 * SESSION_ANSWER_BYTES_MAX);
 	struct reading reading = { .prefix = below ? strlen(below) + 1 : 0, .archive = archive_write_new() };
 	struct err err = ERR_INIT;
 	int r = reading.archive ? 0 : -ENOMEM;

@@ -1,6 +1,7 @@
 /*
  * What the files of the sessions' endpoints share: sessions.c (routes, and a session as a whole), sessions_users.c,
- * sessions_files.c, sessions_runs.c, sessions_events.c; and the dialect that is built on sessions.
+ * sessions_files.c, sessions_runs.c, sessions_past.c (the history), sessions_events.c; and the dialect that is
+ * built on sessions.
  */
 #ifndef KILN_API_SESSIONS_PRIV_H
 #define KILN_API_SESSIONS_PRIV_H
@@ -44,6 +45,12 @@ void session_answer_destroy(struct session_answer *answer);
 
 void session_refuse(struct api *api, struct http_request *request, const struct err *err);
 
+/* What an answer with files may hold, in bytes of content. */
+#define SESSION_ANSWER_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
+
+/* A file as {"content", "encoding", "mode"}. NULL when out of memory. */
+json_t *session_file_json(const struct store_file *file);
+
 /* The JSON object of a body; an empty body is an empty one. 0 and *ret (json_decref()), or a refusal. */
 [[nodiscard]] int session_body_read(const struct http_request *request, json_t **ret, struct err *err);
 
@@ -60,6 +67,7 @@ void session_handle_user_remove(struct session_ask *ask);
 void session_handle_files(struct session_ask *ask);
 void session_handle_run(struct session_ask *ask);
 void session_handle_runs(struct session_ask *ask);
+void session_handle_past(struct session_ask *ask);
 void session_handle_events(struct session_ask *ask);
 
 /* A run in a session, from its wait for the user's turn to its result. */
@@ -78,5 +86,7 @@ struct session_run_call {
 void session_run_go(struct session_run *run);
 /* It is ended, and nobody is told. NULL is fine. */
 void session_run_abandon(struct session_run *run);
+/* It goes on, and nobody is told; it is abandoned where too many do so. */
+void session_run_set_adrift(struct session_run *run);
 
 #endif

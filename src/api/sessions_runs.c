@@ -1,9 +1,10 @@
 /*
- * Runs in a session: POST /v1/sessions/{id}/runs, and the history of them.
+ * Runs in a session: POST /v1/sessions/{id}/runs.
  *
  * A run waits for its user's turn, then for a slot of the node like any other, then runs as a member of the session.
  * Whatever a request wants to have collected, all changes are, for the copy of the session's files; the answer gets its
- * choice of them. A client that goes away takes its run with it, but the turn is given back only when that has ended.
+ * choice of them. A client that goes away takes its run with it, but the turn is given back only when that has ended; a
+ * detached run goes on, as long as there are not too many whose clients have gone.
  */
 #include "api/sessions_priv.h"
 
@@ -15,6 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Runs whose clients have gone, and bytes of their files: of the node, since no connection bounds them. */
+#define ADRIFT_MAX	 64
+#define ADRIFT_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
 
 struct session_run {
 	struct session_run *prev, *next;
@@ -30,6 +35,8 @@ struct session_run {
 	void (*done)(void *user, struct run_result *result, const struct err *err); /* NULL: abandoned */
 	void *user;
 	uint64_t entered_us;
+	uint64_t bytes; /* of its files */
+	bool adrift;	/* its client has gone, and it goes on */
 	char tenant[SESSION_NAME_MAX + 1], session[SESSION_NAME_MAX + 1], language[64];
 };
 
@@ -46,6 +53,10 @@ void session_run_destroy(struct session_run *run)
 	if (run->next)
 		run->next->prev = run->prev;
 	api->runs_count--;
+	if (run->adrift) {
+		api->adrift_count--;
+		api->adrift_bytes -= run->bytes;
+	}
 	run_destroy(run->run);
 	plan_destroy(run->plan);
 	strv_free(run->remove);
@@ -84,12 +95,17 @@ static void give_up(struct session_run *run, const struct err *err)
 static void on_run_done(void *user, struct run_result *result)
 {
 	struct session_run *run = user;
+	const struct run_plan *plan = run_plan_of(run->run);
+	const struct session_ran ran = { .result = result,
+					 .files = plan->files,
+					 .files_count = plan->files_count,
+					 .remove = run->remove };
 	void (*done)(void *user, struct run_result *result, const struct err *err) = run->done;
 	void *done_user = run->user;
 
 	api_metrics_count(&run->api->metrics, result);
 	log_run(run, result->id, run_outcome_name(result->outcome), api_engine_error(result));
-	session_turn_record(run->turn, result);
+	session_turn_record(run->turn, &ran);
 	result_files_choose(result, run->collect, run->collect_globs);
 	session_run_destroy(run);
 	if (done)
@@ -211,6 +227,8 @@ static struct session_run *run_make(struct api *api, struct session *session, co
 		.entered_us = api_now_us(),
 	};
 	plan->collect = COLLECT_ALL;
+	for (size_t i = 0; i < plan->files_count; i++)
+		run->bytes += plan->files[i].len;
 	snprintf(run->tenant, sizeof(run->tenant), "%s", tenant);
 	snprintf(run->session, sizeof(run->session), "%s", session_id(session));
 	snprintf(run->language, sizeof(run->language), "%s", plan->language ?: plan->steps[0].image);
@@ -270,6 +288,20 @@ void session_run_abandon(struct session_run *run)
 		session_run_destroy(run);
 }
 
+void session_run_set_adrift(struct session_run *run)
+{
+	struct api *api = run->api;
+
+	if (api->adrift_count >= ADRIFT_MAX || run->bytes > ADRIFT_BYTES_MAX - api->adrift_bytes) {
+		session_run_abandon(run);
+		return;
+	}
+	run->done = NULL;
+	run->adrift = true;
+	api->adrift_count++;
+	api->adrift_bytes += run->bytes;
+}
+
 /* The endpoint */
 
 /* A request that waits for its run. */
@@ -277,6 +309,7 @@ struct run_answer {
 	struct api *api;
 	struct http_request *request;
 	struct session_run *run;
+	bool detached;
 };
 
 static void on_done(void *user, struct run_result *result, const struct err *err)
@@ -297,7 +330,10 @@ static void on_vanished(struct http_request *request, void *user)
 {
 	struct run_answer *answer = user;
 
-	session_run_abandon(answer->run);
+	if (answer->detached)
+		session_run_set_adrift(answer->run);
+	else
+		session_run_abandon(answer->run);
 	free(answer);
 }
 
@@ -323,19 +359,39 @@ static int read_remove(json_t *body, char ***ret, struct err *err)
 	return r;
 }
 
-/* Reads the body into all three. */
-static int read_run(const struct session_ask *ask, char **ret_user, char ***ret_remove,
-		    struct run_request *ret, struct err *err)
+static int read_detached(json_t *body, bool *ret, struct err *err)
+{
+	const struct path path = { .key = "detached" };
+	json_t *value = json_object_get(body, "detached");
+
+	if (value && !json_is_boolean(value))
+		return request_refuse_type(err, &path, value, "true or false");
+	*ret = json_is_true(value);
+	json_object_del(body, "detached");
+	return 0;
+}
+
+/* What a request says beside the run request. */
+struct run_words {
+	char *user_name;
+	char **remove;
+	bool detached;
+};
+
+static int read_run(const struct session_ask *ask, struct run_words *ret_words, struct run_request *ret,
+		    struct err *err)
 {
 	json_t *body = NULL;
 	int r = session_body_read(ask->request, &body, err);
 
 	if (r == 0)
-		r = session_take_text(body, "user", ret_user, err);
-	if (r == 0 && !*ret_user)
+		r = session_take_text(body, "user", &ret_words->user_name, err);
+	if (r == 0 && !ret_words->user_name)
 		r = err_refuse(err, ERR_MALFORMED, "missing_field", "user", "user: is missing");
 	if (r == 0)
-		r = read_remove(body, ret_remove, err);
+		r = read_remove(body, &ret_words->remove, err);
+	if (r == 0)
+		r = read_detached(body, &ret_words->detached, err);
 	if (r == 0)
 		r = request_read_in_session(body, &request_bounds_default, ret, err);
 	json_decref(body);
@@ -344,17 +400,18 @@ static int read_run(const struct session_ask *ask, char **ret_user, char ***ret_
 
 void session_handle_run(struct session_ask *ask)
 {
-	AUTO_FREE char *user_name = NULL;
+	struct run_words words = { 0 };
 	struct run_request request = { 0 };
 	struct run_answer *answer = calloc(1, sizeof(*answer));
 	struct session_run_call call = { .request = &request, .done = on_done, .user = answer };
 	struct err err = ERR_INIT;
-	int r = answer ? read_run(ask, &user_name, &call.remove, &request, &err)
-		       : err_set(&err, -ENOMEM, "a run");
+	int r = answer ? read_run(ask, &words, &request, &err) : err_set(&err, -ENOMEM, "a run");
 
-	call.user_name = user_name;
+	call.user_name = words.user_name;
+	call.remove = words.remove;
 	if (r == 0)
 		r = session_run_begin(ask->api, ask->session, ask->tenant, &call, &answer->run, &err);
+	free(words.user_name);
 	strv_free(call.remove);
 	request_finish(&request);
 	if (r < 0) {
@@ -364,37 +421,8 @@ void session_handle_run(struct session_ask *ask)
 	}
 	answer->api = ask->api;
 	answer->request = ask->request;
+	answer->detached = words.detached;
 	http_request_keep(ask->request, on_vanished, answer);
 	if (r > 0)
 		session_run_go(answer->run);
-}
-
-static int read_since(const struct session_ask *ask, int64_t *ret, struct err *err)
-{
-	const char *text = http_request_query(ask->request, "since");
-	int64_t number = 0;
-
-	for (size_t i = 0; text && text[i]; i++) {
-		if (text[i] < '0' || text[i] > '9' || i >= 15)
-			return err_refuse(err, ERR_MALFORMED, "bad_value", "since",
-					  "since: must be a whole number");
-		number = number * 10 + (text[i] - '0');
-	}
-	*ret = number;
-	return 0;
-}
-
-void session_handle_runs(struct session_ask *ask)
-{
-	const char *user_name = http_request_query(ask->request, "user");
-	struct err err = ERR_INIT;
-	int64_t since = 0;
-	json_t *runs;
-
-	if (read_since(ask, &since, &err) < 0) {
-		session_refuse(ask->api, ask->request, &err);
-		return;
-	}
-	runs = session_runs_json(ask->session, since, user_name);
-	http_respond_json(ask->request, 200, runs ? json_pack("{s:o}", "runs", runs) : NULL);
 }

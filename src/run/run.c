@@ -462,6 +462,11 @@ void run_cancel(struct run *run)
 		run->engine->v->step_kill(run->sb, STEP_KILL_CANCEL);
 }
 
+const struct run_plan *run_plan_of(const struct run *run)
+{
+	return run->plan;
+}
+
 void run_destroy(struct run *run)
 {
 	if (!run)

@@ -69,6 +69,9 @@ void run_resize(struct run *run, const struct engine_tty *size);
 /* A signal to the step that runs, see engine.h; nothing between steps. */
 void run_signal(struct run *run, int number);
 
+/* What it was started with, until it is destroyed; but its traffic light, which is the judge's. */
+const struct run_plan *run_plan_of(const struct run *run);
+
 /* Frees the run, at any time, in a callback too; a run not done is killed without an event. NULL is fine. */
 void run_destroy(struct run *run);
 

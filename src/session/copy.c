@@ -198,6 +198,7 @@ static void incoming_end(struct session *session)
 		job->whole = false;
 	if (!job->whole || session->job_err.code < 0)
 		return;
+	session_notes_write(session->all);
 	if (head->truncated || (file.kind == STORE_FILE && file.len < head->size))
 		session_omitted_add(session, file.path, "too large");
 	else
@@ -251,6 +252,7 @@ static void on_collected(void *user, const struct err *err)
 		job->whole = false;
 	if (err && session->job_err.code == 0)
 		session->job_err = *err;
+	session_notes_write(session->all);
 	if (job->whole && session->job_err.code == 0)
 		(void)!session_store_seen(session->all->options.store, session->key, job->round,
 					  &session->job_err);
@@ -446,6 +448,8 @@ int files_restore(struct session *session, files_done_fn done, struct err *err)
 int session_copy_apply(struct session *session, const struct store_change *change, struct err *err)
 {
 	session->changes++;
+	/* What these runs left is not what comes now. */
+	session_notes_write(session->all);
 	return session_store_apply(session->all->options.store, change, err);
 }
 

@@ -2,6 +2,7 @@
 #include "session/session_priv.h"
 
 #include "base/cleanup.h"
+#include "base/strv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -106,46 +107,100 @@ static json_t *summary(const struct run_result *result, const char *user_name, i
 			 (json_int_t)(result->timing.total_us / 1000));
 }
 
-/* What the run changed in the user's home. False where not all could be told. */
-static bool changes_of(const struct session_turn *turn, const struct run_result *result,
-		       struct store_file *files, size_t *ret_count)
+/* The end of what a stream printed, from a whole character on. */
+static void keep_end(struct buf *stream, bool *truncated)
 {
-	uint64_t now_ns = (uint64_t)session_unix_ms() * 1000000;
-	bool whole = result->collected;
-	size_t count = 0;
+	size_t cut = stream->len > SESSION_PAST_OUTPUT_BYTES ? stream->len - SESSION_PAST_OUTPUT_BYTES : 0;
 
+	if (cut == 0)
+		return;
+	for (int i = 0; i < 3 && cut < stream->len && ((uint8_t)stream->data[cut] & 0xc0) == 0x80; i++)
+		cut++;
+	stream->data += cut;
+	stream->len -= cut;
+	*truncated = true;
+}
+
+/* The result without its files and with the end of its output, or NULL: there is no memory for it. */
+static json_t *detail(const struct run_result *result)
+{
+	AUTO_FREE struct step_result *steps = calloc(result->steps_count + 1, sizeof(*steps));
+	struct run_result shown = *result;
+
+	if (!steps)
+		return NULL;
+	/* Borrowed: nothing of it is freed. */
+	for (size_t i = 0; i < result->steps_count; i++) {
+		steps[i] = result->steps[i];
+		keep_end(&steps[i].out, &steps[i].out_truncated);
+		keep_end(&steps[i].err, &steps[i].err_truncated);
+	}
+	shown.steps = steps;
+	shown.collected = false;
+	return result_to_json(&shown);
+}
+
+/* The files of a change as they come together. */
+struct change_files {
+	struct store_file *files;
+	size_t count;
+	const struct session_turn *turn;
+	uint64_t now_ns;
+};
+
+/* Adds one of the user's home, without a path when there is no memory for one. */
+static void change_add(struct change_files *change, const char *name, const struct store_file *file)
+{
+	struct store_file *to = &change->files[change->count];
+	char *path;
+
+	if (asprintf(&path, "%s/%s", change->turn->owner->as.name, name) < 0)
+		return;
+	*to = *file;
+	to->path = path;
+	to->owner = change->turn->owner->as.number;
+	to->mtime_ns = change->now_ns + change->count++;
+}
+
+/* What the run was given and did not refuse. The look that follows sees what is not so. */
+static void change_add_given(struct change_files *change, const struct session_ran *ran)
+{
+	const struct run_result *result = ran->result;
+
+	if (result->steps_count == 0 || !result->steps[0].facts.started)
+		return;
+	for (size_t i = 0; ran->remove && ran->remove[i]; i++)
+		change_add(change, ran->remove[i], &(struct store_file){ .gone = true });
+	for (size_t i = 0; i < ran->files_count; i++) {
+		const struct run_file *from = &ran->files[i];
+
+		if (!from->is_dir)
+			change_add(change, from->name,
+				   &(struct store_file){
+					   .data = from->data, .len = from->len, .mode = from->mode });
+	}
+}
+
+/* What the run changed in the user's home, as far as it could be told. */
+static void change_add_made(struct change_files *change, const struct run_result *result)
+{
 	for (size_t i = 0; i < result->files_count; i++) {
 		const struct result_file *from = &result->files[i];
-		char *path;
 
-		if (from->change == FILE_OMITTED || from->truncated) {
-			whole = false;
-			continue;
-		}
-		if (asprintf(&path, "%s/%s", turn->owner->as.name, from->name) < 0) {
-			whole = false;
-			break;
-		}
-		files[count++] = (struct store_file){
-			.path = path,
-			.kind = STORE_FILE,
-			.data = from->data,
-			.len = from->len,
-			.mode = from->mode,
-			.owner = turn->owner->as.number,
-			.mtime_ns = now_ns + i,
-			.gone = from->change == FILE_DELETED,
-		};
+		if (from->change != FILE_OMITTED && !from->truncated)
+			change_add(change, from->name,
+				   &(struct store_file){ .data = from->data,
+							 .len = from->len,
+							 .mode = from->mode,
+							 .gone = from->change == FILE_DELETED });
 	}
-	*ret_count = count;
-	return whole;
 }
 
 struct run_note {
 	struct run_note *next;
 	char key[RUN_ID_LEN + 1];
 	int64_t number;
-	char *run;
+	char *run, *detail;
 };
 
 /* A session that is gone by then has no history. */
@@ -158,12 +213,15 @@ void session_notes_write(struct sessions *all)
 	while (note) {
 		const struct store_change change = { .key = note->key,
 						     .run = note->run,
+						     .detail = note->detail,
 						     .number = note->number,
-						     .runs_kept = SESSION_RUNS_KEPT };
+						     .runs_kept = SESSION_RUNS_KEPT,
+						     .past_bytes = SESSION_PAST_BYTES };
 		struct run_note *next = note->next;
 
 		(void)!session_store_apply(all->options.store, &change, NULL);
 		free(note->run);
+		free(note->detail);
 		free(note);
 		note = next;
 	}
@@ -174,8 +232,8 @@ static void on_notes(uv_timer_t *timer)
 	session_notes_write(timer->data);
 }
 
-/* Takes over `run`; false: there is no memory. */
-static bool note_later(struct session *session, int64_t number, char **run)
+/* Takes over both texts; false: there is no memory. */
+static bool note_later(struct session *session, int64_t number, char **run, char **detail_text)
 {
 	struct sessions *all = session->all;
 	struct run_note *note = *run ? calloc(1, sizeof(*note)) : NULL;
@@ -185,6 +243,7 @@ static bool note_later(struct session *session, int64_t number, char **run)
 	snprintf(note->key, sizeof(note->key), "%s", session->key);
 	note->number = number;
 	note->run = TAKE_PTR(*run);
+	note->detail = TAKE_PTR(*detail_text);
 	*all->last_note = note;
 	all->last_note = &note->next;
 	if (!uv_is_active((uv_handle_t *)all->notes_timer))
@@ -192,34 +251,52 @@ static bool note_later(struct session *session, int64_t number, char **run)
 	return true;
 }
 
-void session_turn_record(struct session_turn *turn, const struct run_result *result)
+/* The present is worth more than the past: where there is no room, what is kept of runs goes first. */
+static void record(struct session *session, const struct store_change *change)
 {
+	struct err err = ERR_INIT;
+	int r = session_copy_apply(session, change, &err);
+
+	if (r == -ENOSPC && session_store_forget(session->all->options.store, NULL) == 0)
+		r = session_copy_apply(session, change, &err);
+	if (r == 0)
+		return;
+	session->kept = false;
+	snprintf(session->kept_reason, sizeof(session->kept_reason), "%.150s", err.text);
+}
+
+void session_turn_record(struct session_turn *turn, const struct session_ran *ran)
+{
+	const struct run_result *result = ran->result;
 	struct session *session = turn->session;
-	AUTO_FREE struct store_file *files = NULL;
-	AUTO_FREE char *run = NULL;
+	size_t removals = strv_len(ran->remove);
+	AUTO_FREE struct store_file *files =
+		calloc(removals + ran->files_count + result->files_count + 1, sizeof(*files));
+	struct change_files changed = { .files = files,
+					.turn = turn,
+					.now_ns = (uint64_t)session_unix_ms() * 1000000 };
 	struct store_change change = { .key = session->key,
 				       .number = session->runs + 1,
-				       .runs_kept = SESSION_RUNS_KEPT };
-	struct err err = ERR_INIT;
-	json_t *json;
+				       .runs_kept = SESSION_RUNS_KEPT,
+				       .past_bytes = SESSION_PAST_BYTES };
+	json_t *json = summary(result, turn->owner->as.name, change.number), *whole = detail(result);
+	AUTO_FREE char *run = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	AUTO_FREE char *text = whole ? json_dumps(whole, JSON_COMPACT) : NULL;
 
-	if (!result)
-		return;
-	json = summary(result, turn->owner->as.name, change.number);
-	run = json ? json_dumps(json, JSON_COMPACT) : NULL;
-	files = calloc(result->files_count + 1, sizeof(*files));
-	if (files)
-		(void)changes_of(turn, result, files, &change.files_count);
-	change.files = files;
-	change.run = run;
-	session->runs++;
-	/* Nobody waits for a line of the history. */
-	if ((change.files_count > 0 || !note_later(session, change.number, &run)) &&
-	    session_copy_apply(session, &change, &err) < 0) {
-		session->kept = false;
-		snprintf(session->kept_reason, sizeof(session->kept_reason), "%.150s", err.text);
+	json_decref(whole);
+	if (files) {
+		change_add_given(&changed, ran);
+		change_add_made(&changed, result);
 	}
-	for (size_t i = 0; i < change.files_count; i++)
+	change.files = files;
+	change.files_count = changed.count;
+	change.run = run;
+	change.detail = text;
+	session->runs++;
+	/* Nobody waits for what is only history. */
+	if (change.files_count > 0 || !note_later(session, change.number, &run, &text))
+		record(session, &change);
+	for (size_t i = 0; i < changed.count; i++)
 		free((char *)files[i].path);
 	session_tell(session, "run", json);
 }
@@ -229,10 +306,10 @@ struct runs_reading {
 	const char *user_name;
 };
 
-static int read_run(void *user, int64_t number, const char *text)
+static int read_run(void *user, const struct store_run *from)
 {
 	struct runs_reading *reading = user;
-	json_t *run = json_loads(text, 0, NULL);
+	json_t *run = json_loads(from->run, 0, NULL);
 	const char *name = json_string_value(json_object_get(run, "user"));
 
 	if (!run)
@@ -240,6 +317,10 @@ static int read_run(void *user, int64_t number, const char *text)
 	if (reading->user_name && (!name || strcmp(name, reading->user_name) != 0)) {
 		json_decref(run);
 		return 0;
+	}
+	if (json_object_set_new(run, "kept", json_boolean(from->kept)) < 0) {
+		json_decref(run);
+		return -ENOMEM;
 	}
 	return json_array_append_new(reading->list, run) < 0 ? -ENOMEM : 0;
 }
@@ -255,6 +336,53 @@ json_t *session_runs_json(const struct session *session, int64_t since, const ch
 		return NULL;
 	}
 	return reading.list;
+}
+
+struct past_reading {
+	bool known;
+	json_t *whole;
+};
+
+static int read_past(void *user, const struct store_run *from)
+{
+	struct past_reading *reading = user;
+	json_t *run = json_loads(from->run, 0, NULL),
+	       *result = from->detail ? json_loads(from->detail, 0, NULL) : NULL;
+
+	reading->known = true;
+	if (run && result && json_object_set_new(run, "kept", json_true()) == 0)
+		reading->whole = json_pack("{s:O, s:O}", "run", run, "result", result);
+	json_decref(run);
+	json_decref(result);
+	return from->detail && !reading->whole ? -ENOMEM : 0;
+}
+
+int session_past_run(const struct session *session, int64_t number, json_t **ret, struct err *err)
+{
+	struct past_reading reading = { 0 };
+	int r;
+
+	session_notes_write(session->all);
+	r = session_store_run(session->all->options.store, session->key, number, read_past, &reading, err);
+	if (r < 0)
+		return r == -ENOMEM ? err_set(err, r, "a run of the past") : r;
+	if (!reading.known)
+		return err_refuse(err, ERR_UNKNOWN, "run_unknown", "number",
+				  "there is no run %lld in this session's history", (long long)number);
+	if (!reading.whole)
+		return err_refuse(err, ERR_UNKNOWN, "run_forgotten", "number",
+				  "the output and files of run %lld are not kept any more",
+				  (long long)number);
+	*ret = reading.whole;
+	return 0;
+}
+
+int session_past_files(const struct session *session, int64_t number, const char *user_name,
+		       int (*each)(void *user, const struct store_file *file), void *user, struct err *err)
+{
+	const struct store_left left = { .key = session->key, .user_name = user_name, .number = number };
+
+	return session_store_run_files(session->all->options.store, &left, each, user, err);
 }
 
 struct there {

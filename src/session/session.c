@@ -352,6 +352,18 @@ int session_make(struct sessions *all, const char *tenant, struct session_reques
 	return 0;
 }
 
+static int fork_copy(struct session *from, const struct session_fork *fork, struct session *to,
+		     struct err *err)
+{
+	const struct store_left left = { .key = from->key,
+					 .user_name = fork->user_name,
+					 .number = fork->run };
+	struct session_store *store = from->all->options.store;
+
+	return fork->run ? session_store_copy_run(store, &left, to->key, err)
+			 : session_store_copy(store, from->key, fork->user_name, to->key, err);
+}
+
 static int fork_make(struct session *from, const struct session_fork *fork, const struct session_call *call,
 		     struct err *err)
 {
@@ -377,7 +389,7 @@ static int fork_make(struct session *from, const struct session_fork *fork, cons
 	if (r == 0)
 		r = session_save(session, err);
 	if (r == 0)
-		r = session_store_copy(all->options.store, from->key, fork->user_name, session->key, err);
+		r = fork_copy(from, fork, session, err);
 	for (const struct session_user *u = from->users; r == 0 && u; u = u->next) {
 		if (!fork->user_name || strcmp(u->as.name, fork->user_name) == 0)
 			r = session_user_put(session, u->as.number, u->as.name,
@@ -394,6 +406,20 @@ static int fork_make(struct session *from, const struct session_fork *fork, cons
 		return give_up(session, r);
 	}
 	return 0;
+}
+
+/* The user must be there, and the run, which is his, be kept. */
+static int fork_check(const struct session *session, const struct session_fork *fork, struct err *err)
+{
+	json_t *past = NULL;
+	int r;
+
+	if (fork->user_name && !session_user_find(session, fork->user_name))
+		return err_refuse(err, ERR_UNKNOWN, "user_unknown", "user",
+				  "there is no user '%.40s' in this session", fork->user_name);
+	r = fork->run ? session_past_run(session, fork->run, &past, err) : 0;
+	json_decref(past);
+	return r;
 }
 
 /* A fork that waits for the copy of the other one. */
@@ -433,6 +459,8 @@ static void on_fork_synced(void *user, struct session *session, const struct err
 	else
 		r = id_check(session->all, session->tenant, forking->fork.id, &err);
 	if (!sync_err && r == 0)
+		r = fork_check(session, &forking->fork, &err);
+	if (!sync_err && r == 0)
 		r = fork_make(session, &forking->fork, &call, &err);
 	if (sync_err || r < 0)
 		on_fork_opened(forking, session, &err);
@@ -447,15 +475,15 @@ int session_fork(struct session *session, const struct session_fork *fork, const
 
 	if (r == 0 && fork->ttl_ms)
 		r = session_ttl_check(session->all, fork->ttl_ms, err);
-	if (r == 0 && fork->user_name && !session_user_find(session, fork->user_name))
-		r = err_refuse(err, ERR_UNKNOWN, "user_unknown", "user",
-			       "there is no user '%.40s' in this session", fork->user_name);
+	if (r == 0)
+		r = fork_check(session, fork, err);
 	if (r < 0)
 		return r;
 	forking = calloc(1, sizeof(*forking));
 	if (!forking)
 		return err_set(err, -ENOMEM, "a fork");
 	forking->fork.ttl_ms = fork->ttl_ms;
+	forking->fork.run = fork->run;
 	forking->id = fork->id ? strdup(fork->id) : NULL;
 	forking->user_name = fork->user_name ? strdup(fork->user_name) : NULL;
 	forking->fork.id = forking->id;

@@ -43,6 +43,10 @@ enum session_state {
 #define SESSION_TURNS_MAX  16
 #define SESSION_RUNS_KEPT  200
 #define SESSION_EVENTS_MAX 256
+/* What is kept of a session's past: results, and text files that were changed since. */
+#define SESSION_PAST_BYTES ((uint64_t)16 * 1024 * 1024)
+/* Of each stream of a run of the past; its end. */
+#define SESSION_PAST_OUTPUT_BYTES ((size_t)32 * 1024)
 
 struct sessions_options {
 	uv_loop_t *loop;
@@ -106,7 +110,8 @@ struct session_call {
 struct session_fork {
 	const char *id;	       /* or NULL: one is made up */
 	const char *user_name; /* or NULL: all */
-	int64_t ttl_ms;	       /* 0: as much as the other one has left */
+	int64_t run;	/* number of a run of this user: with the text files that it left; 0: as they are */
+	int64_t ttl_ms; /* 0: as much as the other one has left */
 };
 [[nodiscard]] int session_fork(struct session *session, const struct session_fork *fork,
 			       const struct session_call *call, struct err *err);
@@ -184,11 +189,16 @@ struct session_turn_events {
 /* Where the run is to take place; valid until the turn ends. `remove` is empty. */
 void session_turn_member(const struct session_turn *turn, struct run_member *ret);
 
-/*
- * What a run changed and how it ended goes to the copy and the history. `result` has to have been collected whole, and
- * is NULL when the run did not come to its end: then files are looked for later.
- */
-void session_turn_record(struct session_turn *turn, const struct run_result *result);
+/* What a run was given, and what became of it. `result` has to have been collected whole. */
+struct session_ran {
+	const struct run_result *result;
+	const struct run_file *files;
+	size_t files_count;
+	char *const *remove;
+};
+
+/* What a run was given, what it changed and how it ended goes to the copy and the history. */
+void session_turn_record(struct session_turn *turn, const struct session_ran *ran);
 
 /* Gives it back, at any time. NULL is fine. */
 void session_turn_end(struct session_turn *turn);
@@ -204,6 +214,17 @@ void session_turn_end(struct session_turn *turn);
 
 /* The history of runs after number `since`; an array. NULL when out of memory. */
 json_t *session_runs_json(const struct session *session, int64_t since, const char *user_name);
+
+/*
+ * A run of the past: *ret is an object with `run`, as in the history, and `result`. ERR_UNKNOWN "run_unknown", or
+ * "run_forgotten" when only its line in the history is left.
+ */
+[[nodiscard]] int session_past_run(const struct session *session, int64_t number, json_t **ret,
+				   struct err *err);
+/* Each text file that it left in its user's home; paths begin with his name. */
+[[nodiscard]] int session_past_files(const struct session *session, int64_t number, const char *user_name,
+				     int (*each)(void *user, const struct store_file *file), void *user,
+				     struct err *err);
 
 /*
  * What happened, as numbered events, of which the last SESSION_EVENTS_MAX are remembered. A listener is told of each

@@ -239,9 +239,9 @@ static int load_user(void *user, uint32_t number, const char *name)
 }
 
 /* The record is not written anew for each run. */
-static int load_run(void *user, int64_t number, const char *json)
+static int load_run(void *user, const struct store_run *run)
 {
-	((struct session *)user)->runs = number;
+	((struct session *)user)->runs = run->number;
 	return 0;
 }
 

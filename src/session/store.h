@@ -103,9 +103,11 @@ struct store_change {
 	const char *key;
 	const struct store_file *files;
 	size_t files_count;
-	const char *run; /* JSON for the history; NULL: it is no run */
-	int64_t number;	 /* of that run, from 1 */
+	const char *run;    /* JSON for the history; NULL: it is no run */
+	const char *detail; /* JSON with all that is to be told of it; NULL: it is not kept */
+	int64_t number;	    /* of that run, from 1 */
 	int64_t runs_kept;
+	uint64_t past_bytes; /* of details, and of what runs left that is not so any more; the oldest go */
 };
 
 /* -ENOSPC: over the store's bound; nothing is written. */
@@ -132,13 +134,43 @@ struct store_change {
 [[nodiscard]] int session_store_weigh(struct session_store *store, const char *key, uint64_t *ret_files,
 				      uint64_t *ret_bytes, struct err *err);
 
-/* The runs after number `since`, oldest first. */
+/* A run of the past. */
+struct store_run {
+	int64_t number;
+	const char *run;    /* as it came in a change */
+	const char *detail; /* of session_store_run() only, if it is kept */
+	bool kept;	    /* its detail and the text files that it left */
+};
+
+typedef int (*store_run_fn)(void *user, const struct store_run *run);
+
+/* The runs after number `since`, oldest first; the run of that number, if it is remembered. */
 [[nodiscard]] int session_store_runs(struct session_store *store, const char *key, int64_t since,
-				     int (*each)(void *user, int64_t number, const char *json), void *user,
-				     struct err *err);
+				     store_run_fn each, void *user, struct err *err);
+[[nodiscard]] int session_store_run(struct session_store *store, const char *key, int64_t number,
+				    store_run_fn each, void *user, struct err *err);
+
+/* What a run left in the home of its user: text files of at most STORE_TEXT_MAX bytes. */
+#define STORE_TEXT_MAX ((size_t)256 * 1024)
+
+struct store_left {
+	const char *key;
+	const char *user_name;
+	int64_t number; /* of a run that is kept */
+};
+[[nodiscard]] int session_store_run_files(struct session_store *store, const struct store_left *left,
+					  int (*each)(void *user, const struct store_file *file), void *user,
+					  struct err *err);
+
+/* Makes room: no run of any session is kept. */
+[[nodiscard]] int session_store_forget(struct session_store *store, struct err *err);
 
 /* Users and files of one session to another, or one user with his home; contents are shared. */
 [[nodiscard]] int session_store_copy(struct session_store *store, const char *from, const char *user_name,
 				     const char *to, struct err *err);
+
+/* Likewise one user with what a run left in his home. */
+[[nodiscard]] int session_store_copy_run(struct session_store *store, const struct store_left *from,
+					 const char *to, struct err *err);
 
 #endif

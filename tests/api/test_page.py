@@ -83,6 +83,17 @@ def test_files_with_their_hash_in_the_name_may_be_kept_for_ever(server):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+def test_each_dojo_has_a_page_that_names_files_which_are_there(server):
+    named_in(fetch(server))
+    for path, prefix in (("/dojo", ""), ("/dojo/kata-1", "../")):
+        page = fetch(server, path)
+        assert page.status == 200 and "script-src 'self'" in page.headers[CSP]
+        names = re.findall(rf'(?:src|href)="{re.escape(prefix)}(assets/[^"]+)"', page.body.decode())
+        assert len(names) > 3 and all(fetch(server, "/" + name).status == 200 for name in names)
+    for path in ("/dojo/", "/dojo/a/b", "/dojo/session/"):
+        assert fetch(server, path).status == 404
+
+
 def test_all_that_the_first_page_loads_is_under_300_kb(server):
     packed = {"Accept-Encoding": "gzip"}
     page = fetch(server)

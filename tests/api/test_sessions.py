@@ -1,11 +1,13 @@
 """Sessions: users, their runs and files, and their end."""
 
+import json
 import threading
 import time
 
 import pytest
 
 from kilntest import host
+from kilntest.http import connect
 from kilntest.sessions import Session
 from kilntest.settings import runs_as_root
 
@@ -147,6 +149,88 @@ def test_a_light_and_a_history(session):
         ("lion", "red", "failed"), ("lion", "green", "ok"), ("tiger", "green", "ok"),
     ]  # fmt: skip
     assert [run["number"] for run in dojo.call("GET", dojo.path + "/runs?since=1&user=lion")["runs"]] == [2]
+
+
+def past_files(dojo, number):
+    return {name: file["content"] for name, file in dojo.call("GET", f"{dojo.path}/runs/{number}")["files"].items()}
+
+
+def test_a_run_of_the_past_has_what_it_printed_and_left(session):
+    dojo = session()
+    dojo.user("lion", {"start": "s"})
+    dojo.user("tiger", {"other": "t"})
+    dojo.shell("lion", "echo one | tee a; printf 'x\\0' >bin", files={"b": "given"})
+    dojo.shell("tiger", "true")
+    dojo.shell("lion", "echo two >a; rm start", delete=["b"])
+    assert past_files(dojo, 1) == {"start": "s", "a": "one\n", "b": "given"}
+    assert past_files(dojo, 2) == {"other": "t"}
+    assert past_files(dojo, 3) == {"a": "two\n"}
+    whole = dojo.call("GET", dojo.path + "/runs/1")
+    assert whole["run"]["user"] == "lion" and whole["run"]["kept"]
+    assert whole["result"]["steps"][0]["stdout"] == "one\n" and "files" not in whole["result"]
+    for number, status in (("4", 404), ("0", 404), ("x", 400), ("-1", 400), ("9" * 16, 400)):
+        assert dojo.answer("GET", f"{dojo.path}/runs/{number}").status == status
+    dojo.call("POST", dojo.path + "/finish")
+    assert past_files(dojo, 1) == {"start": "s", "a": "one\n", "b": "given"}
+
+
+def test_of_much_output_the_end_is_kept(session):
+    dojo = session()
+    dojo.user("lion")
+    dojo.shell("lion", "yes ä | head -n 30000; echo end")
+    step = dojo.call("GET", dojo.path + "/runs/1")["result"]["steps"][0]
+    assert step["stdout_truncated"] and step["stdout_encoding"] == "utf-8"
+    assert step["stdout"].endswith("ä\nend\n") and 30_000 < len(step["stdout"].encode()) <= 32 * 1024
+
+
+def test_the_past_is_bounded_and_says_what_is_forgotten(session):
+    dojo = session(limits={"wall_ms": 20000})
+    dojo.user("lion")
+    script = "for i in $(seq 20); do head -c 190000 /dev/urandom | base64 -w 76 >f$i; done"
+    for _ in range(7):
+        dojo.shell("lion", script, collect="none")
+    runs = dojo.call("GET", dojo.path + "/runs")["runs"]
+    kept = [run["kept"] for run in runs]
+    assert not kept[0] and kept[-1] and kept == sorted(kept)
+    answer = dojo.answer("GET", dojo.path + "/runs/1")
+    assert answer.status == 404 and answer.error()["code"] == "run_forgotten"
+    assert len(past_files(dojo, len(runs))) == 20
+
+
+def test_a_run_can_be_forked(session):
+    dojo = session()
+    dojo.user("lion")
+    dojo.user("tiger")
+    dojo.shell("lion", "echo one >a; chmod 755 a; mkdir d; echo x >d/x")
+    dojo.shell("lion", "echo two >a; rm -r d")
+    fork = Session.found(dojo.server, dojo.call("POST", dojo.path + "/fork", {"run": 1}, status=201)["id"])
+    try:
+        assert [user["name"] for user in fork.state()["users"]] == ["lion"]
+        assert fork.printed("lion", "cat a d/x; stat -c '%a %U' a; touch new") == "one\nx\n755 lion\n"
+        assert past_files(fork, 1).keys() == {"a", "d/x", "new"}
+    finally:
+        fork.remove()
+    answer = dojo.answer("POST", dojo.path + "/fork", {"run": 1, "user": "lion"})
+    assert answer.status == 400 and answer.error()["field"] == "run"
+    assert dojo.answer("POST", dojo.path + "/fork", {"run": 3}).status == 404
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_a_detached_run_outlives_its_client(session, detached):
+    dojo = session()
+    dojo.user("lion")
+    body = {"user": "lion", "detached": detached, "files": {"in": "given\n"}, "command": ["sh", "-c", "sleep 2; cat in | tee out"]}
+    connection = connect(dojo.server.port)
+    payload = json.dumps(body).encode()
+    head = f"POST {dojo.path}/runs HTTP/1.1\r\nHost: kiln\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+    connection.sendall(head.encode() + payload)
+    host.wait_until(lambda: dojo.call("GET", dojo.path + "/users/lion")["running"], 20, "it does not run")
+    connection.close()
+    host.wait_until(lambda: not dojo.call("GET", dojo.path + "/users/lion")["running"], 30, "it runs for ever")
+    runs = dojo.call("GET", dojo.path + "/runs")["runs"]
+    assert [run["outcome"] for run in runs] == ["ok" if detached else "cancelled"]
+    assert dojo.files("lion").get("out") == ("given\n" if detached else None)
+    assert dojo.answer("POST", dojo.path + "/runs", {**body, "detached": "yes"}).error()["field"] == "detached"
 
 
 def test_a_language_of_the_session_runs_its_files(session):

@@ -22,6 +22,7 @@ def dojo(server):
     session = Session(server, **example("/v1/sessions", "post", "dojo"))
     validate(session.made, schema("/v1/sessions", "post", 201))
     session.call("POST", session.path + "/users", example("/v1/sessions/{id}/users", "post", "lion"), status=201)
+    session.call("POST", session.path + "/runs", {"user": "lion", "command": ["true"]})
     yield session
     session.remove()
 
@@ -38,7 +39,8 @@ def test_a_run_is_as_the_page_says(dojo):
     "path", [path for path, item in PAGE["paths"].items() if path.startswith("/v1/sessions") and "get" in item]
 )
 def test_every_get_is_as_the_page_says(path, dojo):
-    here = path.replace("{id}", dojo.id).replace("{name}", "lion") + ("?wait_ms=0" if path.endswith("events") else "")
+    number = dojo.call("GET", dojo.path + "/runs")["runs"][-1]["number"]
+    here = path.replace("{id}", dojo.id).replace("{name}", "lion").replace("{number}", str(number)) + ("?wait_ms=0" if path.endswith("events") else "")
     validate(dojo.call("GET", here), schema(path, "get", 200))
 
 

@@ -321,6 +321,105 @@ static void a_fork_has_the_files_and_goes_its_own_way(void **state)
 	assert_int_equal(post(f, AT("/fork"), "{\"user\":\"tiger\"}")->status, 404);
 }
 
+static json_t *past(struct fixture *f, const char *path)
+{
+	return get(f, path)->json;
+}
+
+static const char *past_file(json_t *whole, const char *name)
+{
+	return json_string_value(
+		       json_object_get(json_object_get(json_object_get(whole, "files"), name), "content"))
+		       ?: "";
+}
+
+static void a_run_of_the_past_is_told_with_what_it_left(void **state)
+{
+	struct fixture *f = *state;
+	json_t *whole;
+
+	open_dojo(f);
+	assert_int_equal(post(f, AT("/runs"), WRITE("a", "one"))->status, 200);
+	assert_int_equal(post(f, AT("/runs"),
+			      "{\"user\":\"lion\",\"files\":{\"b\":\"given\"},\"command\":[\"show\",\"a\"]}")
+				 ->status,
+			 200);
+	assert_int_equal(post(f, AT("/runs"), WRITE("a", "two"))->status, 200);
+	whole = past(f, AT("/runs/1"));
+	assert_string_equal(past_file(whole, "a"), "one");
+	assert_string_equal(past_file(whole, "b"), "");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(whole, "run"), "number")), 1);
+	whole = past(f, AT("/runs/2"));
+	assert_string_equal(past_file(whole, "a"), "one");
+	assert_string_equal(past_file(whole, "b"), "given");
+	assert_non_null(strstr(get(f, AT("/runs/2"))->text, "\"stdout\":\"one\""));
+	whole = past(f, AT("/runs/3"));
+	assert_string_equal(past_file(whole, "a"), "two");
+	assert_string_equal(past_file(whole, "b"), "given");
+	assert_int_equal(get(f, AT("/runs/4"))->status, 404);
+	assert_string_equal(code(get(f, AT("/runs/0"))), "run_unknown");
+	assert_int_equal(get(f, AT("/runs/x"))->status, 400);
+	api_fixture_restart(f, false);
+	assert_string_equal(past_file(past(f, AT("/runs/1")), "a"), "one");
+}
+
+static void what_a_run_was_given_is_in_the_copy_at_its_end(void **state)
+{
+	struct fixture *f = *state;
+
+	open_dojo(f);
+	assert_int_equal(
+		post(f, AT("/runs"), "{\"user\":\"lion\",\"files\":{\"b\":\"given\"},\"command\":[\"true\"]}")
+			->status,
+		200);
+	/* Lost before anybody looked. */
+	api_fixture_lose(f);
+	assert_string_equal(kept(f, "b"), "given");
+}
+
+static void a_fork_of_a_run_has_what_it_left(void **state)
+{
+	struct fixture *f = *state;
+
+	open_dojo(f);
+	assert_int_equal(post(f, AT("/users"), "{\"name\":\"tiger\"}")->status, 201);
+	assert_int_equal(post(f, AT("/runs"), WRITE("a", "one"))->status, 200);
+	assert_int_equal(post(f, AT("/runs"), WRITE("a", "two"))->status, 200);
+	assert_int_equal(post(f, AT("/fork"), "{\"id\":\"two\",\"run\":1}")->status, 201);
+	assert_non_null(strstr(get(f, "/v1/sessions/two/users/lion/files")->text, "\"content\":\"one\""));
+	assert_int_equal(get(f, "/v1/sessions/two/users/tiger")->status, 404);
+	assert_non_null(strstr(
+		post(f, "/v1/sessions/two/runs", "{\"user\":\"lion\",\"command\":[\"show\",\"a\"]}")->text,
+		"\"stdout\":\"one\""));
+	assert_string_equal(field(post(f, AT("/fork"), "{\"user\":\"lion\",\"run\":1}")), "run");
+	assert_string_equal(code(post(f, AT("/fork"), "{\"run\":9}")), "run_unknown");
+	assert_int_equal(post(f, AT("/fork"), "{\"run\":0}")->status, 422);
+	assert_int_equal(api_fixture_call(f, "DELETE", AT("/users/lion"), NULL)->status, 204);
+	assert_string_equal(code(post(f, AT("/fork"), "{\"run\":1}")), "user_unknown");
+}
+
+static void a_detached_run_goes_on_without_its_client(void **state)
+{
+	static const char detached[] = "{\"user\":\"lion\",\"detached\":true,\"command\":[\"hang\"],"
+				       "\"limits\":{\"wall_ms\":300}}";
+	struct fixture *f = *state;
+	struct client *client;
+
+	open_dojo(f);
+	client = api_fixture_send(f, "POST", AT("/runs"), "application/json", detached, strlen(detached));
+	api_fixture_until_open(f, 1);
+	api_fixture_hang_up(f, client);
+	assert_int_equal(
+		post(f, AT("/runs"), "{\"user\":\"lion\",\"detached\":1,\"command\":[\"true\"]}")->status,
+		400);
+	/* It is the lion's turn as long as it runs. */
+	assert_true(json_is_true(json_object_get(get(f, AT("/users/lion"))->json, "running")));
+	assert_int_equal(api_runs_open(f->api), 1);
+	/* Nobody's any more, it ends with the session. */
+	assert_int_equal(post(f, AT("/finish"), NULL)->status, 200);
+	assert_int_equal(api_runs_open(f->api), 0);
+}
+
 static int note_key(void *user, const struct store_session *session)
 {
 	memset(user, 0, ENGINE_SESSION_ID_SIZE);
@@ -532,6 +631,10 @@ int main(void)
 		TEST(one_user_runs_once_at_a_time_and_others_beside),
 		TEST(finish_keeps_the_files_and_runs_nothing_more),
 		TEST(a_fork_has_the_files_and_goes_its_own_way),
+		TEST(a_run_of_the_past_is_told_with_what_it_left),
+		TEST(what_a_run_was_given_is_in_the_copy_at_its_end),
+		TEST(a_fork_of_a_run_has_what_it_left),
+		TEST(a_detached_run_goes_on_without_its_client),
 		TEST(one_that_expired_can_be_read_and_opened_again),
 		TEST(prolonging_reaches_the_engine),
 		TEST(a_new_front_finds_it_as_it_was),

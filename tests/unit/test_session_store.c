@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -179,9 +180,9 @@ static void is_full_at_its_bound_and_as_it_was(void **state)
 	free(large);
 }
 
-static int count_run(void *user, int64_t number, const char *json)
+static int count_run(void *user, const struct store_run *run)
 {
-	*(int64_t *)user = *(int64_t *)user * 10 + number;
+	*(int64_t *)user = *(int64_t *)user * 10 + run->number;
 	return 0;
 }
 
@@ -200,6 +201,202 @@ static void forgets_the_oldest_runs(void **state)
 	assert_int_equal(seen, 345);
 }
 
+/* A run that leaves `content` in lion/a, or no such file. */
+static void run(struct fixture *f, int64_t number, const char *content, uint64_t past_bytes)
+{
+	const struct store_file file = { .path = "lion/a",
+					 .data = content,
+					 .len = content ? strlen(content) : 0,
+					 .mode = 0755,
+					 .owner = 1,
+					 .gone = !content };
+	const struct store_change change = { .key = "k",
+					     .files = &file,
+					     .files_count = 1,
+					     .run = "{}",
+					     .detail = "{\"d\":1}",
+					     .number = number,
+					     .runs_kept = 100,
+					     .past_bytes = past_bytes };
+
+	assert_int_equal(session_store_apply(f->store, &change, NULL), 0);
+}
+
+static const char *left(struct fixture *f, int64_t number)
+{
+	const struct store_left what = { .key = "k", .user_name = "lion", .number = number };
+
+	f->seen[0] = '\0';
+	assert_int_equal(session_store_run_files(f->store, &what, note, f, NULL), 0);
+	return f->seen;
+}
+
+static int note_kept(void *user, const struct store_run *run)
+{
+	struct fixture *f = user;
+	size_t len = strlen(f->seen);
+
+	snprintf(f->seen + len, sizeof(f->seen) - len, "%lld%s;", (long long)run->number,
+		 run->kept ? "" : "-");
+	return 0;
+}
+
+static const char *runs_kept(struct fixture *f)
+{
+	f->seen[0] = '\0';
+	assert_int_equal(session_store_runs(f->store, "k", 0, note_kept, f, NULL), 0);
+	return f->seen;
+}
+
+static void knows_what_each_run_left(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "k", "dojo");
+	assert_int_equal(apply(f, "k", "lion/start", "s"), 0);
+	run(f, 1, "one", 1 << 20);
+	run(f, 2, "one", 1 << 20);
+	assert_int_equal(apply(f, "k", "tiger/a", "t"), 0);
+	run(f, 3, "two", 1 << 20);
+	run(f, 4, NULL, 1 << 20);
+	run(f, 5, "five", 1 << 20);
+	assert_string_equal(left(f, 1), "lion/a=one;lion/start=s;");
+	assert_string_equal(left(f, 2), "lion/a=one;lion/start=s;");
+	assert_string_equal(left(f, 3), "lion/a=two;lion/start=s;");
+	assert_string_equal(left(f, 4), "lion/start=s;");
+	session_store_close(f->store);
+	store_open(f);
+	assert_string_equal(left(f, 3), "lion/a=two;lion/start=s;");
+	assert_string_equal(left(f, 5), "lion/a=five;lion/start=s;");
+	/* What comes behind a run is not what it left. */
+	assert_int_equal(apply(f, "k", "lion/a", "later"), 0);
+	assert_string_equal(left(f, 5), "lion/a=five;lion/start=s;");
+	assert_string_equal(files(f, "k", "lion/a"), "lion/a=later;");
+}
+
+static void what_is_not_text_is_not_kept_of_a_run(void **state)
+{
+	const struct store_file bytes = { .path = "lion/b", .data = "a\0b", .len = 3 },
+				latin = { .path = "lion/c", .data = "\xe4", .len = 1 };
+	const struct store_file all[] = { bytes, latin };
+	const struct store_change change = { .key = "k", .files = all, .files_count = 2 };
+	char *large = malloc(STORE_TEXT_MAX + 2);
+	struct fixture *f = *state;
+
+	memset(large, 'x', STORE_TEXT_MAX + 1);
+	large[STORE_TEXT_MAX + 1] = '\0';
+	put(f, "k", "dojo");
+	assert_int_equal(session_store_apply(f->store, &change, NULL), 0);
+	assert_int_equal(apply(f, "k", "lion/d", large), 0);
+	run(f, 1, "", 1 << 20);
+	assert_string_equal(left(f, 1), "lion/a=;");
+	free(large);
+}
+
+static void forgets_the_oldest_when_the_past_is_too_large(void **state)
+{
+	struct fixture *f = *state;
+	char content[2] = "a";
+
+	put(f, "k", "dojo");
+	/* Each costs a KiB, what it left and its detail; the present is not counted. */
+	for (int64_t i = 1; i <= 6; i++, content[0]++)
+		run(f, i, content, 3500);
+	assert_string_equal(runs_kept(f), "1-;2-;3;4;5;6;");
+	assert_string_equal(left(f, 3), "lion/a=c;");
+	assert_string_equal(left(f, 6), "lion/a=f;");
+	assert_string_equal(left(f, 1), "");
+	run(f, 7, "g", 0);
+	assert_string_equal(runs_kept(f), "1-;2-;3-;4-;5-;6-;7-;");
+	assert_string_equal(files(f, "k", NULL), "lion/a=g;");
+}
+
+static void a_fork_of_a_run_has_what_it_left(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_left what = { .key = "k", .user_name = "lion", .number = 1 };
+
+	put(f, "k", "dojo");
+	put(f, "l", "fork");
+	assert_int_equal(session_store_user_add(f->store, "k", 1, "lion", NULL), 0);
+	run(f, 1, "one", 1 << 20);
+	run(f, 2, "two", 1 << 20);
+	assert_int_equal(session_store_copy_run(f->store, &what, "l", NULL), 0);
+	assert_int_equal(session_store_remove(f->store, "k", NULL), 0);
+	assert_string_equal(files(f, "l", NULL), "lion/a=one;");
+}
+
+/* What SQLite says of a question with one number as its answer. */
+static int64_t ask_number(struct fixture *f, const char *sql)
+{
+	char path[64];
+	sqlite3 *db;
+	sqlite3_stmt *s;
+	int64_t number;
+
+	snprintf(path, sizeof(path), "%s/sessions.db", f->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	number = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return number;
+}
+
+static void nothing_of_a_session_stays_when_it_is_removed(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "k", "dojo");
+	for (int64_t i = 1; i <= 5; i++)
+		run(f, i, i % 2 ? "odd" : "even", 1 << 20);
+	assert_int_equal(ask_number(f, "SELECT count(*) FROM blobs"), 5);
+	assert_int_equal(session_store_remove(f->store, "k", NULL), 0);
+	assert_int_equal(ask_number(f, "SELECT (SELECT count(*) FROM blobs) + (SELECT count(*) FROM counts)"
+				       " + (SELECT count(*) FROM versions) + (SELECT count(*) FROM details)"),
+			 0);
+}
+
+static void makes_room_by_forgetting(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "k", "dojo");
+	run(f, 1, "one", 1 << 20);
+	run(f, 2, "two", 1 << 20);
+	assert_int_equal(session_store_forget(f->store, NULL), 0);
+	assert_string_equal(runs_kept(f), "1-;2-;");
+	assert_int_equal(ask_number(f, "SELECT count(*) FROM blobs"), 1);
+	run(f, 3, "two", 1 << 20);
+	assert_string_equal(left(f, 3), "lion/a=two;");
+}
+
+/* The tables of version 1 are those of version 2 without these. */
+static void takes_over_a_database_of_version_1(void **state)
+{
+	static const char back[] =
+		"DROP TRIGGER version_past; DROP TRIGGER version_made; DROP TRIGGER version_gone;"
+		"DROP TABLE versions; DROP TABLE details; UPDATE counts SET shown = 1;"
+		"PRAGMA user_version = 1;";
+	struct fixture *f = *state;
+	char path[64];
+	sqlite3 *db;
+
+	put(f, "k", "dojo");
+	assert_int_equal(apply(f, "k", "lion/a", "old"), 0);
+	session_store_close(f->store);
+	snprintf(path, sizeof(path), "%s/sessions.db", f->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, back, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	store_open(f);
+	run(f, 1, "old", 1 << 20);
+	run(f, 2, "new", 1 << 20);
+	assert_string_equal(left(f, 1), "lion/a=old;");
+	assert_string_equal(left(f, 2), "lion/a=new;");
+}
+
 static void a_checkpoint_is_due_after_much_writing(void **state)
 {
 	struct fixture *f = *state;
@@ -209,8 +406,10 @@ static void a_checkpoint_is_due_after_much_writing(void **state)
 	content[sizeof(content) - 1] = '\0';
 	put(f, "k", "dojo");
 	assert_false(session_store_wants_checkpoint(f->store));
-	for (int i = 0; i < 2000 && !session_store_wants_checkpoint(f->store); i++)
+	for (int i = 0; i < 2000 && !session_store_wants_checkpoint(f->store); i++) {
+		content[0] = i % 2 ? 'y' : 'z';
 		assert_int_equal(apply(f, "k", "lion/a", content), 0);
+	}
 	assert_true(session_store_wants_checkpoint(f->store));
 	session_store_checkpoint(f->store);
 	assert_int_equal(apply(f, "k", "lion/a", "end"), 0);
@@ -386,6 +585,13 @@ int main(void)
 		TEST(a_copy_is_its_own),
 		TEST(is_full_at_its_bound_and_as_it_was),
 		TEST(forgets_the_oldest_runs),
+		TEST(knows_what_each_run_left),
+		TEST(what_is_not_text_is_not_kept_of_a_run),
+		TEST(forgets_the_oldest_when_the_past_is_too_large),
+		TEST(a_fork_of_a_run_has_what_it_left),
+		TEST(nothing_of_a_session_stays_when_it_is_removed),
+		TEST(makes_room_by_forgetting),
+		TEST(takes_over_a_database_of_version_1),
 		TEST(a_checkpoint_is_due_after_much_writing),
 		TEST(refuses_a_database_of_a_later_version),
 		cmocka_unit_test(a_spec_survives_the_store),

@@ -43,6 +43,22 @@ export class Files {
 		return Object.fromEntries(this.names.map((name) => [name, this.editor.text(name)]))
 	}
 
+	/** Has this text under this name from now on, as if it had never been otherwise. */
+	put(name: string, text: string): void {
+		if (!this.names.includes(name)) this.names.push(name)
+		else if (this.editor.text(name) === text) return
+		else this.editor.remove(name)
+		this.editor.add(name, text)
+		this.show(this.active)
+	}
+
+	drop(name: string): void {
+		if (!this.names.includes(name) || this.names.length < 2) return
+		this.names = this.names.filter((other) => other !== name)
+		this.editor.remove(name)
+		this.show(this.active === name ? (this.names[0] as string) : this.active)
+	}
+
 	focus(): void {
 		this.editor.focus()
 	}

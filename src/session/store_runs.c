@@ -1,0 +1,163 @@
+/*
+ * The runs of a session: a line for each, and of the latest, within a bound, the detail of what was seen and the text
+ * files that they left. Those are versions of files: a run that changed nothing adds none.
+ */
+#include "session/store_priv.h"
+
+#include <errno.h>
+
+static int with_number(struct session_store *store, enum statement which, const char *key, int64_t number,
+		       struct err *err)
+{
+	sqlite3_stmt *s = store_begin(store, which);
+
+	store_bind_text(s, 1, key);
+	sqlite3_bind_int64(s, 2, number);
+	return store_done(store, which, err);
+}
+
+static int past_weigh(struct session_store *store, const char *key, uint64_t *ret, struct err *err)
+{
+	sqlite3_stmt *s = store_begin(store, PAST_WEIGH);
+	int r;
+
+	store_bind_text(s, 1, key);
+	r = store_row(store, s, err);
+	if (r > 0)
+		*ret = (uint64_t)sqlite3_column_int64(s, 0);
+	sqlite3_reset(s);
+	return r < 0 ? r : 0;
+}
+
+/* The oldest details go, and the versions that only their runs left, until the bound is kept. */
+static int past_bound(struct session_store *store, const char *key, uint64_t bytes_max, struct err *err)
+{
+	uint64_t bytes = 0;
+	int gone = 1;
+	int r = past_weigh(store, key, &bytes, err);
+
+	while (r == 0 && bytes > bytes_max && gone > 0) {
+		r = store_run_texts(store, DETAIL_FORGET_OLDEST, key, NULL, NULL, err);
+		gone = sqlite3_changes(store->db);
+		if (r == 0)
+			r = store_run_texts(store, VERSION_FORGET, key, NULL, NULL, err);
+		if (r == 0)
+			r = past_weigh(store, key, &bytes, err);
+	}
+	return r;
+}
+
+static int put(struct session_store *store, enum statement which, const struct store_change *change,
+	       const char *text, struct err *err)
+{
+	sqlite3_stmt *s = store_begin(store, which);
+
+	store_bind_text(s, 1, change->key);
+	sqlite3_bind_int64(s, 2, change->number);
+	store_bind_text(s, 3, text);
+	return store_done(store, which, err);
+}
+
+int store_run_put(struct session_store *store, const struct store_change *change, struct err *err)
+{
+	int64_t oldest = change->number - change->runs_kept;
+	int r = put(store, RUN_ADD, change, change->run, err);
+
+	if (r == 0 && change->detail)
+		r = put(store, DETAIL_ADD, change, change->detail, err);
+	if (r == 0 && oldest > 0)
+		r = with_number(store, RUN_FORGET, change->key, oldest, err);
+	if (r == 0 && oldest > 0)
+		r = with_number(store, DETAIL_FORGET, change->key, oldest, err);
+	if (r == 0 && oldest > 0)
+		r = store_run_texts(store, VERSION_FORGET, change->key, NULL, NULL, err);
+	return r < 0 ? r : past_bound(store, change->key, change->past_bytes, err);
+}
+
+static int each_run(struct session_store *store, sqlite3_stmt *s, store_run_fn each, void *user,
+		    struct err *err)
+{
+	int r;
+
+	while ((r = store_row(store, s, err)) > 0) {
+		const struct store_run run = {
+			.number = sqlite3_column_int64(s, 0),
+			.run = store_column(s, 1),
+			.detail = (const char *)sqlite3_column_text(s, 2),
+			.kept = sqlite3_column_int(s, 3) != 0,
+		};
+
+		r = each(user, &run);
+		if (r < 0)
+			break;
+	}
+	sqlite3_reset(s);
+	return r;
+}
+
+int session_store_runs(struct session_store *store, const char *key, int64_t since, store_run_fn each,
+		       void *user, struct err *err)
+{
+	sqlite3_stmt *s = store_begin(store, RUN_EACH);
+
+	store_bind_text(s, 1, key);
+	sqlite3_bind_int64(s, 2, since);
+	return each_run(store, s, each, user, err);
+}
+
+int session_store_run(struct session_store *store, const char *key, int64_t number, store_run_fn each,
+		      void *user, struct err *err)
+{
+	sqlite3_stmt *s = store_begin(store, RUN_ONE);
+
+	store_bind_text(s, 1, key);
+	sqlite3_bind_int64(s, 2, number);
+	return each_run(store, s, each, user, err);
+}
+
+int session_store_run_files(struct session_store *store, const struct store_left *left,
+			    int (*each)(void *user, const struct store_file *file), void *user,
+			    struct err *err)
+{
+	sqlite3_stmt *s = store_begin(store, RUN_FILES);
+
+	store_bind_text(s, 1, left->key);
+	store_bind_text(s, 2, left->user_name);
+	sqlite3_bind_int64(s, 3, left->number);
+	return store_each_file(store, s, each, user, err);
+}
+
+int session_store_copy_run(struct session_store *store, const struct store_left *from, const char *to,
+			   struct err *err)
+{
+	static const enum statement parts[] = { COPY_RUN_FILES, COPY_RUN_VERSIONS };
+	int r = store_transaction_begin(store, err);
+
+	if (r < 0)
+		return r;
+	r = store_run_texts(store, COPY_USERS, to, from->key, from->user_name, err);
+	if (r == 0)
+		r = store_run_texts(store, COPY_HOME, to, from->key, from->user_name, err);
+	for (size_t i = 0; r == 0 && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		sqlite3_stmt *s = store_begin(store, parts[i]);
+
+		store_bind_text(s, 1, to);
+		store_bind_text(s, 2, from->key);
+		store_bind_text(s, 3, from->user_name);
+		sqlite3_bind_int64(s, 4, from->number);
+		r = store_done(store, parts[i], err);
+	}
+	return store_transaction_end(store, r, err);
+}
+
+int session_store_forget(struct session_store *store, struct err *err)
+{
+	int r = store_transaction_begin(store, err);
+
+	if (r < 0)
+		return r;
+	r = store_run_texts(store, DETAIL_FORGET_ALL, NULL, NULL, NULL, err);
+	if (r == 0)
+		r = store_run_texts(store, VERSION_FORGET_ALL, NULL, NULL, NULL, err);
+	return store_transaction_end(store, r, err);
+}
