@@ -113,6 +113,20 @@ static const struct fact {
 	  overlay_mend },
 };
 
+static void sessions_check(struct findings *to, const struct native_host *host,
+			   const struct doctor_facts *facts)
+{
+	if (host->sessions)
+		finding_add(to, "sessions", FINDING_PRESENT, "", "up to %u at one time", host->sessions);
+	else if (host->separate_uids)
+		finding_add(to, "sessions", FINDING_DEGRADED,
+			    "a range of 65536 in /etc/subuid and /etc/subgid",
+			    "none: this user's range is too small for the uids of their users");
+	else
+		finding_add(to, "sessions", FINDING_DEGRADED, uids_mend(facts),
+			    "none: their users need uids of their own");
+}
+
 void doctor_engine_check(struct findings *to, const struct native_host *host,
 			 const struct doctor_facts *facts)
 {
@@ -127,6 +141,7 @@ void doctor_engine_check(struct findings *to, const struct native_host *host,
 		finding_add(to, f->name, held ? FINDING_PRESENT : FINDING_DEGRADED, f->mend(facts), "%s",
 			    held ? f->present : f->absent);
 	}
+	sessions_check(to, host, facts);
 	if (host->leftovers > 0)
 		finding_add(to, "leftovers", FINDING_PRESENT, "",
 			    "%u sandboxes of an earlier kiln were removed", host->leftovers);

@@ -150,7 +150,7 @@ struct init {
 	const struct init_config *config; /* with the ids of the arguments */
 	const struct sock_filter *filter;
 	int in_fd, out_fd; /* the host: one socket, or in a container two pipes */
-	int cgroup_fd, sandbox_fd, signal_fd, proc_fd;
+	int cgroup_fd, sandbox_fd, signal_fd, proc_fd, scratch_fd; /* the last: on what is its own alone */
 	int landlock_fd; /* LANDLOCK_UNKNOWN before the first step */
 	uint8_t in[WIRE_HEADER_SIZE + WIRE_TO_INIT_MAX];
 	size_t in_len;

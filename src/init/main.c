@@ -287,6 +287,8 @@ int main(int argc, char **argv)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	init.sandbox_fd = open("/sandbox", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	init.scratch_fd =
+		init.role == ROLE_RUN ? open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC) : init.sandbox_fd;
 	init.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	init.signal_fd = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
 	init.uploads.fd = -1;
@@ -294,7 +296,8 @@ int main(int argc, char **argv)
 	init.warm.process = LAUNCHED_NONE;
 	init.step.error_fd = init.step.stdin_fd = init.step.output_fd[0] = init.step.output_fd[1] = -1;
 	init.step.tty_fd = -1;
-	if (init.sandbox_fd < 0 || init.signal_fd < 0 || fstat(init.sandbox_fd, &st) < 0)
+	if (init.sandbox_fd < 0 || init.scratch_fd < 0 || init.signal_fd < 0 ||
+	    fstat(init.sandbox_fd, &st) < 0)
 		_exit(1);
 	init.sandbox_mode = st.st_mode;
 	/* Files and pipes that init makes are the user's; where it has those of all it gives each away. */

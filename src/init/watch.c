@@ -224,14 +224,15 @@ static bool take_sample(const struct init *init, bool exact, struct sample *ret)
 
 /*
  * What the processes have, and what lies on the scratch. A file there may be mapped as well: of the two the larger
- * counts, so that nobody is killed for one page seen twice.
+ * counts, so that nobody is killed for one page seen twice. What lies in the folders of a session is not this run's,
+ * whoever wrote it: nobody is killed for a neighbour's files, and the session's own size bounds them.
  */
 static uint64_t memory_of(const struct init *init, const struct sample *sample)
 {
 	uint64_t disk = 0;
 	struct statfs fs;
 
-	if (fstatfs(init->sandbox_fd, &fs) == 0)
+	if (fstatfs(init->scratch_fd, &fs) == 0)
 		disk = (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize;
 	return sample->own + (sample->shared > disk ? sample->shared : disk);
 }

@@ -2,8 +2,8 @@
  * Uid and gid maps of sandboxes.
  *
  * As root we write them ourselves. Rootless there is newuidmap(1) with the caller's range of /etc/subuid:
- * init is the caller, each payload another uid of the range; without those all is one uid and the host is
- * told so (separate_uids).
+ * init is the caller, each payload another uid of the range, the first ones for sandboxes and what is left for
+ * sessions; without those all is one uid and the host is told so (separate_uids).
  */
 #include "keeper/keeper_priv.h"
 
@@ -184,23 +184,32 @@ static int write_pair(pid_t pid, const char *file, uint64_t supervisor, unsigned
 	return write_proc(pid, file, map, err);
 }
 
+static int write_pairs(pid_t pid, uint64_t supervisor, const struct id_range *users, bool dojo,
+		       struct err *err)
+{
+	int r = write_pair(pid, "uid_map", supervisor, inside_uid(dojo), users, err);
+
+	return r < 0 ? r : write_pair(pid, "gid_map", supervisor, inside_gid(dojo), users, err);
+}
+
 int idmap_write_root(pid_t pid, uint64_t supervisor, const struct id_range *users, bool dojo, struct err *err)
 {
 	int r = write_proc(pid, "setgroups", "deny", err);
 
-	if (r == 0)
-		r = write_pair(pid, "uid_map", supervisor, inside_uid(dojo), users, err);
-	if (r == 0)
-		r = write_pair(pid, "gid_map", supervisor, inside_gid(dojo), users, err);
-	return r;
+	return r < 0 ? r : write_pairs(pid, supervisor, users, dojo, err);
 }
 
-static int run_mapper(const char *program, pid_t pid, uint64_t own, unsigned inside, uint64_t user,
-		      struct err *err)
+int idmap_write_below(pid_t pid, const struct id_range *users, bool dojo, struct err *err)
 {
-	char pid_text[16], own_text[24], inside_text[16], user_text[24];
-	char *const argv[] = { (char *)program, pid_text,  (char *)"0", own_text, (char *)"1",
-			       inside_text,	user_text, (char *)"1", NULL };
+	return write_pairs(pid, 0, users, dojo, err);
+}
+
+static int run_mapper(const char *program, pid_t pid, uint64_t own, unsigned inside,
+		      const struct id_range *users, struct err *err)
+{
+	char pid_text[16], own_text[24], inside_text[16], first_text[24], count_text[16];
+	char *const argv[] = { (char *)program, pid_text,   (char *)"0", own_text, (char *)"1",
+			       inside_text,	first_text, count_text,	 NULL };
 	char *const envp[] = { NULL };
 	int status;
 	pid_t child;
@@ -208,7 +217,8 @@ static int run_mapper(const char *program, pid_t pid, uint64_t own, unsigned ins
 	snprintf(pid_text, sizeof(pid_text), "%d", (int)pid);
 	snprintf(own_text, sizeof(own_text), "%llu", (unsigned long long)own);
 	snprintf(inside_text, sizeof(inside_text), "%u", inside);
-	snprintf(user_text, sizeof(user_text), "%llu", (unsigned long long)user);
+	snprintf(first_text, sizeof(first_text), "%llu", (unsigned long long)users->first);
+	snprintf(count_text, sizeof(count_text), "%u", users->count);
 	child = vfork();
 	if (child < 0)
 		return err_set(err, -errno, "fork for %s", program);
@@ -245,14 +255,27 @@ int idmap_write_self(const struct idmap *map)
 	return write_single(getpid(), map->own_uid, map->own_gid, false, NULL);
 }
 
+/* `part` of the ranges, as the ids from `uid` and `gid` on. */
+static int write_part(const struct idmap *map, pid_t pid, const struct id_range *part, unsigned uid,
+		      unsigned gid, struct err *err)
+{
+	struct id_range uids = { map->uid_base + part->first, part->count };
+	struct id_range gids = { map->gid_base + part->first, part->count };
+	int r = run_mapper("/usr/bin/newuidmap", pid, map->own_uid, uid, &uids, err);
+
+	return r < 0 ? r : run_mapper("/usr/bin/newgidmap", pid, map->own_gid, gid, &gids, err);
+}
+
 static int write_ranges(const struct idmap *map, pid_t pid, uint32_t slot, bool dojo, struct err *err)
 {
-	int r = run_mapper("/usr/bin/newuidmap", pid, map->own_uid, inside_uid(dojo), map->uid_base + slot,
-			   err);
+	const struct id_range one = { slot, 1 };
 
-	return r < 0 ? r
-		     : run_mapper("/usr/bin/newgidmap", pid, map->own_gid, inside_gid(dojo),
-				  map->gid_base + slot, err);
+	return write_part(map, pid, &one, inside_uid(dojo), inside_gid(dojo), err);
+}
+
+int idmap_write_session(const struct idmap *map, pid_t pid, const struct id_range *part, struct err *err)
+{
+	return write_part(map, pid, part, JOIN_ID_FIRST, JOIN_ID_FIRST, err);
 }
 
 int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, bool dojo, struct err *err)

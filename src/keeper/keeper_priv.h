@@ -102,6 +102,9 @@ struct netns_stock {
 	size_t fresh_len;
 };
 
+struct clone_args;
+struct setup;
+
 struct keeper {
 	struct keeper_settings settings;
 	bool privileged;
@@ -186,12 +189,27 @@ void session_end(struct keeper *k, struct session *session, bool expected);
 			       const struct keeper_request *request, struct slot *slot, struct err *err);
 /* The slot is free. */
 void session_left(struct keeper *k, struct slot *slot);
+/* As root: the first of its uids on the host. */
 uint64_t session_uid(const struct keeper *k, const struct session *session);
 /* Deadlines. Returns when it wants to be called again, UINT64_MAX: not by itself. */
 uint64_t sessions_tick(struct keeper *k, uint64_t now_us);
 uint32_t sessions_open(const struct keeper *k);
 /* Those that no front knows. */
 void sessions_end_unknown(struct keeper *k);
+
+/* join.c: members of sessions, rootless */
+#define JOIN_ID_FIRST	1 /* in a session's user namespace the session itself; 0 is the user who runs kiln */
+#define JOIN_ID_COUNT	(KEEPER_SESSION_UIDS + KEEPER_SERVICES_MAX)
+#define JOIN_STACK_SIZE (128 * 1024)
+/* The ids in the session's user namespace that a member's payload can be. */
+struct id_range join_users(const struct slot *slot);
+/*
+ * Clones a sandbox's set-up as a member of the slot's session, in the new namespaces that `args` asks for, lets it
+ * go, and sends it the mounts that setup->member asks for. Fills in pid and pid_fd of the slot, on failure too if there
+ * is a process already.
+ */
+[[nodiscard]] int join_clone(struct slot *slot, const struct setup *setup, const struct clone_args *args,
+			     struct err *err);
 
 /* session_requests.c: what the front may ask of sessions; same signature as all of the table. */
 int handle_session_open(struct keeper *k, const struct keeper_request *request, struct keeper_message *reply,
@@ -232,6 +250,14 @@ void idmap_try_ranges(struct idmap *map);
 				   struct err *err);
 [[nodiscard]] int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, bool dojo,
 				       struct err *err);
+/* Rootless: of the user namespace of a session. `part`, of the range, becomes the ids from JOIN_ID_FIRST on. */
+[[nodiscard]] int idmap_write_session(const struct idmap *map, pid_t pid, const struct id_range *part,
+				      struct err *err);
+/*
+ * Of a child in a user namespace right below the caller's, in which he is 0 and may map what he likes: 0 is 0, `users`
+ * are ids of his.
+ */
+[[nodiscard]] int idmap_write_below(pid_t pid, const struct id_range *users, bool dojo, struct err *err);
 
 /* netns.c: network namespaces that had a sandbox, for the next ones. */
 void netns_open(struct netns_stock *stock, bool privileged);

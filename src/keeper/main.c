@@ -220,7 +220,20 @@ static int read_settings(struct keeper *k, struct err *err)
 	return 0;
 }
 
-/* Sessions have their uids behind those of the sandboxes, and never more than half of all there are. */
+/*
+ * How many sessions there are uids for, which they have behind those of the sandboxes. As root never more than half of
+ * all; rootless, where /etc/subuid gives 65536, what the sandboxes leave.
+ */
+static uint64_t sessions_by_uids(const struct keeper *k)
+{
+	uint64_t slots =
+		k->idmap.uid_count / 2 < KEEPER_SLOTS_MAX ? k->idmap.uid_count / 2 : KEEPER_SLOTS_MAX;
+
+	if (k->privileged)
+		return k->settings.uid_count / 2 / KEEPER_SESSION_UIDS;
+	return k->idmap.ranges ? (k->idmap.uid_count - slots) / JOIN_ID_COUNT : 0;
+}
+
 static int allocate_sessions(struct keeper *k, uint64_t files, struct err *err)
 {
 	uint64_t count = KEEPER_SESSIONS_MAX;
@@ -228,11 +241,8 @@ static int allocate_sessions(struct keeper *k, uint64_t files, struct err *err)
 	k->sessions_due_us = UINT64_MAX;
 	if (count > files / 3 / FDS_PER_SESSION)
 		count = files / 3 / FDS_PER_SESSION;
-	if (count > k->settings.uid_count / 2 / KEEPER_SESSION_UIDS)
-		count = k->settings.uid_count / 2 / KEEPER_SESSION_UIDS;
-	/* Rootless each sandbox has a user namespace of its own, from which the files of another cannot be reached. */
-	if (!k->privileged)
-		count = 0;
+	if (count > sessions_by_uids(k))
+		count = sessions_by_uids(k);
 	k->sessions_count = (uint32_t)count;
 	k->sessions = calloc(count ? count : 1, sizeof(*k->sessions));
 	return k->sessions ? 0 : err_set(err, -ENOMEM, "sessions");
@@ -254,13 +264,14 @@ static int allocate_slots(struct keeper *k, struct err *err)
 	if (r < 0)
 		return r;
 	files.rlim_cur -= FDS_RESERVE + FDS_PER_SESSION * k->sessions_count;
-	uids = k->settings.uid_count - (uint64_t)KEEPER_SESSION_UIDS * k->sessions_count;
+	uids = k->privileged ? k->settings.uid_count - (uint64_t)KEEPER_SESSION_UIDS * k->sessions_count
+			     : k->idmap.uid_count - (uint64_t)JOIN_ID_COUNT * k->sessions_count;
 	if (count > files.rlim_cur / FDS_PER_SANDBOX)
 		count = files.rlim_cur / FDS_PER_SANDBOX;
 	if (k->privileged && count > uids / 2)
 		count = uids / 2;
-	if (!k->privileged && k->idmap.ranges && count > k->idmap.uid_count)
-		count = k->idmap.uid_count;
+	if (!k->privileged && k->idmap.ranges && count > uids)
+		count = uids;
 	k->slots_count = (uint32_t)count;
 	k->slots = calloc(count, sizeof(*k->slots));
 	if (!k->slots)

@@ -4,7 +4,8 @@
  * A child in new mount and network namespaces makes the files and raises the loopback, sends the namespaces as
  * descriptors and ends. They live on by those descriptors alone, so that an idle session has no process. Sandboxes
  * that are created as members find them in their set-up. Each session has its own host uids, of which no two sandboxes
- * of different sessions share one.
+ * of different sessions share one. Rootless the child is in a new user namespace too, in which those uids are mapped
+ * and to which the other two belong (join.c).
  */
 #include "keeper/keeper_priv.h"
 
@@ -98,10 +99,23 @@ static bool id_is_taken(const struct keeper *k, const uint8_t *id)
 	return false;
 }
 
+/* The child waits for a byte: rootless its maps come first. */
+static int let_go(struct keeper *k, const struct session *session, pid_t pid, struct err *err)
+{
+	const struct id_range part = { k->slots_count + (uint64_t)JOIN_ID_COUNT * session_number(k, session),
+				       JOIN_ID_COUNT };
+	int r = k->privileged ? 0 : idmap_write_session(&k->idmap, pid, &part, err);
+
+	if (r < 0)
+		return r;
+	return send(session->sync_fd, "", 1, MSG_NOSIGNAL) < 0 ? err_set(err, -errno, "start a session") : 0;
+}
+
 static int start_child(struct keeper *k, struct session *session, uint64_t disk_bytes, struct err *err)
 {
+	uid_t owner = k->privileged ? (uid_t)session_uid(k, session) : JOIN_ID_FIRST;
 	struct clone_args args = {
-		.flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_PIDFD,
+		.flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_PIDFD | (k->privileged ? 0 : CLONE_NEWUSER),
 		.pidfd = (uint64_t)(uintptr_t)&session->pid_fd,
 		.exit_signal = SIGCHLD,
 	};
@@ -113,7 +127,7 @@ static int start_child(struct keeper *k, struct session *session, uint64_t disk_
 	session->sync_fd = sync[0];
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
-		setup_session(sync[1], disk_bytes, (uid_t)session_uid(k, session), k->fresh_proc);
+		setup_session(sync[1], disk_bytes, owner, k->fresh_proc);
 	if (pid < 0)
 		r = -errno;
 	close(sync[1]);
@@ -122,7 +136,7 @@ static int start_child(struct keeper *k, struct session *session, uint64_t disk_
 	r = keeper_watch(k, session->pid_fd, WATCH_SESSION_PID, session_number(k, session));
 	if (r == 0)
 		r = keeper_watch(k, session->sync_fd, WATCH_SESSION_SYNC, session_number(k, session));
-	return r < 0 ? err_set(err, r, "watch a session") : 0;
+	return r < 0 ? err_set(err, r, "watch a session") : let_go(k, session, pid, err);
 }
 
 static void try_release(struct keeper *k, struct session *session)

@@ -120,9 +120,11 @@ struct plan {
 	char *argv[INIT_ARG_COUNT + KEEPER_FOLDERS_MAX + 1];
 };
 
-/* The host uids of its payload: those of a session, else one alone. */
+/* The uids of its payload, as set-up sees them: those of a session, else one alone. */
 static struct id_range users_of(const struct keeper *k, const struct slot *slot)
 {
+	if (slot->session && !k->privileged)
+		return join_users(slot);
 	if (slot->session && slot->member != KEEPER_MEMBER_SERVICE)
 		return (struct id_range){ session_uid(k, slot->session), KEEPER_SESSION_UIDS };
 	return (struct id_range){ supervisor_of(k, slot_number(k, slot)) + 1, 1 };
@@ -171,7 +173,8 @@ static void plan_member(const struct keeper *k, const struct slot *slot, const s
 	bool runs = slot->member == KEEPER_MEMBER_RUN;
 	struct id_range users = users_of(k, slot);
 
-	plan->setup.net_fd = slot->session->network_fd;
+	plan->setup.joined = !k->privileged;
+	plan->setup.net_fd = k->privileged ? slot->session->network_fd : -1;
 	plan->setup.loopback = false; /* it is up */
 	snprintf(plan->uid, sizeof(plan->uid), "%u", inside_uid(slot));
 	snprintf(plan->gid, sizeof(plan->gid), "%u", inside_gid(slot));
@@ -191,8 +194,12 @@ static void plan_member(const struct keeper *k, const struct slot *slot, const s
 	if (runs)
 		plan_run(slot, request, plan);
 	plan->setup.member = &plan->member;
-	plan->setup.values.user = plan->member.user;
-	plan->setup.values.group = plan->member.owner;
+	if (k->privileged) {
+		plan->setup.values.user = plan->member.user;
+		plan->setup.values.group = plan->member.owner;
+	} else {
+		plan->setup.values.user += plan->member.user - plan->member.owner;
+	}
 	plan->argv[INIT_ARG_ROLE] = (char *)(runs ? INIT_AS_RUN : INIT_AS_FILES);
 }
 
@@ -237,11 +244,12 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 		plan_member(k, slot, request, plan);
 }
 
-static pid_t clone_setup(struct keeper *k, struct slot *slot, const struct setup *setup)
+static int clone_setup(struct keeper *k, struct slot *slot, const struct setup *setup, struct err *err)
 {
 	struct clone_args args = {
 		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
-			 (setup->net_fd < 0 ? CLONE_NEWNET : 0) | (k->privileged ? 0 : CLONE_NEWUSER),
+			 (setup->net_fd < 0 && !slot->session ? CLONE_NEWNET : 0) |
+			 (k->privileged ? 0 : CLONE_NEWUSER),
 		.pidfd = (uint64_t)(uintptr_t)&slot->pid_fd,
 		.exit_signal = SIGCHLD,
 	};
@@ -252,13 +260,18 @@ static pid_t clone_setup(struct keeper *k, struct slot *slot, const struct setup
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;
 	}
+	if (setup->joined)
+		return join_clone(slot, setup, &args, err);
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
 		setup_child(setup);
-	return pid < 0 ? -errno : pid;
+	if (pid < 0)
+		return err_set(err, -errno, "clone a sandbox");
+	slot->pid = pid;
+	return 0;
 }
 
-/* The child waits for a byte: rootless its maps come first. */
+/* The child waits for a byte: rootless its maps come first. Members of sessions have got it then. */
 static int let_go(struct keeper *k, struct slot *slot, struct err *err)
 {
 	int r = 0;
@@ -270,12 +283,23 @@ static int let_go(struct keeper *k, struct slot *slot, struct err *err)
 	return send(slot->sync_fd, "", 1, MSG_NOSIGNAL) < 0 ? err_set(err, -errno, "start the sandbox") : 0;
 }
 
+static int watch(struct keeper *k, const struct slot *slot)
+{
+	int r = keeper_watch(k, slot->pid_fd, WATCH_PID, slot_number(k, slot));
+
+	if (r == 0)
+		r = keeper_watch(k, slot->sync_fd, WATCH_SYNC, slot_number(k, slot));
+	if (r == 0 && slot->box.oom_fd >= 0)
+		r = keeper_watch(k, slot->box.oom_fd, WATCH_OOM, slot_number(k, slot));
+	return r;
+}
+
 static int start_child(struct keeper *k, struct slot *slot, const struct keeper_request *request,
 		       struct err *err)
 {
 	/* A loopback that was up has state, in counters and caches: such a namespace is nobody's second one. */
 	bool reusable = !slot->session && !(request->flags & KEEPER_FLAG_LOOPBACK);
-	int wire[2], sync[2], r;
+	int wire[2], sync[2], r, watched;
 	struct plan plan;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wire) < 0)
@@ -291,22 +315,17 @@ static int start_child(struct keeper *k, struct slot *slot, const struct keeper_
 	fill_setup(k, slot, request, &plan);
 	plan.setup.sync_fd = sync[1];
 	plan.setup.socket_fd = wire[1];
-	r = clone_setup(k, slot, &plan.setup);
+	r = clone_setup(k, slot, &plan.setup, err);
 	close(wire[1]);
 	close(sync[1]);
-	if (r < 0)
-		return err_set(err, r, "clone a sandbox");
-	slot->pid = r;
+	if (!slot->pid)
+		return r;
 	if (slot->net_fd < 0 && reusable)
 		slot->net_fd = netns_of(&k->netns, slot->pid);
-	r = keeper_watch(k, slot->pid_fd, WATCH_PID, slot_number(k, slot));
-	if (r == 0)
-		r = keeper_watch(k, slot->sync_fd, WATCH_SYNC, slot_number(k, slot));
-	if (r == 0 && slot->box.oom_fd >= 0)
-		r = keeper_watch(k, slot->box.oom_fd, WATCH_OOM, slot_number(k, slot));
-	if (r < 0)
-		return err_set(err, r, "watch a sandbox");
-	return let_go(k, slot, err);
+	watched = watch(k, slot);
+	if (r == 0 && watched < 0)
+		r = err_set(err, watched, "watch a sandbox");
+	return r < 0 || plan.setup.joined ? r : let_go(k, slot, err);
 }
 
 static void release(struct keeper *k, struct slot *slot)

@@ -110,6 +110,9 @@ struct mount_member {
 /* Fills in sandboxes_fd and home_fd of `ret`, and makes the user's home if need be. Async-signal-safe. */
 [[nodiscard]] int mounts_session_take(const struct mount_member *member, struct mount_values *ret);
 
+/* The same for who does not come back from the session's mount namespace. */
+[[nodiscard]] int mounts_session_enter(const struct mount_member *member, struct mount_values *ret);
+
 /* Tries an overlay of /usr over /tmp, in a mount namespace that the caller throws away. */
 bool mounts_can_overlay(void);
 

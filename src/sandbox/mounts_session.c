@@ -102,6 +102,11 @@ static int take_there(const struct mount_member *member, struct mount_values *re
 	return r < 0 ? r : 0;
 }
 
+int mounts_session_enter(const struct mount_member *member, struct mount_values *ret)
+{
+	return setns(member->mnt_fd, CLONE_NEWNS) < 0 ? -errno : take_there(member, ret);
+}
+
 int mounts_session_take(const struct mount_member *member, struct mount_values *ret)
 {
 	int own_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
@@ -109,13 +114,9 @@ int mounts_session_take(const struct mount_member *member, struct mount_values *
 
 	if (own_fd < 0)
 		return -errno;
-	if (setns(member->mnt_fd, CLONE_NEWNS) < 0) {
+	r = mounts_session_enter(member, ret);
+	if (setns(own_fd, CLONE_NEWNS) < 0)
 		r = -errno;
-	} else {
-		r = take_there(member, ret);
-		if (setns(own_fd, CLONE_NEWNS) < 0)
-			r = -errno;
-	}
 	close(own_fd);
 	return r;
 }

@@ -272,6 +272,28 @@ static void prepare_process(const struct setup *setup)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Two packets with a descriptor each; end of file: who was to send them could not, and has told the keeper. */
+static int receive_files(const struct setup *setup, struct mount_values *ret)
+{
+	int *const places[] = { &ret->sandboxes_fd, &ret->home_fd };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char byte;
+		ssize_t n = fd_receive(setup->sync_fd, &byte, 1, 0, places[i]);
+
+		if (n != 1 || *places[i] < 0)
+			return n < 0 ? (int)n : -EIO;
+	}
+	return 0;
+}
+
+static int reach_files(const struct setup *setup, struct mount_values *ret)
+{
+	if (!setup->member)
+		return 0;
+	return setup->joined ? receive_files(setup, ret) : mounts_session_take(setup->member, ret);
+}
+
 static void make_mounts(const struct setup *setup)
 {
 	struct setup_report disk = { .kind = SETUP_REPORT_DISK };
@@ -280,7 +302,7 @@ static void make_mounts(const struct setup *setup)
 	int disk_fd = -1, r;
 
 	values.ret_disk_fd = &disk_fd;
-	r = setup->member ? mounts_session_take(setup->member, &values) : 0;
+	r = reach_files(setup, &values);
 	if (r < 0)
 		fail(setup, SETUP_FILES, -r, NULL);
 	r = mount_plan_apply(setup->plan, &values, &failed);
@@ -370,6 +392,7 @@ _Noreturn void setup_session(int sync_fd, uint64_t disk_bytes, uid_t owner, bool
 	int r;
 
 	prepare_process(&setup);
+	wait_for_keeper(&setup);
 	umask(0);
 	if (proc_fd < 0)
 		fail(&setup, SETUP_HOST_PROC, errno, NULL);

@@ -64,6 +64,7 @@ struct setup {
 	bool fresh_proc; /* /proc/sys is mounted read-only here, as in containers */
 	uid_t supervisor;
 	const struct mount_member *member; /* of a session whose files it has, or NULL */
+	bool joined; /* rootless, of a session: its files come on sync_fd, behind the byte (join.c) */
 	char *const *init_argv;
 	const struct cgroup_box *box; /* to enter */
 	int net_fd;		      /* network namespace to enter; -1: it was cloned into a new one */
@@ -72,7 +73,8 @@ struct setup {
 
 /*
  * The files and the network of a session, made in the calling process's namespaces, which are new ones, and handed to
- * the keeper. Never returns: nobody needs this process when the descriptors are away.
+ * the keeper. Waits for one byte on sync_fd first. Never returns: nobody needs this process when the descriptors are
+ * away.
  */
 _Noreturn void setup_session(int sync_fd, uint64_t disk_bytes, uid_t owner, bool fresh_proc);
 

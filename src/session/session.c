@@ -242,13 +242,12 @@ int session_begin(struct session *session, int64_t ttl_ms, struct err *err)
 	r = session_save(session, err);
 	if (r == 0)
 		r = engine->v->session_open(engine, &spec, &engine_events, session, &session->handle, err);
-	if (r == -EAGAIN)
-		return err_refuse(err, ERR_BUSY, "too_many_sessions", NULL,
-				  "this node has no room for another session");
-	if (r == -ENOTSUP && err) {
+	if ((r == -EAGAIN || r == -ENOTSUP) && err) {
 		const struct err why = *err;
 
-		return err_refuse(err, ERR_IMPOSSIBLE, "not_supported", NULL, "%s", why.text);
+		return r == -EAGAIN ? err_refuse(err, ERR_BUSY, "too_many_sessions", NULL,
+						 "this node has no room for another session: %s", why.text)
+				    : err_refuse(err, ERR_IMPOSSIBLE, "not_supported", NULL, "%s", why.text);
 	}
 	return r;
 }

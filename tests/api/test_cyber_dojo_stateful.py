@@ -7,9 +7,9 @@ import pytest
 
 from kilntest import http
 from kilntest.server import free_port
-from kilntest.settings import runs_as_root
+from kilntest.settings import NO_USER_IDS, has_user_ids
 
-pytestmark = pytest.mark.skipif(not runs_as_root(), reason="holds only where kiln runs as root")
+pytestmark = pytest.mark.skipif(not has_user_ids(), reason=NO_USER_IDS)
 
 COUNTER = itertools.count(10)
 PATH = "/dialects/cyber-dojo-stateful/"

@@ -9,9 +9,9 @@ import pytest
 from kilntest import host
 from kilntest.http import connect
 from kilntest.sessions import Session
-from kilntest.settings import runs_as_root
+from kilntest.settings import NO_USER_IDS, has_user_ids
 
-pytestmark = pytest.mark.skipif(not runs_as_root(), reason="holds only where kiln runs as root")
+pytestmark = pytest.mark.skipif(not has_user_ids(), reason=NO_USER_IDS)
 
 ANIMALS = ["lion", "tiger", "bear", "wolf", "owl", "bee"]
 

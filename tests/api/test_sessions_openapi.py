@@ -4,9 +4,9 @@ import pytest
 from test_openapi import PAGE, resolve, response_schema, validate
 
 from kilntest.sessions import Session
-from kilntest.settings import runs_as_root
+from kilntest.settings import NO_USER_IDS, has_user_ids
 
-pytestmark = pytest.mark.skipif(not runs_as_root(), reason="holds only where kiln runs as root")
+pytestmark = pytest.mark.skipif(not has_user_ids(), reason=NO_USER_IDS)
 
 
 def example(path, method, name):

@@ -415,6 +415,19 @@ static void explains_a_newuidmap_that_is_there_and_refused(void **state)
 		    "see the line sub-uids");
 }
 
+static void explains_why_there_are_no_sessions(void **state)
+{
+	struct doctor_facts facts = ordinary_user();
+	struct native_host host = { .separate_uids = true, .sessions = 426 };
+
+	assert_says(judge_engine(&host, &facts, "sessions"), FINDING_PRESENT, "up to 426", "");
+	host.sessions = 0;
+	assert_says(judge_engine(&host, &facts, "sessions"), FINDING_DEGRADED, "too small", "65536");
+	host.separate_uids = false;
+	assert_says(judge_engine(&host, &facts, "sessions"), FINDING_DEGRADED, "uids of their own",
+		    facts.subuids ? "newuidmap" : "sub-uids");
+}
+
 static void explains_a_missing_overlay_to_root_and_to_users(void **state)
 {
 	struct doctor_facts root = machine(), user = ordinary_user();
@@ -493,6 +506,7 @@ int main(void)
 		cmocka_unit_test(says_where_cgroups_would_have_to_come_from),
 		cmocka_unit_test(says_which_controllers_are_delegated),
 		cmocka_unit_test(explains_a_newuidmap_that_is_there_and_refused),
+		cmocka_unit_test(explains_why_there_are_no_sessions),
 		cmocka_unit_test(explains_a_missing_overlay_to_root_and_to_users),
 		cmocka_unit_test(cuts_no_text_of_any_host),
 		cmocka_unit_test(reads_facts_of_this_host),

@@ -382,6 +382,30 @@ static void the_next_front_hears_of_what_it_asks_for(void **state)
 	assert_int_equal(fx->sessions[TARGET].epoch, fx->k.epoch);
 }
 
+static bool overlap(struct id_range a, struct id_range b)
+{
+	return a.first < b.first + b.count && b.first < a.first + a.count;
+}
+
+static void rootless_no_service_has_an_id_of_a_user_or_of_another(void **state)
+{
+	struct fixture *fx = *state;
+	struct id_range users, service[KEEPER_SERVICES_MAX];
+
+	arrange(fx, SESSION_OPEN);
+	users = join_users(&fx->slots[RUN]);
+	assert_int_equal(users.first, JOIN_ID_FIRST);
+	assert_true(users.count > KEEPER_SESSION_USERS_MAX);
+	for (uint32_t i = 0; i < KEEPER_SERVICES_MAX; i++) {
+		fx->slots[SERVICE].number = i + 1;
+		service[i] = join_users(&fx->slots[SERVICE]);
+		assert_int_equal(service[i].count, 1);
+		assert_false(overlap(service[i], users));
+		assert_true(i == 0 || !overlap(service[i], service[i - 1]));
+		assert_true(service[i].first < JOIN_ID_FIRST + JOIN_ID_COUNT);
+	}
+}
+
 #define with_keeper(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -398,6 +422,7 @@ int main(void)
 		with_keeper(the_deadline_ends_all_and_is_told_when_all_is_over),
 		with_keeper(a_front_that_dies_takes_runs_and_leaves_services),
 		with_keeper(the_next_front_hears_of_what_it_asks_for),
+		with_keeper(rootless_no_service_has_an_id_of_a_user_or_of_another),
 	};
 
 	return cmocka_run_group_tests_name("keeper_sessions", tests, NULL, NULL);

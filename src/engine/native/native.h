@@ -53,7 +53,7 @@ struct native_host {
 	bool overlay;			  /* false: image is bind-mounted */
 	uint32_t slots;			  /* most sandboxes at one time */
 	uint32_t leftovers;		  /* sandboxes of an earlier keeper that were removed at start */
-	uint32_t sessions;		  /* most at one time; 0: there can be none, as without root */
+	uint32_t sessions;		  /* most at one time; 0: none, as without uids for their users */
 	uint32_t lost;			  /* sandboxes, with their runs, of an earlier front of this keeper */
 };
 const struct native_host *engine_native_host(const struct engine *engine);

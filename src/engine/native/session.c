@@ -134,6 +134,50 @@ static bool has_id(const struct native *native, const uint8_t *id)
 	return false;
 }
 
+static uint32_t count_open(const struct native *native)
+{
+	uint32_t count = 0;
+
+	for (const struct session *s = native->sessions; s; s = s->next)
+		count += !s->destroyed && s->state != NATIVE_SESSION_ENDED;
+	return count;
+}
+
+static int refuse_all(const struct native_host *host, struct err *err)
+{
+	if (host->contained)
+		return err_set(err, -ENOTSUP, "sandboxes of this engine have no sessions");
+	if (!host->separate_uids)
+		return err_set(
+			err, -ENOTSUP,
+			"sessions need a uid for each of their users: start kiln as root, or give its "
+			"user newuidmap and a range in /etc/subuid and /etc/subgid ('kiln doctor' tells "
+			"how)");
+	return err_set(
+		err, -ENOTSUP,
+		"each session needs %d uids, and the range of kiln's user in /etc/subuid or /etc/subgid "
+		"has not so many to spare: 65536 are usual",
+		KEEPER_SESSION_UIDS + KEEPER_SERVICES_MAX);
+}
+
+/* Whether this host has one more. */
+static int room_check(const struct native *native, struct err *err)
+{
+	uint32_t most = native->host.sessions;
+
+	if (!most)
+		return refuse_all(&native->host, err);
+	if (count_open(native) < most)
+		return 0;
+	return native->host.privileged || native->host.contained
+		       ? err_set(err, -EAGAIN, "all %u that there can be are open", most)
+		       : err_set(err, -EAGAIN,
+				 "all %u are open that the range of kiln's user in /etc/subuid, or its limit "
+				 "of "
+				 "open files, is enough for",
+				 most);
+}
+
 int session_open(struct engine *engine, const struct engine_session_spec *spec,
 		 const struct engine_session_events *events, void *user, struct engine_session **ret,
 		 struct err *err)
@@ -144,8 +188,9 @@ int session_open(struct engine *engine, const struct engine_session_spec *spec,
 	int r;
 
 	_Static_assert(sizeof(request.id) == sizeof(spec->id), "one id");
-	if (!native->host.sessions)
-		return err_set(err, -ENOTSUP, "sessions need a keeper that runs as root");
+	r = room_check(native, err);
+	if (r < 0)
+		return r;
 	if (has_id(native, spec->id))
 		return err_set(err, -EEXIST, "a session with this id is open");
 	for (int i = 0; i < LIMIT_COUNT; i++)

@@ -33,6 +33,19 @@ def runs_as_root():
     return os.geteuid() == 0 and test_user() is None
 
 
+NO_USER_IDS = "this user has no ids in /etc/subuid, and kiln says so"
+
+
+def has_user_ids():
+    """Whether kiln has ids for the users of sessions: as root, or out of /etc/subuid."""
+    if runs_as_root():
+        return True
+    name = (test_user() or pwd.getpwuid(os.geteuid())).pw_name
+    files = [Path("/etc/subuid"), Path("/etc/subgid")]
+    has = [any(line.startswith(name + ":") for line in path.read_text().splitlines()) for path in files if path.exists()]
+    return has == [True, True] and Path("/usr/bin/newuidmap").exists()
+
+
 def seconds(value):
     """A wait of `value` seconds on this machine."""
     return value * SLOW
