@@ -141,6 +141,7 @@ def kata_beside_a_bomb(dojo, bomber, others):
 
 def test_five_are_right_and_in_time_while_the_sixth_fork_bombs(dojo, enforced):
     """With the database, in parallel; nobody reads what another has closed, or kills what another runs."""
+    enforced("memory_bytes", hostile=True)
     enforced("processes", hostile=True)
     bomber, others = ANIMALS[0], ANIMALS[1:]
     for name in ANIMALS:
