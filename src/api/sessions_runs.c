@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Runs whose clients have gone, and bytes of their files: of the node, since no connection bounds them. */
+/* Runs whose clients have gone, and bytes of their files and stdin: of the node, since no connection bounds them. */
 #define ADRIFT_MAX	 64
 #define ADRIFT_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
 
@@ -35,7 +35,7 @@ struct session_run {
 	void (*done)(void *user, struct run_result *result, const struct err *err); /* NULL: abandoned */
 	void *user;
 	uint64_t entered_us;
-	uint64_t bytes; /* of its files */
+	uint64_t bytes; /* of its files and stdin */
 	bool adrift;	/* its client has gone, and it goes on */
 	char tenant[SESSION_NAME_MAX + 1], session[SESSION_NAME_MAX + 1], language[64];
 };
@@ -229,6 +229,8 @@ static struct session_run *run_make(struct api *api, struct session *session, co
 	plan->collect = COLLECT_ALL;
 	for (size_t i = 0; i < plan->files_count; i++)
 		run->bytes += plan->files[i].len;
+	for (size_t i = 0; i < plan->steps_count; i++)
+		run->bytes += plan->steps[i].stdin_bytes.len;
 	snprintf(run->tenant, sizeof(run->tenant), "%s", tenant);
 	snprintf(run->session, sizeof(run->session), "%s", session_id(session));
 	snprintf(run->language, sizeof(run->language), "%s", plan->language ?: plan->steps[0].image);

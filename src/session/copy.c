@@ -447,10 +447,17 @@ int files_restore(struct session *session, files_done_fn done, struct err *err)
 
 int session_copy_apply(struct session *session, const struct store_change *change, struct err *err)
 {
+	struct session_store *store = session->all->options.store;
+	int r;
+
 	session->changes++;
 	/* What these runs left is not what comes now. */
 	session_notes_write(session->all);
-	return session_store_apply(session->all->options.store, change, err);
+	r = session_store_apply(store, change, err);
+	/* The present is worth more than the past: where there is no room, what is kept of runs goes first. */
+	if (r == -ENOSPC && session_store_forget(store, NULL) == 0)
+		r = session_store_apply(store, change, err);
+	return r;
 }
 
 void session_sync_soon(struct session *session)

@@ -251,14 +251,11 @@ static bool note_later(struct session *session, int64_t number, char **run, char
 	return true;
 }
 
-/* The present is worth more than the past: where there is no room, what is kept of runs goes first. */
 static void record(struct session *session, const struct store_change *change)
 {
 	struct err err = ERR_INIT;
 	int r = session_copy_apply(session, change, &err);
 
-	if (r == -ENOSPC && session_store_forget(session->all->options.store, NULL) == 0)
-		r = session_copy_apply(session, change, &err);
 	if (r == 0)
 		return;
 	session->kept = false;
