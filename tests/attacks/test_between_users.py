@@ -15,9 +15,9 @@ from battery import INTERPRETERS, patient
 from kilntest import host
 from kilntest.requests import binary
 from kilntest.sessions import Session
-from kilntest.settings import CANARY, SLOW, runs_as_root
+from kilntest.settings import CANARY, NO_USER_IDS, SLOW, has_user_ids
 
-pytestmark = pytest.mark.skipif(not runs_as_root(), reason="holds only where kiln runs as root")
+pytestmark = pytest.mark.skipif(not has_user_ids(), reason=NO_USER_IDS)
 
 PROGRAMS = Path(__file__).parent / "between_users"
 NAMES = sorted(path.parent.name for path in PROGRAMS.glob("*/expect.json"))
