@@ -124,6 +124,9 @@ void api_metrics_count(struct api_metrics *metrics, const struct run_result *res
 void api_image_job_over(void *user, const struct image_job *job);
 
 /* Jobs that wait or run or failed, an array. `jobs` may be NULL. */
+/* True when kiln makes the image of this name by a recipe of its own. */
+bool api_has_recipe(const struct api *api, const char *name);
+
 json_t *api_image_jobs_json(const struct image_jobs *jobs);
 
 void api_handle_runs(struct http_request *request, void *user);

@@ -221,7 +221,7 @@ static int fields_check(const json_t *json, struct err *err)
 	return 0;
 }
 
-static bool has_recipe(const struct api *api, const char *name)
+bool api_has_recipe(const struct api *api, const char *name)
 {
 	char *const *recipe = api->options.recipes;
 
@@ -233,7 +233,7 @@ static bool has_recipe(const struct api *api, const char *name)
 static int want_recipe(const struct api *api, const char *recipe, const char *name,
 		       struct image_job_spec *spec, struct err *err)
 {
-	if (!has_recipe(api, recipe))
+	if (!api_has_recipe(api, recipe))
 		return err_refuse(err, ERR_UNKNOWN, "recipe_unknown", "source", "there is no recipe '%.128s'",
 				  recipe);
 	if (name && strcmp(name, recipe) != 0)
@@ -285,7 +285,7 @@ static int want(struct api *api, const char *name, const char *source, struct wa
 			err, ERR_IMPOSSIBLE, "source_bad", "source",
 			"a source is \"docker://\" with the reference of a registry's image, or \"recipe:\" "
 			"with the name of a recipe");
-	else if (has_recipe(api, name))
+	else if (api_has_recipe(api, name))
 		recipe = name;
 	else
 		reference = name;

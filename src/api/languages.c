@@ -90,13 +90,14 @@ static json_t *start(const struct language *language)
 
 static json_t *language_to_json(const struct language *language, json_t *aliases, json_t *versions)
 {
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s?, s:o, s:o, s:b, s:s?, s:s?, s:o, s:o}", "id",
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s?, s:o, s:o, s:b, s:s?, s:s?, s:o, s:b, s:o}", "id",
 			 language->id, "name", language->name ?: language->id, "version",
 			 language->version ?: "", "aliases", aliases, "image", language->image, "source_file",
 			 language->source_file, "extensions", strings(language->extensions), "steps",
 			 steps(language), "available", language->available, "needs",
 			 language->needs_registry ? "registry" : NULL, "hello", language->hello, "start",
-			 start(language), "versions", versions);
+			 start(language), "traffic_light", run_light_wanted(&language->light), "versions",
+			 versions);
 }
 
 /* All versions of one id, which stand one after the other from `first` on; *ret_last is the last of them. */

@@ -76,9 +76,9 @@ const struct setting config_settings[] = {
 	  .value = "=NAME=IMAGE",
 	  .fallback_help = "none, and every image has its own name",
 	  .example = "cyberdojofoundation/gcc_assert=host",
-	  .help = "What cyber-dojo's clients call an image, and which image of kiln's that is; more than one "
-		  "as a "
-		  "list" },
+	  .help = "What cyber-dojo's clients call an image, and which image of kiln's, or language:ID, that "
+		  "is; "
+		  "more than one as a list" },
 	{ .name = "debian_mirror",
 	  .type = SETTING_TEXT,
 	  .offset = AT(debian_mirror),

@@ -5,6 +5,9 @@
  * The walk goes by directory descriptors, one component at a time, never follows a link and opens regular
  * files only. Names in a folder are visited in byte order, so that what a bound cuts off does not depend on
  * the file system.
+ *
+ * Of changes, those to what was there before are looked for first, by name: they are as many as the uploads, and are
+ * told whatever else the run has made.
  */
 #include "init/session.h"
 
@@ -13,6 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -26,7 +30,8 @@ struct walk {
 	size_t path_len;
 	uint32_t visited, sent_files;
 	uint64_t sent_bytes;
-	uint32_t error; /* errno for COLLECT_END */
+	bool knows_changes; /* what was there before is told already */
+	uint32_t error;	    /* errno for COLLECT_END */
 };
 
 static bool is_tree(const struct walk *w)
@@ -313,7 +318,7 @@ static void visit_file(struct walk *w, int dir_fd, const char *name)
 		was = NULL;
 	if (was)
 		was->seen = true;
-	if (!wanted(w))
+	if (!wanted(w) || (was && w->knows_changes))
 		return;
 	fd = open_entry(w, dir_fd, name, O_NONBLOCK | O_NOCTTY, &st);
 	if (fd < 0 || !S_ISREG(st.st_mode))
@@ -430,6 +435,66 @@ static void visit_dir(struct walk *w, int fd, unsigned depth)
 	closedir(dir);
 }
 
+/* The folder of a name that was there before, opened as the walk does. -1: the way there is no more. */
+static int open_folder(const struct walk *w, const char *path, size_t len)
+{
+	int at = openat(w->init->sandbox_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t begin = 0, end; at >= 0 && begin < len; begin = end + 1) {
+		char name[NAME_MAX + 1];
+		struct stat st;
+		int next;
+
+		for (end = begin; end < len && path[end] != '/';)
+			end++;
+		if (end - begin >= sizeof(name)) {
+			close(at);
+			return -1;
+		}
+		memcpy(name, path + begin, end - begin);
+		name[end - begin] = '\0';
+		next = open_entry(w, at, name, O_DIRECTORY, &st);
+		close(at);
+		at = next;
+	}
+	return at;
+}
+
+/* Tells of the files that were there before and have changed. They are in order, so that one folder serves several. */
+static void visit_known(struct walk *w)
+{
+	const struct uploads *up = &w->init->uploads;
+	const char *folder = NULL;
+	size_t folder_len = 0;
+	int fd = -1;
+
+	for (size_t i = 0; i < up->count; i++) {
+		const char *path = up->items[i].path, *slash = strrchr(path, '/');
+		size_t len = slash ? (size_t)(slash - path) : 0;
+		const char *name = slash ? slash + 1 : path;
+		struct stat st;
+
+		if (up->items[i].is_dir || up->items[i].removed)
+			continue;
+		if (!folder || len != folder_len || memcmp(folder, path, len) != 0) {
+			if (fd >= 0)
+				close(fd);
+			fd = open_folder(w, path, len);
+			folder = path;
+			folder_len = len;
+		}
+		w->path_len = strlen(path);
+		memcpy(w->path, path, w->path_len + 1);
+		if (fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			visit_file(w, fd, name);
+	}
+	if (fd >= 0)
+		close(fd);
+	w->path_len = 0;
+	w->path[0] = '\0';
+	w->knows_changes = true;
+}
+
 static void report_deleted(struct walk *w)
 {
 	struct uploads *up = &w->init->uploads;
@@ -478,6 +543,10 @@ void collect(struct init *init, const struct wire_collect *what)
 
 	/* As init itself, whose capabilities over the user's files open what the user made unreadable. */
 	setfsuid(getuid());
+	if (what->kind == WIRE_COLLECT_CHANGES) {
+		visit_known(&walk);
+		report_deleted(&walk);
+	}
 	fd = openat(init->sandbox_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		visit_dir(&walk, fd, 0);
@@ -488,8 +557,6 @@ void collect(struct init *init, const struct wire_collect *what)
 		memcpy(walk.path, ".", 2); /* all the rest of the folder */
 		omit(&walk, WIRE_OMIT_TOO_MANY, 0);
 	}
-	if (walk.visited < COLLECT_VISIT_MAX && what->kind == WIRE_COLLECT_CHANGES)
-		report_deleted(&walk);
 	wire_u32_encode(walk.error, payload, sizeof(payload));
 	out_frame(init, WIRE_COLLECT_END, 0, payload, sizeof(payload));
 }

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "engine/engine.h"
+#include "run/run_light.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -74,6 +75,7 @@ struct language {
 	struct language_step run;
 	struct language_warm *warm; /* or NULL; stays where it is as long as the registry */
 	struct language_files start;
+	struct run_light_spec light; /* its own traffic light; all zero: it has none */
 	/*
 	 * Programs by which `kiln language test` proves that the language works, each may be NULL. With start files it
 	 * is the file `source_file` among them.

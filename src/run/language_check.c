@@ -33,6 +33,8 @@ struct check {
 	size_t sample;	    /* offset in struct language; NO_SAMPLE: none */
 	const char *input;  /* NULL: none */
 	const char *output; /* of EXPECT_OUTPUT */
+	bool lit;	    /* in a language with a traffic light that is `colour` */
+	enum light_colour colour;
 };
 
 #define SAMPLE(member) offsetof(struct language, member)
@@ -40,13 +42,13 @@ struct check {
 
 static const struct check checks[LANGUAGE_CHECK_COUNT] = {
 	[LANGUAGE_CHECK_VERSION] = { "version", EXPECT_VERSION, NO_SAMPLE, NULL, NULL },
-	[LANGUAGE_CHECK_START] = { "start", EXPECT_SUCCESS, NO_SAMPLE, NULL, NULL },
+	[LANGUAGE_CHECK_START] = { "start", EXPECT_SUCCESS, NO_SAMPLE, NULL, NULL, true, LIGHT_GREEN },
 	[LANGUAGE_CHECK_HELLO] = { "hello", EXPECT_OUTPUT, SAMPLE(hello), NULL, hello_output },
 	[LANGUAGE_CHECK_ECHO] = { "echo", EXPECT_OUTPUT, SAMPLE(echo), echo_input, echo_output },
-	[LANGUAGE_CHECK_COMPILE_ERROR] = { "compile_error", EXPECT_REFUSAL, SAMPLE(compile_error), NULL,
-					   NULL },
-	[LANGUAGE_CHECK_RUNTIME_ERROR] = { "runtime_error", EXPECT_FAILURE, SAMPLE(runtime_error), NULL,
-					   NULL },
+	[LANGUAGE_CHECK_COMPILE_ERROR] = { "compile_error", EXPECT_REFUSAL, SAMPLE(compile_error), NULL, NULL,
+					   true, LIGHT_AMBER },
+	[LANGUAGE_CHECK_RUNTIME_ERROR] = { "runtime_error", EXPECT_FAILURE, SAMPLE(runtime_error), NULL, NULL,
+					   true, LIGHT_RED },
 	[LANGUAGE_CHECK_ENDLESS_LOOP] = { "endless_loop", EXPECT_TIME, SAMPLE(endless_loop), NULL, NULL },
 	[LANGUAGE_CHECK_MEMORY_HOG] = { "memory_hog", EXPECT_MEMORY, SAMPLE(memory_hog), NULL, NULL },
 };
@@ -120,6 +122,7 @@ static int write_request(const struct language *language, enum language_check ch
 	}
 	if (check == LANGUAGE_CHECK_VERSION)
 		return add_version_step(language, req, err);
+	req->light.of_language = checks[check].lit && run_light_wanted(&language->light);
 	return add_files(language, sample_of(language, check), req, err);
 }
 
@@ -282,7 +285,21 @@ static bool judge_refusal(const struct language *language, const struct run_resu
 	return step->out.len + step->err.len > 0 || differs(result, "was refused in silence", why, size);
 }
 
-bool language_check_judge(const struct language *language, enum language_check check,
+static bool judge_light(const struct language *language, enum language_check check,
+			const struct run_result *result, char *why, size_t size)
+{
+	const struct run_light_result *light = &result->light;
+
+	if (!checks[check].lit || !run_light_wanted(&language->light))
+		return true;
+	if (light->judged && light->colour == checks[check].colour)
+		return true;
+	snprintf(why, size, "its traffic light is %s, not %s%s%s", light_colour_name(light->colour),
+		 light_colour_name(checks[check].colour), *light->reason ? ": " : "", light->reason);
+	return false;
+}
+
+static bool judge_outcome(const struct language *language, enum language_check check,
 			  const struct run_result *result, char *why, size_t size)
 {
 	enum run_outcome outcome = result->outcome;
@@ -309,4 +326,11 @@ bool language_check_judge(const struct language *language, enum language_check c
 		       differs(result, "was not ended by memory", why, size);
 	}
 	return false;
+}
+
+bool language_check_judge(const struct language *language, enum language_check check,
+			  const struct run_result *result, char *why, size_t size)
+{
+	return judge_outcome(language, check, result, why, size) &&
+	       judge_light(language, check, result, why, size);
 }

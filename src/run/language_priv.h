@@ -28,6 +28,16 @@ void language_list_finish(struct language_list *list);
 
 void language_finish(struct language *language);
 
+struct yaml_tree;
+struct yaml_node_s;
+
+/*
+ * language_light.c: reads the key `traffic_light` into *ret, which is empty. -EINVAL with file, line and key, of the
+ * very condition that is wrong.
+ */
+[[nodiscard]] int language_light_read(struct yaml_tree *tree, const struct yaml_node_s *node,
+				      struct run_light_spec *ret, struct err *err);
+
 /* language_warm.c: the step that a run of the language begins with. */
 const struct language_step *language_first_step(const struct language *language);
 

@@ -269,6 +269,12 @@ static int read_start(const struct place *place, void *member, struct err *err)
 	return 0;
 }
 
+static int read_light(const struct place *place, void *member, struct err *err)
+{
+	run_light_spec_finish(member);
+	return language_light_read(place->tree, place->node, member, err);
+}
+
 /* A key that can have but one value yet. */
 static int read_word(const struct place *place, const char *word, struct err *err)
 {
@@ -386,6 +392,7 @@ static const struct language_key language_keys[] = {
 	{ "run", true, read_step, AT(language.run), NULL, NULL },
 	{ "warm", false, read_warm, AT(language.warm), NULL, NULL },
 	{ "start", false, read_start, AT(language.start), NULL, NULL },
+	{ "traffic_light", false, read_light, AT(language.light), NULL, NULL },
 	{ "hello", false, read_text, AT(language.hello), NULL, NULL },
 	{ "echo", false, read_text, AT(language.echo), NULL, NULL },
 	{ "compile_error", false, read_text, AT(language.compile_error), NULL, NULL },
@@ -644,6 +651,7 @@ void language_finish(struct language *language)
 	strv_free(language->version_command);
 	strv_free(language->start.names);
 	strv_free(language->start.texts);
+	run_light_spec_finish(&language->light);
 	language_warm_destroy(language->warm);
 	free(language->hello);
 	free(language->echo);

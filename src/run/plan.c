@@ -514,8 +514,30 @@ static void take_bytes(struct run_plan *plan, struct run_request *req)
 	plan->network_loopback = req->network_loopback;
 	plan->tty = req->tty;
 	plan->no_cache = req->no_cache;
+	if (req->light.of_language)
+		return; /* write_light() has put it there */
 	plan->light = req->light;
 	req->light = (struct run_light_spec){ 0 };
+}
+
+/* A request for a light that brings none means the language's. */
+static int write_light(struct draft *draft, struct err *err)
+{
+	const struct run_light_spec *wanted = &draft->req->light;
+
+	if (!wanted->of_language)
+		return 0;
+	if (!draft->language)
+		return err_refuse(err, ERR_MALFORMED, "missing_field", "traffic_light",
+				  "traffic_light needs rules or ruby, for the run names no language");
+	if (!run_light_wanted(&draft->language->light))
+		return err_refuse(err, ERR_MALFORMED, "missing_field", "traffic_light",
+				  "traffic_light needs rules or ruby: language '%s' has none of its own",
+				  draft->language->id);
+	if (run_light_spec_lend(&draft->language->light, &draft->plan->light) < 0)
+		return err_set(err, -ENOMEM, "plan");
+	draft->plan->light.report = wanted->report;
+	return 0;
 }
 
 static int write_plan(struct draft *draft, struct err *err)
@@ -538,6 +560,8 @@ static int write_plan(struct draft *draft, struct err *err)
 		r = copy_text(&draft->plan->language, draft->language->id, err);
 	if (r == 0 && draft->language)
 		r = copy_text(&draft->plan->language_version, draft->language->version, err);
+	if (r == 0)
+		r = write_light(draft, err);
 	if (r < 0)
 		return r;
 	plan_limits_share_disk(draft->plan->steps, draft->plan->steps_count);

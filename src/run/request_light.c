@@ -71,8 +71,7 @@ int read_light(struct reader *r, const json_t *v, const struct path *p, void *li
 
 	if (ret < 0)
 		return ret;
-	if (!spec->rules && !spec->ruby)
-		return request_refuse(r->err, p, ERR_MALFORMED, "missing_field", "needs rules or ruby");
+	spec->of_language = !spec->rules && !spec->ruby;
 	if (spec->rules && spec->ruby)
 		return request_refuse(r->err, p, ERR_MALFORMED, "conflict", "has both rules and ruby");
 	return 0;

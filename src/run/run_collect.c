@@ -17,6 +17,9 @@ static void gather_init(const struct run *run, bool keep, struct run_gather *ret
 	ret->odd_names = run->plan->collect_odd_names;
 	if (!keep && run->plan->collect_file_bytes)
 		ret->file_bytes = run->plan->collect_file_bytes;
+	/* Those that were there before come first, so that as many new ones are told whatever became of them. */
+	if (!keep)
+		ret->max_files += run->plan->files_count + run->kept_count;
 }
 
 static struct engine_collect_spec spec_of(const struct run_gather *gather, char *const *globs)

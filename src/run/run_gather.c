@@ -71,13 +71,21 @@ static int files_push(struct run_gather *gather, const struct result_file *file)
 	return 0;
 }
 
+/* The last file, whose content cannot be told after all. */
 static void file_omit(struct run_gather *gather, struct result_file *file, const char *reason)
 {
-	if (file->change == FILE_CREATED || file->change == FILE_CHANGED)
-		gather->contents--;
+	gather->contents--;
+	gather->open = false;
+	if (gather->names == RUN_COLLECT_NAMES) {
+		gather->unnamed++;
+		free(file->name);
+		gather->files_count--;
+		return;
+	}
 	file->change = FILE_OMITTED;
 	file->reason = reason;
-	gather->open = false;
+	gather->last_name = gather->files_count - 1;
+	gather->names++;
 }
 
 /* Ends the file that is being received, if there is one. */
@@ -168,10 +176,6 @@ static int changed_file(struct run_gather *gather, const struct engine_collected
 	struct result_file file = { .change = change_of(from->change) };
 	bool clean = true;
 
-	if (gather->files_count == RUN_COLLECT_NAMES) {
-		gather->unnamed++;
-		return 0;
-	}
 	file.name = name_escape(from->name, &clean);
 	if (!file.name)
 		return -ENOMEM;
@@ -179,10 +183,19 @@ static int changed_file(struct run_gather *gather, const struct engine_collected
 		file.mode = from->mode & 0777;
 	file_judge(gather, &file, from, clean);
 	file.truncated = gather->open && from->truncated;
+	if (!gather->open && gather->names == RUN_COLLECT_NAMES) {
+		gather->unnamed++;
+		free(file.name);
+		return 0;
+	}
 	if (files_push(gather, &file) < 0) {
 		gather->open = false;
 		free(file.name);
 		return -ENOMEM;
+	}
+	if (!gather->open) {
+		gather->last_name = gather->files_count - 1;
+		gather->names++;
 	}
 	return 0;
 }
@@ -224,12 +237,12 @@ int run_gather_data(struct run_gather *gather, const uint8_t *data, size_t len)
 }
 
 /*
- * Says in the last entry how many more there were. Its sentence has to go when the entry goes, so it lies behind the
- * name in one piece of memory with it.
+ * Says in the last name without content how many more there were. Its sentence has to go when the entry goes, so it
+ * lies behind the name in one piece of memory with it.
  */
 static int tell_unnamed(struct run_gather *gather)
 {
-	struct result_file *last = &gather->files[gather->files_count - 1];
+	struct result_file *last = &gather->files[gather->last_name];
 	size_t name_size = strlen(last->name) + 1, size = name_size + 64;
 	char *text = realloc(last->name, size);
 
@@ -240,10 +253,6 @@ static int tell_unnamed(struct run_gather *gather)
 	last->name = text;
 	last->reason = text + name_size;
 	last->change = FILE_OMITTED;
-	free(last->data);
-	last->data = NULL;
-	last->len = 0;
-	last->truncated = false;
 	return 0;
 }
 

@@ -17,8 +17,8 @@
 #define RUN_COLLECT_FILE_BYTES	(1024 * 1024)
 #define RUN_COLLECT_TOTAL_BYTES (16 * 1024 * 1024)
 #define RUN_COLLECT_FILES	1000
-/* Deleted and omitted files cost less than contents, but are not for nothing. */
-#define RUN_COLLECT_NAMES 4000
+/* Deleted and omitted files cost less than contents, but are not for nothing; these come on top. */
+#define RUN_COLLECT_NAMES 3000
 #define RUN_KEEP_FILES	  10000
 
 struct run_gather {
@@ -27,9 +27,10 @@ struct run_gather {
 	size_t max_files, contents;		 /* files with content, at most and so far */
 	struct result_file *files;
 	size_t files_count, files_room;
-	bool open, over;    /* a file is being received; a keep that broke its bounds */
-	uint64_t announced; /* bytes of it */
-	uint64_t unnamed;   /* files beyond RUN_COLLECT_NAMES */
+	bool open, over;	 /* a file is being received; a keep that broke its bounds */
+	uint64_t announced;	 /* bytes of it */
+	size_t names, last_name; /* files without content: how many, and which is the last */
+	uint64_t unnamed;	 /* of those, beyond RUN_COLLECT_NAMES */
 	struct buf data;
 };
 

@@ -25,6 +25,19 @@ void run_light_spec_finish(struct run_light_spec *spec)
 	*spec = (struct run_light_spec){ 0 };
 }
 
+int run_light_spec_lend(const struct run_light_spec *from, struct run_light_spec *to)
+{
+	char *ruby = from->ruby ? strndup(from->ruby, from->ruby_len) : NULL;
+
+	if (from->ruby && !ruby)
+		return -ENOMEM;
+	to->rules = from->rules ? light_ref(from->rules) : NULL;
+	to->ruby = ruby;
+	to->ruby_len = from->ruby_len;
+	to->of_language = false;
+	return 0;
+}
+
 static void judging_destroy(struct run_judging *judging)
 {
 	light_unref(judging->light);

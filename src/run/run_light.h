@@ -19,11 +19,12 @@ enum light_report {
 	LIGHT_REPORT_JUNIT, /* of stdout, where that is XML, and of collected files named *.xml */
 };
 
-/* What a request asks for. Owns all of it; all zero: nothing. */
+/* What a request asks for, or a language's file brings. Owns all of it; all zero: nothing. */
 struct run_light_spec {
 	struct light *rules; /* or */
 	char *ruby;	     /* the source of a lambda, compiled when it judges */
 	size_t ruby_len;
+	bool of_language; /* of a request: the language's own, which plan_make() puts here in its place */
 	enum light_report report;
 };
 
@@ -33,6 +34,9 @@ static inline bool run_light_wanted(const struct run_light_spec *spec)
 }
 
 void run_light_spec_finish(struct run_light_spec *spec);
+
+/* Gives `to` the rules or the lambda of `from`; its report stays. 0 or -ENOMEM. */
+[[nodiscard]] int run_light_spec_lend(const struct run_light_spec *from, struct run_light_spec *to);
 
 /* What is said of it in the answer. */
 struct run_light_result {

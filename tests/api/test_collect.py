@@ -168,6 +168,27 @@ def test_of_thousands_of_files_none_is_lost_without_a_word(server):
     assert unnamed <= 0 or any(str(unnamed) in omitted["reason"] for omitted in files["omitted"]), unnamed
 
 
+MANY = {"limits": {"wall_ms": 20000, "cpu_ms": 20000}, "files": {"change": "old", "sub/z": "old", "same": "same", "gone": "bye"}}
+
+
+@pytest.mark.parametrize("made", ["for i in {1..2500}; do echo $i > a$i; done", "for i in {1..18}; do head -c 1M /dev/zero | tr '\\0' x > a$i; done"])
+def test_what_changed_and_went_is_told_whatever_is_made_besides(server, made):
+    files = collect(server, f"{made}; echo new > change; echo new > sub/z; rm gone", **MANY)
+    assert {name: file["content"] for name, file in files["changed"].items()} == {"change": "new\n", "sub/z": "new\n"}
+    assert files["deleted"] == ["gone"] and files["omitted"]
+
+
+def test_more_files_than_are_told_of_new_ones_may_change(server):
+    before = {f"f{i}": "old" for i in range(1500)}
+    files = collect(server, "for f in f*; do echo new > $f; done; echo x > new", **{**MANY, "files": before})
+    assert len(files["changed"]) == 1500 and set(files["created"]) == {"new"} and files["omitted"] == []
+
+
+def test_what_is_no_file_any_more_has_not_changed(server):
+    files = collect(server, "rm -r a b; ln -s /etc a; mkfifo b; echo x > c", files={"a/passwd": "x", "b": "x", "c": "y"})
+    assert (set(files["changed"]), files["deleted"]) == ({"c"}, ["a/passwd", "b"])
+
+
 def test_a_deep_tree_does_not_hang_the_collection(server):
     script = "echo x > top; for i in {1..2000}; do mkdir d; cd d; done; echo x > bottom"
     assert collect(server, script)["created"]["top"]["content"] == "x\n"

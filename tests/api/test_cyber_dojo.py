@@ -1,13 +1,18 @@
 """The cyber-dojo runner's calls: what docs/dialects.md promises, on an image as cyber-dojo's and on the host's."""
 
 import json
+import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from kilntest import host, http
-from kilntest.dojo import Dojo, import_images
-from kilntest.server import Home, Server, free_port
+from kilntest.dojo import SHELL as SHELL_PROGRAMS
+from kilntest.dojo import Dojo, import_images, rootfs
+from kilntest.images import Registry, Tarpit, oci
+from kilntest.server import Home, Server, free_port, identity
+from kilntest.settings import KILN, seconds
 
 GREEN = "lambda { |stdout, stderr, status| :green }\n"
 LIGHTS = {
@@ -264,9 +269,134 @@ def test_an_image_can_be_mapped_to_another(servers, images):
     assert (result["outcome"], text(result["stdout"])) == ("green", "good/img:1")
 
 
-def test_a_pull_that_fails_can_be_asked_for_again(dojo):
-    for _ in range(3):
-        assert dojo.call("pull_image", id="a", image_name="127.0.0.1:1/none") == "pulling"
+LESSON = """\
+id: lesson
+name: Lesson
+image: green
+source_file: main.sh
+run: {command: [bash, "{entry}"]}
+traffic_light:
+  rules:
+    - {in: stdout, regex: '^(\\d+) left$', group: 1, is: ">", value: 0, colour: red}
+    - {status: 7, colour: amber}
+    - {colour: green}
+hello: echo "Hello, World!"
+"""
+
+
+@pytest.fixture(scope="module")
+def lessons(servers, images):
+    """Names of images that mean languages: a site's own, in an image with a lambda, and one of kiln's."""
+    path = images.write("lesson.yaml", LESSON)
+    subprocess.run([KILN, "language", "add", path], env=images.environment(), cwd="/", check=True, timeout=seconds(30), **identity())
+    return Dojo(servers(home=images, dojo_images=["lesson=language:lesson", "cyberdojofoundation/python_unittest=language:unittest"]))
+
+
+@pytest.mark.parametrize("script, outcome", [("echo 3 left", "red"), ("echo 0 left", "green"), ("exit 7", "amber")])
+def test_the_light_of_a_language_goes_before_the_image_s(lessons, script, outcome):
+    result = lessons.run(script, image="lesson:latest")
+    assert (result["outcome"], result["log"]) == (outcome, {})
+    assert lessons.run(script, image="green")["outcome"] == "green"
+
+
+def test_the_light_of_the_manifest_goes_before_the_language_s(lessons):
+    result = lessons.run("echo 3 left", image="lesson", rag_lambda="lambda { |o, e, s| :amber }")
+    assert (result["outcome"], result["log"]) == ("amber", None)
+
+
+@pytest.mark.parametrize("source, outcome", [("6 * 7", "green"), ("6 * 9", "red"), ("6 *", "amber")])
+def test_a_framework_of_kilns_serves_cyber_dojos_image(lessons, source, outcome):
+    test = "import unittest\nclass Test(unittest.TestCase):\n    def test(self):\n        self.assertEqual(42, " + source + ")\n"
+    files = {"test_hiker.py": test}
+    assert lessons.run("python3 -m unittest", files, image="cyberdojofoundation/python_unittest")["outcome"] == outcome
+
+
+@pytest.mark.parametrize("entry, why", [("a=language:nosuch", "no such language"), ("a", "not NAME=IMAGE"), ("=host", "not NAME=IMAGE"), ("a=", "not NAME=IMAGE")])
+def test_a_mapping_that_cannot_be_is_told_at_the_start(mortal, entry, why):
+    server = mortal(dojo_images=[entry]).spawn()
+    assert server.wait() != 0 and why in server.log()
+
+
+# ---- pulls ----
+
+OWN_WAY = {"Entrypoint": ["/bin/false"], "Cmd": ["x"], "WorkingDir": "/etc", "User": "33", "Env": ["LESSON=one", "HOME=/etc"]}
+
+
+@pytest.fixture(scope="module")
+def registry(images):
+    with Registry(images) as registry:
+        yield registry
+
+
+@pytest.fixture
+def puller(mortal):
+    """A server of the test's own, whose images begin with none."""
+    return Dojo(mortal().start())
+
+
+def push(registry, name):
+    registry.push(name, oci([rootfs(GREEN, SHELL_PROGRAMS)], **OWN_WAY))
+    return f"{registry.address}/{name}"
+
+
+def pulled(dojo, name):
+    return dojo.call("pull_image", id="a", image_name=name) == "pulled"
+
+
+def test_an_image_that_is_pulled_is_there_and_runs(puller, registry):
+    name = push(registry, "lessons/asked:1")
+    assert not pulled(puller, name)
+    host.wait_until(lambda: pulled(puller, name), 60, lambda: puller.server.get("/v1/images"))
+    result = puller.run("pwd; echo $UID; echo $LESSON $HOME", image=name)
+    assert (result["outcome"], text(result["stdout"])) == ("green", "/sandbox\n41966\none /etc\n"), result
+
+
+def test_to_run_in_an_image_that_is_not_here_pulls_it(puller, registry):
+    name = push(registry, "lessons/run:1")
+    result = puller.run("echo here", image=name)
+    assert (result["outcome"], result["status"], result["log"], result["created"]) == ("pulling", "141", {}, {})
+
+    def ran():
+        result.update(puller.run("echo here", image=name))
+        return result["outcome"] != "pulling"
+
+    host.wait_until(ran, 60, lambda: puller.server.get("/v1/images"))
+    assert (result["outcome"], text(result["stdout"])) == ("green", "here\n")
+
+
+def test_many_who_ask_at_once_are_one_pull(puller):
+    with Tarpit() as tarpit, ThreadPoolExecutor(16) as pool:
+        name = f"{tarpit.address}/lessons/slow"
+        asked = [pool.submit(puller.call, "pull_image", id="a", image_name=name) for _ in range(12)]
+        ran = [pool.submit(puller.run, "true", image=name) for _ in range(4)]
+        assert {one.result() for one in asked} == {"pulling"} and {one.result()["outcome"] for one in ran} == {"pulling"}
+        jobs = puller.server.get("/v1/images").json()["jobs"]
+        assert [(job["name"], job["state"]) for job in jobs] in ([(name, "running")], [(name, "waiting")])
+        assert puller.server.request("DELETE", f"/v1/images/{name}").json()["state"] == "cancelled"
+
+
+def test_a_pull_that_fails_is_told_in_the_list_and_can_be_asked_for_again(puller, registry):
+    name = f"{registry.address}/lessons/late:1"
+
+    def job():
+        return puller.server.get(f"/v1/images/{name}").json()
+
+    assert not pulled(puller, name)
+    host.wait_until(lambda: job()["state"] == "failed", 60, job)
+    assert job()["job"]["error"]["message"]
+    assert puller.run("true", image=name)["outcome"] == "pulling"
+    host.wait_until(lambda: job()["state"] == "failed", 60, job)
+    push(registry, "lessons/late:1")
+    assert not pulled(puller, name)
+    host.wait_until(lambda: pulled(puller, name), 60, job)
+    assert puller.run("true", image=name)["outcome"] == "green"
+
+
+def test_a_registry_that_is_not_allowed_is_not_asked(mortal):
+    with Tarpit() as tarpit:
+        dojo = Dojo(mortal(registries=["docker.io/cyberdojofoundation"]).start())
+        assert dojo.call("pull_image", id="a", image_name=f"{tarpit.address}/a") == "pulling"
+        assert not tarpit.asked.is_set() and dojo.server.get("/v1/images").json()["jobs"] == []
 
 
 # ---- how a run ends ----

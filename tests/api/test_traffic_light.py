@@ -42,6 +42,43 @@ def test_a_wrong_lambda_is_faulty_with_its_place_and_the_output_is_there(server)
     assert text(result) == "OK\n"
 
 
+KATA = {
+    "hiker.py": "def answer():\n    return 6 * 7\n",
+    "test_hiker.py": "import unittest, hiker\n\nclass Test(unittest.TestCase):\n    def test_it(self):\n        self.assertEqual(42, hiker.answer())\n",
+}
+
+
+@pytest.mark.parametrize("source, colour", [("6 * 7", "green"), ("6 * 9", "red"), ("6 *", "amber"), ("nobody", "amber")])
+def test_a_language_may_have_a_light_of_its_own(server, source, colour):
+    files = {**KATA, "hiker.py": f"def answer():\n    return {source}\n"}
+    result = server.run({"language": "python-unittest", "files": files, "traffic_light": {}})
+    assert (result["colour"], result.get("colour_reason")) == (colour, None)
+
+
+def test_the_request_s_light_goes_before_the_language_s_and_none_is_asked_without_a_word(server):
+    run = {"language": "python-unittest", "files": KATA}
+    assert server.run({**run, "traffic_light": {"rules": [{"colour": "red"}]}})["colour"] == "red"
+    assert server.run({**run, "traffic_light": {"ruby": "lambda { |a, b, c| :amber }"}})["colour"] == "amber"
+    assert "colour" not in server.run(run)
+
+
+def test_a_report_goes_with_the_language_s_light(server):
+    result = server.run({"language": "python-unittest", "files": KATA, "traffic_light": {"report": "junit"}})
+    assert (result["colour"], result["tests_found"]) == ("green", [])
+
+
+def test_it_is_told_which_languages_have_a_light(server):
+    lit = {one["id"] for one in server.get("/v1/languages").json()["languages"] if one["traffic_light"]}
+    assert {"python-unittest", "python-pytest", "java-junit", "ruby-rspec", "c-assert"} <= lit and "python" not in lit
+
+
+@pytest.mark.parametrize("run, why", [({"language": "python", "files": {"main.py": ""}}, "language 'python' has none"), (shell("true"), "names no language")])
+@pytest.mark.parametrize("wanted", [{}, {"report": "tap"}])
+def test_a_light_that_nobody_brings_is_refused(server, run, why, wanted):
+    error = server.refuse({**run, "traffic_light": wanted}, 400)
+    assert error["field"] == "traffic_light" and why in error["message"]
+
+
 OUTSIDE = "lambda { |out, err, status| File.exist?('main.sh') ? :red : { 0 => :green, 1 => out }[status] }"
 
 

@@ -22,7 +22,9 @@ int cyber_dojo_create(struct api *api, struct cyber_dojo **ret, struct err *err)
 	if (!dojo)
 		return err_set(err, -ENOMEM, "the cyber-dojo dialect");
 	dojo->api = api;
-	r = text_kind_create(&dojo->kind, err);
+	r = dojo_images_check(dojo, err);
+	if (r == 0)
+		r = text_kind_create(&dojo->kind, err);
 	if (r < 0) {
 		free(dojo);
 		return r;

@@ -107,6 +107,10 @@ void dojo_light_take(struct dojo_light *light, const struct run_ruby_verdict *ve
  * next question to the engine.
  */
 const char *dojo_image_find(const struct cyber_dojo *dojo, const char *image_name);
+/* Whether the settings on images can be what they say. 0, or -EINVAL with a sentence. */
+[[nodiscard]] int dojo_images_check(const struct cyber_dojo *dojo, struct err *err);
+/* The language whose image it is, where the settings say so, else NULL. Its traffic light is theirs. */
+const struct language *dojo_image_language(const struct cyber_dojo *dojo, const char *image_name);
 /* Has it pulled in the background, unless that is under way. */
 void dojo_image_pull(struct cyber_dojo *dojo, const char *image_name);
 

@@ -276,26 +276,55 @@ static void source_fetch(struct dojo_call *call)
 	work(call);
 }
 
+/* A copy of one that somebody else may forget while a thread judges by it. */
+static void light_copy(struct dojo_call *call, const char *source, size_t len)
+{
+	call->source = malloc(len ? len : 1);
+	if (!call->source) {
+		light_miss(call, NULL);
+		return;
+	}
+	memcpy(call->source, source, len);
+	light_set(call, call->source, len);
+}
+
+/* Whoever maps an image's name to a language wants it judged as that. False: it has no light. */
+static bool light_of_language(struct dojo_call *call)
+{
+	const struct language *language = dojo_image_language(call->dojo, call->request.image_name);
+
+	if (!language || !run_light_wanted(&language->light))
+		return false;
+	if (language->light.ruby) {
+		light_copy(call, language->light.ruby, language->light.ruby_len);
+	} else {
+		call->light.source = "";
+		call->compiled = light_ref(language->light.rules);
+	}
+	return true;
+}
+
 static void light_find(struct dojo_call *call)
 {
-	const struct dojo_source *known = dojo_source_find(call->dojo, call->image);
+	const struct dojo_source *known;
 
 	if (call->request.lambda) {
 		call->light.from_manifest = true;
 		light_set(call, call->request.lambda, call->request.lambda_len);
 		work(call);
-	} else if (!known) {
-		source_fetch(call);
-	} else {
-		call->source = malloc(known->len ? known->len : 1);
-		if (call->source) {
-			memcpy(call->source, known->text, known->len);
-			light_set(call, call->source, known->len);
-		} else {
-			light_miss(call, NULL);
-		}
-		work(call);
+		return;
 	}
+	if (light_of_language(call)) {
+		work(call);
+		return;
+	}
+	known = dojo_source_find(call->dojo, call->image);
+	if (!known) {
+		source_fetch(call);
+		return;
+	}
+	light_copy(call, known->text, known->len);
+	work(call);
 }
 
 /* ---- the run ---- */

@@ -162,6 +162,27 @@ static int put_removals(struct session_run_call *run, const struct stateful_call
 	return 0;
 }
 
+/* The light of the language that the settings give for the image's name; else the image's own. */
+static int put_light(struct run_request *request, const struct stateful_call *call,
+		     const struct dojo_source *source, struct err *err)
+{
+	const struct language *language = dojo_image_language(call->api->cyber_dojo, call->image_name);
+
+	if (language && run_light_wanted(&language->light))
+		return run_light_spec_lend(&language->light, &request->light) < 0
+			       ? err_set(err, -ENOMEM, "a run")
+			       : 0;
+	if (!source || source->len == 0)
+		return 0;
+	request->light.ruby = malloc(source->len + 1);
+	if (!request->light.ruby)
+		return err_set(err, -ENOMEM, "a run");
+	memcpy(request->light.ruby, source->text, source->len);
+	request->light.ruby[source->len] = '\0';
+	request->light.ruby_len = source->len;
+	return 0;
+}
+
 static void run_it(struct stateful_call *call, const struct dojo_source *source)
 {
 	struct session *session = stateful_kata(call);
@@ -182,12 +203,8 @@ static void run_it(struct stateful_call *call, const struct dojo_source *source)
 		r = put_env(&request, call, &err);
 	if (r == 0)
 		r = put_step(&request, call, &err);
-	if (r == 0 && source && source->len > 0) {
-		request.light.ruby = strndup(source->text, source->len);
-		request.light.ruby_len = source->len;
-		if (!request.light.ruby)
-			r = err_set(&err, -ENOMEM, "a run");
-	}
+	if (r == 0)
+		r = put_light(&request, call, source, &err);
 	if (r == 0)
 		r = session_run_begin(call->api, session, call->tenant, &run, &call->run, &err);
 	strv_free(run.remove);
