@@ -24,6 +24,14 @@ struct api_node_facts {
 	bool rootless;
 };
 
+/* What was found out about one wall or limit: texts for people, the creator's. */
+struct api_finding {
+	const char *name;
+	const char *status; /* "present", "degraded", "missing" */
+	const char *why;
+	const char *mend; /* "": nothing to mend */
+};
+
 struct api_options {
 	struct engine *engine;
 	const struct language_registry *languages;
@@ -45,6 +53,8 @@ struct api_options {
 	const struct engine *pool;	/* the engine, where it is a pool (pool/pool.h); else NULL */
 	void (*node_facts)(void *user,
 			   struct api_node_facts *ret); /* NULL: /v1/node says nothing of the host */
+	const struct api_finding *findings;		/* about this host; NULL: none */
+	size_t findings_count;
 	void *user;
 };
 

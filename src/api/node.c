@@ -87,6 +87,24 @@ static json_t *host_to_json(const struct api *api)
 	return json_pack("{s:i, s:b}", "cgroup_version", facts.cgroup_version, "rootless", facts.rootless);
 }
 
+static json_t *findings_to_json(const struct api *api)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < api->options.findings_count; i++) {
+		const struct api_finding *finding = &api->options.findings[i];
+
+		if (json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s?}", "name", finding->name,
+							   "status", finding->status, "why", finding->why,
+							   "mend", *finding->mend ? finding->mend : NULL)) <
+		    0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
 static json_t *shelf_to_json(const struct pool_shelf_facts *shelf)
 {
 	return json_pack("{s:s, s:s, s:s?, s:i, s:i, s:i, s:I, s:I, s:f, s:I, s:I}", "image", shelf->image,
@@ -120,11 +138,12 @@ void api_handle_node(struct http_request *request, void *user)
 	json_int_t uptime_ms = (json_int_t)((api_now_us() - api->began_us) / 1000);
 
 	http_respond_json(request, 200,
-			  json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}", "version",
+			  json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}", "version",
 				    KILN_VERSION, "engine", engine_to_json(engine), "host", host_to_json(api),
 				    "enforced", limit_names(unenforced, true), "unenforced",
-				    limit_names(unenforced, false), "ceilings",
-				    ceilings(&api->options.config->ceilings), "pools", pools_to_json(api),
-				    "queue", queue_to_json(api), "cache", cache_to_json(api), "draining",
-				    queue_is_draining(api->queue), "uptime_ms", uptime_ms));
+				    limit_names(unenforced, false), "findings", findings_to_json(api),
+				    "ceilings", ceilings(&api->options.config->ceilings), "pools",
+				    pools_to_json(api), "queue", queue_to_json(api), "cache",
+				    cache_to_json(api), "draining", queue_is_draining(api->queue),
+				    "uptime_ms", uptime_ms));
 }

@@ -5,6 +5,8 @@
 #ifndef KILN_CMD_DOCTOR_FACTS_H
 #define KILN_CMD_DOCTOR_FACTS_H
 
+#include "base/err.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -65,6 +67,14 @@ struct doctor_facts {
 	char cgroup_controllers[64]; /* version 2: what kiln's own group was given, of those that it uses */
 	bool systemd;
 };
+
+/*
+ * Hands the facts on to a later life of this same program, in its environment, where less can be tried: they are asked
+ * for when the privileges are still there. 0 or a negative errno.
+ */
+[[nodiscard]] int doctor_facts_hand_on(const struct doctor_facts *facts, struct err *err);
+/* Takes them, and the variable away. False: nobody has handed them on. */
+bool doctor_facts_take(struct doctor_facts *ret);
 
 /* Asks the kernel, by trying where trying is harmless. Forks children that end before it returns. */
 void doctor_facts_read(struct doctor_facts *ret);

@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "base/cleanup.h"
 #include "base/strv.h"
+#include "cmd/doctor.h"
 #include "cmd/front_confine.h"
 #include "cmd/listener.h"
 #include "engine/native/native.h"
@@ -48,6 +49,8 @@ struct front {
 	struct api *api;
 	struct http_server *server;
 	struct http_token *tokens;
+	struct findings findings; /* about this host */
+	struct api_finding told[FINDINGS_MAX];
 };
 
 static void on_drain(uv_timer_t *timer)
@@ -211,6 +214,24 @@ static int sessions_begin(struct front *f, struct err *err)
 	return 0;
 }
 
+/* What the first life found out about the host, and the keeper since. */
+static void findings_begin(struct front *f, const struct doctor_facts *facts)
+{
+	if (!facts)
+		return;
+	if (!f->node.is_docker)
+		doctor_host_check(&f->findings, facts);
+	doctor_engine_check(&f->findings, engine_native_host(f->native), facts);
+	for (size_t i = 0; i < f->findings.count; i++) {
+		const struct finding *finding = &f->findings.list[i];
+
+		f->told[i] = (struct api_finding){ .name = finding->name,
+						   .status = finding_status_name(finding->status),
+						   .why = finding->why,
+						   .mend = finding->mend };
+	}
+}
+
 static int image_config(void *user, const char *name, struct image *ret, struct err *err)
 {
 	return node_image_config(&((struct front *)user)->node, name, ret, err);
@@ -238,6 +259,8 @@ static int front_begin(struct front *f, struct err *err)
 		.image_config = image_config,
 		.images_list = f->node.is_docker ? images_list : NULL,
 		.node_facts = node_facts,
+		.findings = f->told,
+		.findings_count = f->findings.count,
 		.user = f,
 	};
 	int r = api_create(&options, &f->api, err);
@@ -289,7 +312,8 @@ static void front_end(struct front *f)
 	strv_free(f->recipes);
 }
 
-int front_run(const struct config *config, int keeper_fd, int builder_fd, struct err *err)
+int front_run(const struct config *config, int keeper_fd, int builder_fd, const struct doctor_facts *facts,
+	      struct err *err)
 {
 	struct front f = { .config = config, .log = { .fd = STDERR_FILENO, .level = LOG_LEVEL_INFO } };
 	int r;
@@ -309,6 +333,8 @@ int front_run(const struct config *config, int keeper_fd, int builder_fd, struct
 		r = image_recipe_names(config->images_dir, &f.recipes, err);
 	if (r >= 0 && builder_fd >= 0)
 		r = image_jobs_create(&f.loop, builder_fd, &f.image_jobs, err);
+	if (r >= 0)
+		findings_begin(&f, facts);
 	if (r >= 0)
 		r = sessions_begin(&f, err);
 	if (r >= 0)

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/strv.h"
 #include "cmd/cmd.h"
+#include "cmd/doctor_facts.h"
 #include "cmd/front.h"
 #include "cmd/listener.h"
 #include "cmd/node_start.h"
@@ -95,6 +96,15 @@ static void store_prepare(const struct config *config)
 	image_store_close(store);
 }
 
+/* What `kiln doctor` would say of this host is asked now: the front, which tells it, can try nothing any more. */
+static int facts_hand_on(struct err *err)
+{
+	struct doctor_facts facts;
+
+	doctor_facts_read(&facts);
+	return doctor_facts_hand_on(&facts, err);
+}
+
 /*
  * Returns only when it failed, or with the front's status where the keeper is this process. `argv` is that of
  * the whole program: the front is started with it again.
@@ -109,6 +119,9 @@ static int serve_started(const struct config *config, char *const *argv, struct 
 	if (r < 0)
 		return r;
 	store_prepare(config);
+	r = facts_hand_on(err);
+	if (r < 0)
+		return r;
 	if (config_engine_is_docker(config)) {
 		const struct docker_options docker = docker_options_of(config);
 
@@ -135,19 +148,24 @@ static int serve_main(const struct command *command, int argc, char *const *argv
 	struct err err = ERR_INIT;
 	AUTO_ARGS struct args args;
 	int status, keeper_fd = -1, builder_fd = -1, r;
+	struct doctor_facts facts;
+	bool has_facts;
 
 	if (cmd_begin(command, argc, argv, NULL, NULL, &args, &status))
 		return status;
 	if (fd_take("KILN_KEEPER_FD", &keeper_fd, &err) < 0 ||
-	    fd_take("KILN_BUILDER_FD", &builder_fd, &err) < 0 ||
-	    config_load(args.config, args.flags, &config, &err) < 0)
+	    fd_take("KILN_BUILDER_FD", &builder_fd, &err) < 0)
+		return cmd_fail(CMD_USAGE, &err);
+	has_facts = (keeper_fd >= 0 || builder_fd >= 0) && doctor_facts_take(&facts);
+	if (config_load(args.config, args.flags, &config, &err) < 0)
 		return cmd_fail(CMD_USAGE, &err);
 	if (keeper_fd < 0 && builder_fd < 0) {
 		r = serve_started(&config, argv - 2, &err);
 		status = r < 0 ? cmd_fail(CMD_USAGE, &err) : r;
 	} else {
-		r = keeper_fd < 0 ? serve_builder(&config, builder_fd, &err)
-				  : front_run(&config, keeper_fd, builder_fd, &err);
+		r = keeper_fd < 0
+			    ? serve_builder(&config, builder_fd, &err)
+			    : front_run(&config, keeper_fd, builder_fd, has_facts ? &facts : NULL, &err);
 		status = r < 0 ? cmd_fail(CMD_DEGRADED, &err) : CMD_OK;
 	}
 	config_finish(&config);

@@ -2,10 +2,13 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 
 from kilntest.requests import command
+from kilntest.server import identity
+from kilntest.settings import ENGINE, KILN, seconds
 
 LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'
 SAMPLE = re.compile(
@@ -102,3 +105,20 @@ def test_metrics_tell_outcomes_apart(server):
 @pytest.mark.parametrize("path", ["/alive", "/ready", "/v1/languages", "/v1/images", "/v1/node", "/metrics"])
 def test_a_query_that_nobody_asked_for_does_no_harm(server, path):
     assert server.get(path + "?x=" + "y" * 500).status in (200, 400)
+
+
+def test_the_doctor_s_findings_are_told(server):
+    findings = {one["name"]: one for one in server.get("/v1/node").json()["findings"]}
+    assert {"privilege", "cgroups", "memory limit", "processes limit", "own uids", "overlay"} <= set(findings)
+    for one in findings.values():
+        assert one["status"] in ("present", "degraded", "missing") and one["why"]
+        assert (one["mend"] is None) == (one["status"] == "present"), one
+
+
+@pytest.mark.skipif(ENGINE != "native", reason="the doctor looks at this host, not at a daemon's")
+def test_they_are_what_the_doctor_says_now(server):
+    findings = {one["name"]: one["status"] for one in server.get("/v1/node").json()["findings"]}
+    done = subprocess.run([KILN, "doctor", "--json"], env=server.home.environment(), cwd="/", capture_output=True, timeout=seconds(60), check=False, **identity())
+    doctor = {one["name"]: one["status"] for one in json.loads(done.stdout)["checks"]}
+    assert {"kernel", "seccomp", "landlock", "namespaces"} <= set(findings)
+    assert {name: doctor.get(name) for name in findings if name != "leftovers"} == {name: status for name, status in findings.items() if name != "leftovers"}

@@ -23,12 +23,20 @@ interface Pool {
 	memory_bytes: number
 }
 
+interface Finding {
+	name: string
+	status: 'present' | 'degraded' | 'missing'
+	why: string
+	mend: string | null
+}
+
 interface Node {
 	version: string
 	engine: { name: string; healthy: boolean; why: string | null; sandboxes: number }
 	host: { cgroup_version: number; rootless: boolean } | null
 	enforced: string[]
 	unenforced: string[]
+	findings: Finding[]
 	ceilings: Limits & Record<string, number>
 	pools: Pool[]
 	queue: { running: number; parallel: number; waiting: number; places: number }
@@ -44,6 +52,16 @@ interface Image {
 	size_bytes: number | null
 }
 
+interface ImageJob {
+	name: string
+	kind: 'build' | 'pull' | 'import' | 'remove'
+	state: 'waiting' | 'running' | 'done' | 'failed' | 'cancelled'
+	phase: string
+	done_bytes: number
+	total_bytes: number | null
+	error?: { message: string }
+}
+
 const rate = (value: number): string => (value >= 10 ? value.toFixed(0) : value.toFixed(1))
 const seconds = (value: number): string => (value < 0.001 ? `${Math.round(value * 1e6)} µs` : ms(value < 0.01 ? Math.round(value * 10_000) / 10 : value * 1000))
 const count = (value: number): string => String(Math.round(value))
@@ -53,6 +71,7 @@ const runs = new Chart('Runs a second', [{ label: 'well', colour: 1 }, { label: 
 const latency = new Chart('From request to result', [{ label: 'half of them within', colour: 1 }, { label: '95 %', colour: 3 }, { label: '99 %', colour: 2 }], seconds)
 const work = new Chart('Under way', [{ label: 'running', colour: 1 }, { label: 'waiting', colour: 2 }], count, () => parallel)
 const stock = new Chart('Sandboxes in stock', [{ label: 'ready', colour: 1 }, { label: 'being made', colour: 3 }], count)
+const fetched = new Chart('Images, fetched and made', [{ label: 'bytes a second', colour: 1 }], (value) => bytes(Math.round(value)), undefined, 1024)
 const memory = new Chart('Memory', [{ label: 'stock', colour: 1 }, { label: 'compile cache', colour: 3 }, { label: 'requests', colour: 2 }], bytes, undefined, 1024 * 1024)
 
 function facts(node: Node): void {
@@ -76,8 +95,8 @@ function uptime(count_ms: number): string {
 	return minutes < 2880 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${Math.floor(minutes / 1440)} days`
 }
 
-function table(heads: string[], rows: string[][], numbers: number): HTMLElement {
-	const cell = (tag: 'td' | 'th') => (text: string, i: number): HTMLElement => {
+function table(heads: string[], rows: (string | HTMLElement)[][], numbers: number): HTMLElement {
+	const cell = (tag: 'td' | 'th') => (text: string | HTMLElement, i: number): HTMLElement => {
 		const made = el(tag, { className: i >= numbers ? 'number' : '' }, text)
 		if (tag === 'th') made.setAttribute('scope', 'col')
 		return made
@@ -103,8 +122,68 @@ function limits(node: Node): void {
 	need('limits').replaceChildren(table(['Limit', 'Here', 'At most'], rows, 2))
 }
 
+const states = { present: ['good', '✓', 'in place'], degraded: ['limit', '◐', 'with less'], missing: ['bad', '✗', 'missing'] } as const
+
+/** What the host enforces, as `kiln doctor` says it; the ways to mend are told where there is something to mend. */
+function findings(node: Node): void {
+	const of = (status: Finding['status']): number => node.findings.filter((one) => one.status === status).length
+	need('findings-sum').textContent = node.findings.length
+		? `${of('present')} of ${node.findings.length} in place, ${of('degraded')} with less, ${of('missing')} missing. Found out when the server was started; kiln doctor also runs a program that tries to get out.`
+		: 'Nothing was found out about this host.'
+	const rows = node.findings.map(({ name, status, why, mend }) => {
+		const [kind, sign, word] = states[status]
+		return [name, el('span', { className: `found ${kind}` }, el('span', { attrs: { 'aria-hidden': 'true' } }, `${sign} `), word), mend ? el('span', {}, `${why}. `, el('b', {}, 'To mend: '), mend) : why]
+	})
+	need('findings').replaceChildren(...(rows.length ? [table(['What', 'Here', 'How'], rows, 3)] : []))
+}
+
+/** What is being made, and how fast it comes. */
+class Fetches {
+	private looks = new Map<string, { at: number; bytes: number }[]>()
+	private shown = false
+
+	/** Bytes a second over the last looks; null before there are two of one phase. */
+	private rate({ name, phase, done_bytes }: ImageJob): number | null {
+		const key = `${name} ${phase}`
+		const before = this.looks.get(key) ?? []
+		const kept = (before.some(({ bytes: had }) => had > done_bytes) ? [] : before).slice(-5)
+		kept.push({ at: performance.now(), bytes: done_bytes })
+		this.looks.set(key, kept)
+		const [first, last] = [kept[0], kept.at(-1)]
+		return first && last && last.at > first.at ? ((last.bytes - first.bytes) * 1000) / (last.at - first.at) : null
+	}
+
+	private line(job: ImageJob): HTMLElement {
+		if (job.error) return el('p', { className: 'job fault' }, `${job.name}: ${job.error.message}`)
+		const speed = this.rate(job)
+		const much = job.total_bytes ? `${bytes(job.done_bytes)} of ${bytes(job.total_bytes)}` : job.done_bytes ? bytes(job.done_bytes) : ''
+		const words = [job.state === 'waiting' ? 'waits' : job.phase || job.kind, much, speed === null || !job.done_bytes ? '' : `${bytes(Math.round(speed))} a second`].filter(Boolean).join(', ')
+		const bar = el('progress', { max: job.total_bytes ?? 1, attrs: { 'aria-label': `${job.name}: ${words}` } })
+		if (job.total_bytes) bar.value = Math.min(job.done_bytes, job.total_bytes)
+		return el('p', { className: 'job' }, el('b', {}, job.name), ` ${words} `, bar)
+	}
+
+	show(jobs: ImageJob[]): void {
+		need('jobs').replaceChildren(...jobs.filter(({ kind }) => kind !== 'remove').map((job) => this.line(job)))
+		const running = jobs.filter(({ state }) => state === 'running')
+		for (const key of this.looks.keys()) if (!running.some(({ name, phase }) => key === `${name} ${phase}`)) this.looks.delete(key)
+		if (running.length > 0 && !this.shown) {
+			this.shown = true
+			need('charts').append(fetched.element)
+		}
+		const all = running.map((job) => this.looks.get(`${job.name} ${job.phase}`) ?? []).map((looks) => {
+			const [before, now] = looks.slice(-2)
+			return before && now ? ((now.bytes - before.bytes) * 1000) / (now.at - before.at) : 0
+		})
+		fetched.add([all.reduce((sum, one) => sum + one, 0)])
+	}
+}
+
+const fetches = new Fetches()
+
 async function images(): Promise<void> {
-	const { images: list } = await json<{ images: Image[] }>('v1/images')
+	const { images: list, jobs } = await json<{ images: Image[]; jobs: ImageJob[] }>('v1/images')
+	fetches.show(jobs)
 	const rows = list.map(({ name, digest, source, size_bytes }) => [name, source ?? '–', digest?.slice(7, 19) ?? '–', size_bytes === null ? '–' : bytes(size_bytes)])
 	need('images').replaceChildren(table(['Image', 'From', 'Digest', 'Size'], rows, 3))
 }
@@ -144,8 +223,11 @@ async function look(): Promise<void> {
 	facts(node)
 	pools(node)
 	draw(node, parse(text))
-	if (turns++ === 0) limits(node)
-	if (turns % 15 === 1) await images()
+	if (turns++ === 0) {
+		limits(node)
+		findings(node)
+	}
+	await images()
 }
 
 async function go(): Promise<void> {
