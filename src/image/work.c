@@ -236,6 +236,22 @@ static int remove_others(struct image_work *work, struct err *err)
 	return r < 0 ? err_set(err, r, "tidy up after a build") : 0;
 }
 
+/*
+ * From now on runs may use the image: the keeper does not wait for whoever holds it alone. What is held by several is
+ * not collected, but the change is no atomic one (flock(2)), so that a collection may have come between.
+ */
+static int share(const struct image_work *work, const char *folder, struct err *err)
+{
+	struct stat held, there;
+
+	if (flock(work->fd, LOCK_SH) < 0)
+		return err_set(err, -errno, "share an image");
+	if (fstat(work->fd, &held) < 0 || fstatat(work->store->fd, folder, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    held.st_ino != there.st_ino)
+		return err_set(err, -ESTALE, "the image was removed as it was stored: try again");
+	return 0;
+}
+
 /* The moment at which the image is there. When it is there already, that one stays. */
 static int publish(struct image_work *work, const struct image *image, struct err *err)
 {
@@ -250,7 +266,9 @@ static int publish(struct image_work *work, const struct image *image, struct er
 	if (renameat2(store->work_fd, work->name, store->fd, folder, RENAME_NOREPLACE) == 0) {
 		work->committed = true;
 		store_step(store, "published");
-		return fsync(store->fd) < 0 ? err_set(err, -errno, "write an image to the disk") : 0;
+		if (fsync(store->fd) < 0)
+			return err_set(err, -errno, "write an image to the disk");
+		return share(work, folder, err);
 	}
 	return errno == EEXIST ? 0 : err_set(err, -errno, "store an image");
 }
