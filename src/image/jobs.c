@@ -243,10 +243,36 @@ static struct job *job_by_id(const struct image_jobs *jobs, uint64_t id)
 	return job;
 }
 
+/*
+ * What was under way is lost; what waited is begun by the next one. First of all that one is told to give up what it
+ * found in the socket: whoever hears of the loss may ask again at once, and that is not to be given up.
+ */
+static void builder_died(struct image_jobs *jobs)
+{
+	uint64_t last_id = jobs->next_id;
+
+	(void)!send_request(jobs, BUILDER_HELLO,
+			    NULL); /* without it the next one is one job busier, no more */
+	for (struct job *job = jobs->list; job; job = job->next) {
+		if (job->state != IMAGE_JOB_RUNNING || job->id > last_id)
+			continue;
+		if (!job->cancelled)
+			err_refuse(&job->error, ERR_BUSY, "builder_died", NULL,
+				   "the process that makes images died and was started again: ask once more");
+		job_over(job, job->cancelled ? IMAGE_JOB_CANCELLED : IMAGE_JOB_FAILED);
+	}
+	forget_old(jobs);
+	pump(jobs);
+}
+
 static void on_message(struct image_jobs *jobs, struct builder_message *message)
 {
 	struct job *job = job_by_id(jobs, message->job);
 
+	if (message->event == BUILDER_DIED) {
+		builder_died(jobs);
+		return;
+	}
 	message->slug[sizeof(message->slug) - 1] = '\0';
 	message->field[sizeof(message->field) - 1] = '\0';
 	message->text[sizeof(message->text) - 1] = '\0';

@@ -39,6 +39,11 @@ struct builder_request {
 enum builder_event {
 	BUILDER_PROGRESS,
 	BUILDER_OVER, /* `result` 0, or a negative errno with kind, slug and text of a struct err */
+	/*
+	 * Of no job, and not from a builder: the one that there was has died with all its jobs. Another one is there
+	 * now; it may have taken requests that this front made of its predecessor, which a BUILDER_HELLO gives up.
+	 */
+	BUILDER_DIED,
 };
 
 struct builder_message {

@@ -194,6 +194,47 @@ def test_images_are_made_again_after_the_front_died(own, tarpit):
     host.wait_until(lambda: not fetching(own), 20, "what the dead front wanted goes on")
 
 
+def builder_of(server):
+    """The one that leads a session among what its guard has started or taken over."""
+    for guard in (pid for pid in host.children(server.pid) if host.name_of(pid) == "kiln-guard"):
+        for pid in host.children(guard):
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(pid) == pid and host.is_alive(pid):
+                    return pid
+    return None
+
+
+def test_a_builder_that_is_killed_is_started_again_and_its_jobs_end_with_a_clear_error(own, tarpit):
+    front, builder, waiting = own.front_pid(), builder_of(own), f"{tarpit.address}/waiting"
+    with watching(own, {"name": f"{tarpit.address}/h"}) as stream:
+        assert tarpit.asked.wait(seconds(20))
+        for name in (f"{tarpit.address}/i", waiting):
+            assert make(own, {"name": name}).status == 202
+        everything = host.descendants(builder)
+        os.kill(builder, signal.SIGKILL)
+        events = list(events_of("event: progress\n" + stream.read().decode()))
+        assert events[-1][0] == "error" and events[-1][1]["error"]["code"] == "builder_died", events
+    host.wait_until(lambda: builder_of(own) not in (None, builder), 20, "no builder comes back")
+    assert not [pid for pid in everything if host.is_alive(pid)] and not half_made(own)
+    assert own.get(f"/v1/images/{tarpit.address}/i").json()["job"]["error"]["code"] == "builder_died"
+    becomes(own, waiting, "running")
+    assert own.request("DELETE", f"/v1/images/{waiting}").json()["state"] == "cancelled"
+    assert upload(own, "tiny", rootfs(), EVENTS).body.count(b"event: done") == 1
+    assert own.run(shell("tiny", "echo well"))["steps"][0]["stdout"] == "well\n"
+    assert own.front_pid() == front
+
+
+def test_a_builder_that_dies_again_and_again_is_given_up_and_runs_go_on(own):
+    builder = None
+    for _ in range(6):
+        host.wait_until(lambda last=builder: builder_of(own) not in (None, last), 20, "no builder comes back")
+        builder = builder_of(own)
+        os.kill(builder, signal.SIGKILL)
+    host.wait_until(lambda: upload(own, "tiny", rootfs()).status == 503, 20, "somebody makes images")
+    assert upload(own, "tiny", rootfs()).error()["code"] == "no_builder"
+    assert own.run({"image": "host", "steps": [{"name": "run", "command": ["true"]}]})["outcome"] == "ok"
+
+
 def test_a_damaged_name_hides_no_other_and_can_be_removed(own):
     assert upload(own, "tiny", rootfs(), EVENTS).body.count(b"event: done") == 1
     name = next(own.home.path.rglob("names/tiny.json"))

@@ -338,6 +338,47 @@ static void a_builder_that_is_gone_fails_its_jobs_and_takes_no_more(void **state
 	assert_string_equal(err.slug, "no_builder");
 }
 
+static void a_builder_that_died_fails_what_it_had_and_the_next_one_gets_what_waited(void **state)
+{
+	struct world *w = *state;
+	uint64_t given_up;
+
+	watch(w, "first", &w->seen);
+	given_up = asked(w).job;
+	start(w, "cancelled");
+	assert_true(image_jobs_cancel(w->jobs, "cancelled"));
+	assert_int_equal(asked(w).op, BUILDER_CANCEL);
+	watch(w, "waiting", &w->other);
+	asked_nothing(w);
+	answer(w, (struct builder_message){ .event = BUILDER_DIED, .job = given_up });
+	assert_int_equal(w->seen.over, 1);
+	assert_int_equal(w->seen.state, IMAGE_JOB_FAILED);
+	assert_string_equal(w->seen.slug, "builder_died");
+	assert_int_equal(job_of(w, "cancelled").state, IMAGE_JOB_CANCELLED);
+	assert_string_equal(job_of(w, "cancelled").error->slug, "cancelled");
+	/* What it may have found in the socket is given up before anything new is asked for. */
+	assert_int_equal(asked(w).op, BUILDER_HELLO);
+	assert_string_equal(asked(w).name, "waiting");
+	asked_nothing(w);
+	over(w, given_up, 0);
+	assert_int_equal(job_of(w, "first").state, IMAGE_JOB_FAILED);
+	assert_int_equal(w->other.over, 0);
+}
+
+static void whoever_is_told_that_the_builder_died_can_ask_again_at_once(void **state)
+{
+	struct world *w = *state;
+
+	watch(w, "alpine", &w->seen);
+	asked(w);
+	w->seen.start_again = w->jobs;
+	answer(w, (struct builder_message){ .event = BUILDER_DIED });
+	assert_int_equal(w->seen.over, 1);
+	assert_int_equal(job_of(w, "alpine").state, IMAGE_JOB_RUNNING);
+	assert_int_equal(asked(w).op, BUILDER_HELLO);
+	assert_string_equal(asked(w).name, "alpine");
+}
+
 static void the_end_of_the_server_is_told_to_every_watcher(void **state)
 {
 	struct world *w = *state;
@@ -496,6 +537,8 @@ int main(void)
 		T(a_cancelled_name_can_be_asked_for_when_it_is_over),
 		T(a_watcher_may_stop_others_and_start_again_when_it_is_told),
 		T(a_builder_that_is_gone_fails_its_jobs_and_takes_no_more),
+		T(a_builder_that_died_fails_what_it_had_and_the_next_one_gets_what_waited),
+		T(whoever_is_told_that_the_builder_died_can_ask_again_at_once),
 		T(the_end_of_the_server_is_told_to_every_watcher),
 		T(what_no_job_of_ours_is_about_is_passed_over),
 		T(an_archive_goes_along_and_is_closed_here),
