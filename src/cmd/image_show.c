@@ -123,6 +123,9 @@ static void print_image(const struct image *image, bool verified)
 	printf("%-12s%llu\n", "files", (unsigned long long)image->files);
 	if (image->user)
 		printf("%-12s%s\n", "user", image->user);
+	if (image->account.uid)
+		printf("%-12s%u:%u (%s), at home in %s\n", "runs as", image->account.uid, image->account.gid,
+		       image->account.name, image->account.home);
 	if (image->workdir)
 		printf("%-12s%s\n", "workdir", image->workdir);
 	print_texts("env", image->env);

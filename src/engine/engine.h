@@ -40,17 +40,16 @@ struct engine_warm {
 	bool driver; /* another program than the step's, which is told what to be: wire/init_proto.h */
 };
 
-/* Whom the user's programs run as, as they see themselves. */
-enum engine_identity {
-	ENGINE_IDENTITY_SANDBOX, /* uid and gid 1000 */
-	ENGINE_IDENTITY_DOJO,	 /* 41966 and 51966, as cyber-dojo's images have it */
+/* Whom the user's programs run as, as they see themselves; uid 0: the sandbox's own user, 1000 and 1000. */
+struct engine_identity {
+	uint32_t uid, gid; /* 2147483647 at most; gid 0 is as any other, and gives no right */
 };
 
 struct engine_sandbox_spec {
 	const char *image;
 	struct limits limits; /* of the first step; disk_bytes holds for the sandbox's whole life */
 	bool loopback;
-	enum engine_identity identity;
+	struct engine_identity identity;
 	bool tty;			/* its steps may have terminals */
 	bool waits;			/* nobody has a step for it yet: what can be done ahead is done */
 	const struct engine_warm *warm; /* or NULL; it and what it refers to live as long as the engine */

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/strv.h"
+#include "image/account.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -82,12 +83,22 @@ static json_t *texts_to_json(char *const *texts)
 	return list;
 }
 
+/* Never NULL with memory: null where it has none. */
+static json_t *account_to_json(const struct image_account *account)
+{
+	if (account->uid == 0)
+		return json_null();
+	return json_pack("{s:I, s:I, s:s, s:s}", "uid", (json_int_t)account->uid, "gid",
+			 (json_int_t)account->gid, "name", account->name, "home", account->home);
+}
+
 json_t *image_to_json(const struct image *image)
 {
-	return json_pack("{s:s?, s:s, s:s?, s:I, s:I, s:I, s:s?, s:s?, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:s?, s:s, s:s?, s:I, s:I, s:I, s:s?, s:o, s:s?, s:o, s:o, s:o, s:o}", "name",
 			 image->name, "digest", image->digest, "source", image->source, "created",
 			 (json_int_t)image->created_s, "size_bytes", (json_int_t)image->size_bytes, "files",
-			 (json_int_t)image->files, "user", image->user, "workdir", image->workdir, "env",
+			 (json_int_t)image->files, "user", image->user, "account",
+			 account_to_json(&image->account), "workdir", image->workdir, "env",
 			 texts_to_json(image->env), "entrypoint", texts_to_json(image->entrypoint), "command",
 			 texts_to_json(image->command), "labels", texts_to_json(image->labels));
 }
@@ -136,6 +147,35 @@ static int read_number(const json_t *json, const char *key, uint64_t *ret, struc
 	return 0;
 }
 
+static int read_id(const json_t *json, const char *key, uint32_t *ret, struct err *err)
+{
+	uint64_t number = 0;
+	int r = read_number(json, key, &number, err);
+
+	if (r == 0 && number > ACCOUNT_ID_MAX)
+		r = malformed(err, key);
+	*ret = r < 0 ? 0 : (uint32_t)number;
+	return r;
+}
+
+/* Images that were stored before there were any have none. */
+static int read_account(const json_t *json, struct image_account *ret, struct err *err)
+{
+	const json_t *account = json_object_get(json, "account");
+	int r;
+
+	if (!account || json_is_null(account))
+		return 0;
+	r = read_id(account, "uid", &ret->uid, err);
+	if (r == 0)
+		r = read_id(account, "gid", &ret->gid, err);
+	if (r == 0)
+		r = read_text(account, "name", &ret->name, err);
+	if (r == 0)
+		r = read_text(account, "home", &ret->home, err);
+	return r == 0 && (ret->uid == 0 || !ret->name || !ret->home) ? malformed(err, "account") : r;
+}
+
 int image_from_json(const json_t *json, struct image *ret, struct err *err)
 {
 	const char *digest = json_string_value(json_object_get(json, "digest"));
@@ -170,7 +210,14 @@ int image_from_json(const json_t *json, struct image *ret, struct err *err)
 		r = read_text(json, texts[i].key, texts[i].to, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(lists); i++)
 		r = read_texts(json, lists[i].key, lists[i].to, err);
-	return r;
+	return r < 0 ? r : read_account(json, &ret->account, err);
+}
+
+void image_account_finish(struct image_account *account)
+{
+	free(account->name);
+	free(account->home);
+	*account = (struct image_account){ 0 };
 }
 
 void image_finish(struct image *image)
@@ -180,6 +227,7 @@ void image_finish(struct image *image)
 	free(image->user);
 	free(image->workdir);
 	free(image->damage);
+	image_account_finish(&image->account);
 	strv_free(image->env);
 	strv_free(image->entrypoint);
 	strv_free(image->command);

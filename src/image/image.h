@@ -17,6 +17,12 @@
 #define IMAGE_DIGEST_LEN 71 /* "sha256:" and 64 hexadecimal digits */
 #define IMAGE_NAME_MAX	 200
 
+/* Whom its programs run as (account.h). */
+struct image_account {
+	uint32_t uid, gid; /* uid 0: nobody of its own, so the user of all sandboxes */
+	char *name, *home; /* with another uid: never NULL */
+};
+
 struct image {
 	char *name; /* canonical; NULL: of an image that has none */
 	char digest[IMAGE_DIGEST_LEN + 1];
@@ -25,7 +31,8 @@ struct image {
 	uint64_t size_bytes, files;
 	/* As in an OCI configuration. NULL: not said. */
 	char *user, *workdir;
-	char **env; /* "NAME=value" */
+	struct image_account account; /* that `user` is in its files */
+	char **env;		      /* "NAME=value" */
 	char **entrypoint, **command;
 	char **labels; /* "name=value" */
 	char *damage;  /* in lists: why nothing but the name is known; else NULL */
@@ -52,6 +59,7 @@ json_t *image_to_json(const struct image *image);
 [[nodiscard]] int image_from_json(const json_t *json, struct image *ret, struct err *err);
 
 void image_finish(struct image *image);
+void image_account_finish(struct image_account *account);
 
 #define AUTO_IMAGE __attribute__((cleanup(image_finish)))
 

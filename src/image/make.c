@@ -1,6 +1,7 @@
 #include "image/make_priv.h"
 
 #include "base/cleanup.h"
+#include "image/account.h"
 #include "image/layout.h"
 
 #include <errno.h>
@@ -91,8 +92,10 @@ static int on_digest(void *user, uint64_t bytes)
 
 int make_commit(const struct image_make *make, struct image_work *work, struct image *image, struct err *err)
 {
-	int r = image_work_commit(work, image, on_digest, (void *)make, err);
+	int r = account_resolve(image_work_root_fd(work), image, err);
 
+	if (r == 0)
+		r = image_work_commit(work, image, on_digest, (void *)make, err);
 	if (r == 0)
 		progress_tell(&make->progress, "stored", image->size_bytes, image->size_bytes);
 	return r;

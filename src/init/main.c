@@ -226,7 +226,7 @@ static void read_arguments(struct init *init, struct init_config *config, char *
 	init->home = argv[INIT_ARG_HOME];
 	if (strcmp(argv[INIT_ARG_ROLE], INIT_AS_SERVICE) == 0)
 		init->folders = argv + INIT_ARG_COUNT;
-	else
+	else if (strcmp(argv[INIT_ARG_ROLE], INIT_AS_SANDBOX) != 0)
 		init->role = strcmp(argv[INIT_ARG_ROLE], INIT_AS_FILES) == 0 ? ROLE_FILES : ROLE_RUN;
 }
 

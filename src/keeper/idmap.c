@@ -30,6 +30,8 @@
 #define SMALL_PARTS	64 /* of the last part */
 #define PART_TO_DIVIDE	65536
 
+static const struct inside usual = { PAYLOAD_UID, PAYLOAD_GID };
+
 /* The first range for `name` or the number `id` in a file of "who:first:count" lines. */
 static bool find_range(const char *path, const char *name, uid_t id, uint64_t *ret_first, uint64_t *ret_count)
 {
@@ -164,14 +166,10 @@ static int write_proc(pid_t pid, const char *file, const char *text, struct err 
 	return r;
 }
 
-static unsigned inside_uid(bool dojo)
+/* What init is inside beside the payload. A uid of 0 is always init's; its group gives no rights, and gives way. */
+static unsigned beside(unsigned inside)
 {
-	return dojo ? PAYLOAD_DOJO_UID : PAYLOAD_UID;
-}
-
-static unsigned inside_gid(bool dojo)
-{
-	return dojo ? PAYLOAD_DOJO_GID : PAYLOAD_GID;
+	return inside == 0 ? 1 : 0;
 }
 
 static int write_pair(pid_t pid, const char *file, uint64_t supervisor, unsigned inside,
@@ -179,42 +177,44 @@ static int write_pair(pid_t pid, const char *file, uint64_t supervisor, unsigned
 {
 	char map[96];
 
-	snprintf(map, sizeof(map), "0 %llu 1\n%u %llu %u\n", (unsigned long long)supervisor, inside,
-		 (unsigned long long)users->first, users->count);
+	snprintf(map, sizeof(map), "%u %llu 1\n%u %llu %u\n", beside(inside), (unsigned long long)supervisor,
+		 inside, (unsigned long long)users->first, users->count);
 	return write_proc(pid, file, map, err);
 }
 
-static int write_pairs(pid_t pid, uint64_t supervisor, const struct id_range *users, bool dojo,
-		       struct err *err)
+static int write_pairs(pid_t pid, uint64_t supervisor, const struct id_range *users,
+		       const struct inside *inside, struct err *err)
 {
-	int r = write_pair(pid, "uid_map", supervisor, inside_uid(dojo), users, err);
+	int r = write_pair(pid, "uid_map", supervisor, inside->uid, users, err);
 
-	return r < 0 ? r : write_pair(pid, "gid_map", supervisor, inside_gid(dojo), users, err);
+	return r < 0 ? r : write_pair(pid, "gid_map", supervisor, inside->gid, users, err);
 }
 
-int idmap_write_root(pid_t pid, uint64_t supervisor, const struct id_range *users, bool dojo, struct err *err)
+int idmap_write_root(pid_t pid, uint64_t supervisor, const struct id_range *users,
+		     const struct inside *inside, struct err *err)
 {
 	int r = write_proc(pid, "setgroups", "deny", err);
 
-	return r < 0 ? r : write_pairs(pid, supervisor, users, dojo, err);
+	return r < 0 ? r : write_pairs(pid, supervisor, users, inside, err);
 }
 
-int idmap_write_below(pid_t pid, const struct id_range *users, bool dojo, struct err *err)
+int idmap_write_below(pid_t pid, const struct id_range *users, const struct inside *inside, struct err *err)
 {
-	return write_pairs(pid, 0, users, dojo, err);
+	return write_pairs(pid, 0, users, inside, err);
 }
 
 static int run_mapper(const char *program, pid_t pid, uint64_t own, unsigned inside,
 		      const struct id_range *users, struct err *err)
 {
-	char pid_text[16], own_text[24], inside_text[16], first_text[24], count_text[16];
-	char *const argv[] = { (char *)program, pid_text,   (char *)"0", own_text, (char *)"1",
+	char pid_text[16], beside_text[16], own_text[24], inside_text[16], first_text[24], count_text[16];
+	char *const argv[] = { (char *)program, pid_text,   beside_text, own_text, (char *)"1",
 			       inside_text,	first_text, count_text,	 NULL };
 	char *const envp[] = { NULL };
 	int status;
 	pid_t child;
 
 	snprintf(pid_text, sizeof(pid_text), "%d", (int)pid);
+	snprintf(beside_text, sizeof(beside_text), "%u", beside(inside));
 	snprintf(own_text, sizeof(own_text), "%llu", (unsigned long long)own);
 	snprintf(inside_text, sizeof(inside_text), "%u", inside);
 	snprintf(first_text, sizeof(first_text), "%llu", (unsigned long long)users->first);
@@ -236,15 +236,15 @@ static int run_mapper(const char *program, pid_t pid, uint64_t own, unsigned ins
 }
 
 /* Without ranges: one uid and one gid, which anybody may map for himself. */
-static int write_single(pid_t pid, uid_t uid, gid_t gid, bool dojo, struct err *err)
+static int write_single(pid_t pid, uid_t uid, gid_t gid, const struct inside *inside, struct err *err)
 {
 	char line[64];
 	int r = write_proc(pid, "setgroups", "deny", err);
 
-	snprintf(line, sizeof(line), "%u %u 1\n", inside_uid(dojo), (unsigned)uid);
+	snprintf(line, sizeof(line), "%u %u 1\n", inside->uid, (unsigned)uid);
 	if (r == 0)
 		r = write_proc(pid, "uid_map", line, err);
-	snprintf(line, sizeof(line), "%u %u 1\n", inside_gid(dojo), (unsigned)gid);
+	snprintf(line, sizeof(line), "%u %u 1\n", inside->gid, (unsigned)gid);
 	if (r == 0)
 		r = write_proc(pid, "gid_map", line, err);
 	return r;
@@ -252,36 +252,40 @@ static int write_single(pid_t pid, uid_t uid, gid_t gid, bool dojo, struct err *
 
 int idmap_write_self(const struct idmap *map)
 {
-	return write_single(getpid(), map->own_uid, map->own_gid, false, NULL);
+	return write_single(getpid(), map->own_uid, map->own_gid, &usual, NULL);
 }
 
-/* `part` of the ranges, as the ids from `uid` and `gid` on. */
-static int write_part(const struct idmap *map, pid_t pid, const struct id_range *part, unsigned uid,
-		      unsigned gid, struct err *err)
+/* `part` of the ranges, as the ids from those of `inside` on. */
+static int write_part(const struct idmap *map, pid_t pid, const struct id_range *part,
+		      const struct inside *inside, struct err *err)
 {
 	struct id_range uids = { map->uid_base + part->first, part->count };
 	struct id_range gids = { map->gid_base + part->first, part->count };
-	int r = run_mapper("/usr/bin/newuidmap", pid, map->own_uid, uid, &uids, err);
+	int r = run_mapper("/usr/bin/newuidmap", pid, map->own_uid, inside->uid, &uids, err);
 
-	return r < 0 ? r : run_mapper("/usr/bin/newgidmap", pid, map->own_gid, gid, &gids, err);
+	return r < 0 ? r : run_mapper("/usr/bin/newgidmap", pid, map->own_gid, inside->gid, &gids, err);
 }
 
-static int write_ranges(const struct idmap *map, pid_t pid, uint32_t slot, bool dojo, struct err *err)
+static int write_ranges(const struct idmap *map, pid_t pid, uint32_t slot, const struct inside *inside,
+			struct err *err)
 {
 	const struct id_range one = { slot, 1 };
 
-	return write_part(map, pid, &one, inside_uid(dojo), inside_gid(dojo), err);
+	return write_part(map, pid, &one, inside, err);
 }
 
 int idmap_write_session(const struct idmap *map, pid_t pid, const struct id_range *part, struct err *err)
 {
-	return write_part(map, pid, part, JOIN_ID_FIRST, JOIN_ID_FIRST, err);
+	static const struct inside first = { JOIN_ID_FIRST, JOIN_ID_FIRST };
+
+	return write_part(map, pid, part, &first, err);
 }
 
-int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, bool dojo, struct err *err)
+int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, const struct inside *inside,
+			 struct err *err)
 {
-	return map->ranges ? write_ranges(map, pid, slot, dojo, err)
-			   : write_single(pid, map->own_uid, map->own_gid, dojo, err);
+	return map->ranges ? write_ranges(map, pid, slot, inside, err)
+			   : write_single(pid, map->own_uid, map->own_gid, inside, err);
 }
 
 void idmap_try_ranges(struct idmap *map)
@@ -300,7 +304,7 @@ void idmap_try_ranges(struct idmap *map)
 		_exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
 	}
 	close(hold[0]);
-	if (pid > 0 && write_ranges(map, pid, 0, false, &err) < 0) {
+	if (pid > 0 && write_ranges(map, pid, 0, &usual, &err) < 0) {
 		map->ranges = false;
 		keeper_log("%s: sandboxes share the uid of this user", err.text);
 	}

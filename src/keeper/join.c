@@ -64,7 +64,7 @@ static int clone_member(struct join *join)
 	if (pid < 0)
 		return err_set(join->err, -errno, "clone a sandbox of a session");
 	join->slot->pid = pid;
-	r = idmap_write_below(pid, &users, join->slot->dojo, join->err);
+	r = idmap_write_below(pid, &users, &join->slot->inside, join->err);
 	if (r == 0 && send(join->slot->sync_fd, "", 1, MSG_NOSIGNAL) < 0)
 		r = err_set(join->err, -errno, "start the sandbox");
 	return r;

@@ -52,6 +52,11 @@ struct session {
 	struct cgroup_group group;
 };
 
+/* Who a payload is, as it sees itself. */
+struct inside {
+	uint32_t uid, gid;
+};
+
 struct slot {
 	enum slot_state state;
 	uint32_t generation;
@@ -69,7 +74,7 @@ struct slot {
 	uint64_t deadline_us, check_us; /* monotonic; of a running step */
 	uint64_t retry_us;		/* when to try again to remove the groups of a dying one */
 	bool cpu_told, oom_told;
-	bool dojo;		 /* its user is cyber-dojo's */
+	struct inside inside;	 /* of its user; of a member of a session, the first one */
 	bool used;		 /* had a step: a run is lost with it */
 	bool expected;		 /* its end was asked for */
 	struct session *session; /* that it is a member of; or NULL */
@@ -115,7 +120,6 @@ struct keeper {
 	bool fresh_proc;		    /* as in struct setup */
 	int epoll_fd, signal_fd, socket_fd;
 	int init_fd, config_fd; /* sealed memfds: init's program and its configuration */
-	int dojo_config_fd;	/* likewise, for sandboxes whose user is cyber-dojo's */
 	struct netns_stock netns;
 	struct slot *slots;
 	uint32_t slots_count, next_slot;
@@ -127,7 +131,7 @@ struct keeper {
 	uint32_t lost;		  /* sandboxes of a front that crashed */
 	uint32_t epoch;		  /* counts the fronts: none hears of its predecessor's sandboxes */
 	pid_t front_pid;
-	pid_t builder_pid; /* 0: there is none */
+	pid_t builder_pid; /* of its guard (builder.c); 0: there is none */
 	int builder_fd;	   /* the fronts' end of its socket; -1: there is none */
 	int front_status;
 	bool front_gone, stopping;
@@ -244,12 +248,12 @@ void idmap_try_ranges(struct idmap *map);
 [[nodiscard]] int idmap_write_self(const struct idmap *map);
 /*
  * Writes the maps of a child that is in a new user namespace: one uid for init, and those of `users` for payloads.
- * `dojo`: from PAYLOAD_DOJO_UID on inside.
+ * Inside these are the ids from `inside` on; init's is 0, or its group 1 where 0 is the payload's.
  */
-[[nodiscard]] int idmap_write_root(pid_t pid, uint64_t supervisor, const struct id_range *users, bool dojo,
-				   struct err *err);
-[[nodiscard]] int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot, bool dojo,
-				       struct err *err);
+[[nodiscard]] int idmap_write_root(pid_t pid, uint64_t supervisor, const struct id_range *users,
+				   const struct inside *inside, struct err *err);
+[[nodiscard]] int idmap_write_rootless(const struct idmap *map, pid_t pid, uint32_t slot,
+				       const struct inside *inside, struct err *err);
 /* Rootless: of the user namespace of a session. `part`, of the range, becomes the ids from JOIN_ID_FIRST on. */
 [[nodiscard]] int idmap_write_session(const struct idmap *map, pid_t pid, const struct id_range *part,
 				      struct err *err);
@@ -257,7 +261,8 @@ void idmap_try_ranges(struct idmap *map);
  * Of a child in a user namespace right below the caller's, in which he is 0 and may map what he likes: 0 is 0, `users`
  * are ids of his.
  */
-[[nodiscard]] int idmap_write_below(pid_t pid, const struct id_range *users, bool dojo, struct err *err);
+[[nodiscard]] int idmap_write_below(pid_t pid, const struct id_range *users, const struct inside *inside,
+				    struct err *err);
 
 /* netns.c: network namespaces that had a sandbox, for the next ones. */
 void netns_open(struct netns_stock *stock, bool privileged);

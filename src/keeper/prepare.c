@@ -63,11 +63,11 @@ static int append_program(int to, int from, uint32_t *ret_instructions)
 	return count > BPF_MAXINSNS ? -E2BIG : 0;
 }
 
-static int prepare_config(bool watched, bool dojo, int *ret_fd, struct err *err)
+static int prepare_config(bool watched, int *ret_fd, struct err *err)
 {
 	struct init_config config = { .magic = INIT_CONFIG_MAGIC,
-				      .payload_uid = dojo ? PAYLOAD_DOJO_UID : PAYLOAD_UID,
-				      .payload_gid = dojo ? PAYLOAD_DOJO_GID : PAYLOAD_GID };
+				      .payload_uid = PAYLOAD_UID,
+				      .payload_gid = PAYLOAD_GID };
 	AUTO_CLOSE int fd = -1;
 	int programs[2] = { -1, -1 };
 	int r = seccomp_compile(watched, programs, err);
@@ -109,9 +109,7 @@ int prepare_shared(struct keeper *k, struct err *err)
 	int r = prepare_init(k, err);
 
 	if (r == 0)
-		r = prepare_config(!k->cgroups.memory, false, &k->config_fd, err);
-	if (r == 0)
-		r = prepare_config(!k->cgroups.memory, true, &k->dojo_config_fd, err);
+		r = prepare_config(!k->cgroups.memory, &k->config_fd, err);
 	if (r == 0)
 		r = mount_plan_host(&k->plan, err);
 	if (r == 0)

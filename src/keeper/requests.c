@@ -48,6 +48,21 @@ static int check_limits(const struct limits *limits, struct err *err)
 	return 0;
 }
 
+/*
+ * Ids inside choose no id of the host: to those its slot has, or its session. 0 is init's; and a session's run is one
+ * of many users, of whom none may be beyond the end, or in init's group.
+ */
+static int check_ids(const struct keeper_request *request, struct err *err)
+{
+	bool many = request->member == KEEPER_MEMBER_RUN || request->member == KEEPER_MEMBER_FILES;
+	uint32_t most = KEEPER_ID_MAX - (many ? KEEPER_SESSION_UIDS : 0);
+
+	if (request->uid == 0 || request->uid > most || request->gid > most || (many && request->gid == 0))
+		return err_set(err, -EINVAL, "no sandbox can have the user %u:%u", request->uid,
+			       request->gid);
+	return 0;
+}
+
 /* The answer comes later, from the slot. */
 static int handle_create(struct keeper *k, struct slot *slot, const struct keeper_request *request,
 			 struct keeper_message *reply, struct err *err)
@@ -59,7 +74,9 @@ static int handle_create(struct keeper *k, struct slot *slot, const struct keepe
 		return r;
 	if (request->image > KEEPER_IMAGE_STORED || request->flags & ~KEEPER_FLAGS_ALL)
 		return err_set(err, -EINVAL, "no such image or flag");
-	r = session_of_create(k, request, &session, err);
+	r = check_ids(request, err);
+	if (r == 0)
+		r = session_of_create(k, request, &session, err);
 	if (r < 0)
 		return r;
 	r = slot_create(k, request, session, err);

@@ -130,28 +130,29 @@ static struct id_range users_of(const struct keeper *k, const struct slot *slot)
 	return (struct id_range){ supervisor_of(k, slot_number(k, slot)) + 1, 1 };
 }
 
-/* The first of them, as it sees itself. */
-static unsigned inside_uid(const struct slot *slot)
+/* Init has the usual ones in its configuration, and is told of others. */
+static void plan_ids(const struct slot *slot, struct plan *plan)
 {
-	return slot->dojo ? PAYLOAD_DOJO_UID : PAYLOAD_UID;
-}
-
-static unsigned inside_gid(const struct slot *slot)
-{
-	return slot->dojo ? PAYLOAD_DOJO_GID : PAYLOAD_GID;
+	snprintf(plan->uid, sizeof(plan->uid), "%u", slot->inside.uid);
+	snprintf(plan->gid, sizeof(plan->gid), "%u", slot->inside.gid);
+	snprintf(plan->home, sizeof(plan->home), "/sandbox");
+	plan->argv[INIT_ARG_UID] = plan->uid;
+	plan->argv[INIT_ARG_GID] = plan->gid;
+	plan->argv[INIT_ARG_HOME] = plan->home;
+	plan->argv[INIT_ARG_ROLE] = (char *)INIT_AS_SANDBOX;
 }
 
 /* A run is its user, in his home, with a line in /etc/passwd. */
 static void plan_run(const struct slot *slot, const struct keeper_request *request, struct plan *plan)
 {
-	unsigned uid = inside_uid(slot) + request->number;
+	unsigned uid = slot->inside.uid + request->number;
 
 	plan->member.name = request->name;
 	plan->member.user = plan->member.owner + request->number;
 	snprintf(plan->uid, sizeof(plan->uid), "%u", uid);
 	snprintf(plan->home, sizeof(plan->home), "/sandboxes/%s", request->name);
 	snprintf(plan->line, sizeof(plan->line), "%s:x:%u:%u::%s:/bin/bash\n", request->name, uid,
-		 inside_gid(slot), plan->home);
+		 slot->inside.gid, plan->home);
 	plan->setup.values.passwd_line = plan->line;
 }
 
@@ -160,7 +161,6 @@ static void plan_service(const struct keeper_request *request, struct plan *plan
 {
 	size_t count = INIT_ARG_COUNT;
 
-	snprintf(plan->home, sizeof(plan->home), "/sandbox");
 	plan->argv[INIT_ARG_ROLE] = (char *)INIT_AS_SERVICE;
 	plan->setup.values.folders = request->folders;
 	for (const char *at = request->folders; *at; at += strlen(at) + 1)
@@ -176,11 +176,6 @@ static void plan_member(const struct keeper *k, const struct slot *slot, const s
 	plan->setup.joined = !k->privileged;
 	plan->setup.net_fd = k->privileged ? slot->session->network_fd : -1;
 	plan->setup.loopback = false; /* it is up */
-	snprintf(plan->uid, sizeof(plan->uid), "%u", inside_uid(slot));
-	snprintf(plan->gid, sizeof(plan->gid), "%u", inside_gid(slot));
-	plan->argv[INIT_ARG_UID] = plan->uid;
-	plan->argv[INIT_ARG_GID] = plan->gid;
-	plan->argv[INIT_ARG_HOME] = plan->home;
 	if (slot->member == KEEPER_MEMBER_SERVICE) {
 		plan_service(request, plan);
 		return;
@@ -208,8 +203,8 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 {
 	struct setup *setup = &plan->setup;
 	uint64_t supervisor = supervisor_of(k, slot_number(k, slot));
-	uid_t user = inside_uid(slot);
-	gid_t group = inside_gid(slot);
+	uid_t user = slot->inside.uid;
+	gid_t group = slot->inside.gid;
 
 	if (k->privileged)
 		user = group = (uid_t)(supervisor + 1);
@@ -235,11 +230,13 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 		.fresh_proc = k->fresh_proc,
 		.supervisor = (uid_t)supervisor,
 		.init_fd = k->init_fd,
-		.config_fd = slot->dojo ? k->dojo_config_fd : k->config_fd,
+		.config_fd = k->config_fd,
 		.box = &slot->box,
 		.net_fd = slot->net_fd,
 		.cgroup_fd = k->cgroups.version == 2 ? slot->box.fd[0] : -1,
 	};
+	if (slot->session || slot->inside.uid != PAYLOAD_UID || slot->inside.gid != PAYLOAD_GID)
+		plan_ids(slot, plan);
 	if (slot->session)
 		plan_member(k, slot, request, plan);
 }
@@ -277,7 +274,7 @@ static int let_go(struct keeper *k, struct slot *slot, struct err *err)
 	int r = 0;
 
 	if (!k->privileged)
-		r = idmap_write_rootless(&k->idmap, slot->pid, slot_number(k, slot), slot->dojo, err);
+		r = idmap_write_rootless(&k->idmap, slot->pid, slot_number(k, slot), &slot->inside, err);
 	if (r < 0)
 		return r;
 	return send(slot->sync_fd, "", 1, MSG_NOSIGNAL) < 0 ? err_set(err, -errno, "start the sandbox") : 0;
@@ -384,7 +381,7 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct s
 	slot->pid = 0;
 	slot->pid_fd = slot->sync_fd = slot->front_fd = slot->disk_fd = slot->net_fd = -1;
 	slot->limits = request->limits;
-	slot->dojo = request->flags & KEEPER_FLAG_DOJO;
+	slot->inside = (struct inside){ request->uid, request->gid };
 	slot->expected = slot->reaped = slot->cpu_told = slot->oom_told = slot->used = false;
 	slot->deadline_us = keeper_now_us() + SETUP_PATIENCE_US;
 	slot->check_us = slot->retry_us = 0;
@@ -431,7 +428,8 @@ static void setup_map(struct keeper *k, struct slot *slot)
 {
 	struct id_range users = users_of(k, slot);
 	struct err err = ERR_INIT;
-	int r = idmap_write_root(slot->pid, supervisor_of(k, slot_number(k, slot)), &users, slot->dojo, &err);
+	int r = idmap_write_root(slot->pid, supervisor_of(k, slot_number(k, slot)), &users, &slot->inside,
+				 &err);
 
 	if (r < 0)
 		setup_failed(k, slot, r, "write the uid maps");

@@ -43,7 +43,7 @@ struct shelf {
 	struct pool *pool;
 	char *image;
 	bool loopback, fostered;
-	enum engine_identity identity;
+	struct engine_identity identity;
 	const struct engine_warm *warm;
 	struct limits limits; /* of the last run: the next one's are most likely the same */
 	struct item *items;
@@ -232,8 +232,9 @@ static struct shelf *shelf_find(struct pool *pool, const struct engine_sandbox_s
 				const struct engine_warm *warm)
 {
 	for (struct shelf *shelf = pool->shelves; shelf; shelf = shelf->next) {
-		if (shelf->loopback == spec->loopback && shelf->identity == spec->identity &&
-		    same_runtime(shelf->warm, warm) && strcmp(shelf->image, spec->image) == 0)
+		if (shelf->loopback == spec->loopback && shelf->identity.uid == spec->identity.uid &&
+		    shelf->identity.gid == spec->identity.gid && same_runtime(shelf->warm, warm) &&
+		    strcmp(shelf->image, spec->image) == 0)
 			return shelf;
 	}
 	return NULL;

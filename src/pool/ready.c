@@ -106,7 +106,8 @@ static const struct engine_events box_events = { .ready = on_ready, .failed = on
 static bool is_of_kind(const struct ready *entry, const struct engine_sandbox_spec *spec)
 {
 	return entry->spec.session == spec->session && entry->spec.user.number == spec->user.number &&
-	       entry->spec.identity == spec->identity && strcmp(entry->image, spec->image) == 0 &&
+	       entry->spec.identity.uid == spec->identity.uid &&
+	       entry->spec.identity.gid == spec->identity.gid && strcmp(entry->image, spec->image) == 0 &&
 	       strcmp(entry->spec.user.name, spec->user.name) == 0;
 }
 

@@ -20,6 +20,7 @@ struct plan_step {
 	struct limits limits; /* every one resolved */
 	struct run_bytes stdin_bytes;
 	char **keep;
+	struct engine_identity identity;
 	bool fresh;  /* a new sandbox that holds only what the step before kept */
 	bool in_pwd; /* starts in the folder that PWD of envp names, not in /sandbox */
 	bool drops;  /* output beyond output_bytes is dropped, and does not end it */
@@ -39,7 +40,6 @@ struct run_plan {
 	bool collect_odd_names;	     /* files whose names are not UTF-8 too, with the rest of them as \xNN */
 	uint64_t collect_file_bytes; /* files are cut there; 0: RUN_COLLECT_FILE_BYTES */
 	bool network_loopback;
-	enum engine_identity identity;
 	struct engine_tty tty; /* of the last step; rows 0: it has none */
 	bool no_cache;	       /* the request wants every step to be run */
 	struct run_light_spec light;

@@ -1,8 +1,8 @@
 /*
  * What the maker of a stored image said about running it, as Docker takes it: ENV stands below all other
  * variables, ENTRYPOINT before the command, and the program starts in WORKDIR. But a run that brings files
- * starts where they are, in /sandbox, and a language's own commands are neither prefixed nor moved. USER is
- * described in docs/images.md.
+ * starts where they are, in /sandbox, and a language's own commands are neither prefixed nor moved. USER is who
+ * programs run as, with his home.
  */
 #include "run/plan_priv.h"
 
@@ -21,20 +21,47 @@ static int prefix(struct plan_step *step, char *const *entrypoint)
 	return r;
 }
 
+struct variable {
+	const char *name, *value; /* NULL: not set */
+};
+
+static int set_all(char ***env, const struct variable *variables, size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (variables[i].value)
+			r = plan_env_set(env, variables[i].name, strlen(variables[i].name),
+					 variables[i].value);
+	}
+	return r;
+}
+
 /* In a session a step begins in the home of its user. */
 static int set_user(char ***env, const struct plan_context *context)
 {
-	const struct {
-		const char *name, *value;
-	} variables[] = { { "HOME", context->home },
-			  { "USER", context->login },
-			  { "LOGNAME", context->login },
-			  { "PWD", context->home } };
-	int r = 0;
+	const struct variable variables[] = { { "HOME", context->home },
+					      { "USER", context->login },
+					      { "LOGNAME", context->login },
+					      { "PWD", context->home } };
 
-	for (size_t i = 0; r == 0 && context->login && i < ARRAY_LEN(variables); i++)
-		r = plan_env_set(env, variables[i].name, strlen(variables[i].name), variables[i].value);
-	return r;
+	return context->login ? set_all(env, variables, ARRAY_LEN(variables)) : 0;
+}
+
+/*
+ * Sessions have users of their own. The home of an image's user can be read only, as all of the image: the commands of
+ * a language count on one that can be written.
+ */
+static int become_account(struct plan_step *step, const struct image_account *account, bool by_name)
+{
+	const struct variable variables[] = { { "HOME", by_name ? account->home : NULL },
+					      { "USER", account->name },
+					      { "LOGNAME", account->name } };
+
+	if (account->uid == 0)
+		return 0;
+	step->identity = (struct engine_identity){ account->uid, account->gid };
+	return set_all(&step->envp, variables, ARRAY_LEN(variables));
 }
 
 int plan_image_apply(struct plan_step *step, const struct plan_context *context, bool by_name,
@@ -52,7 +79,10 @@ int plan_image_apply(struct plan_step *step, const struct plan_context *context,
 	r = context->image_config(context->image_user, step->image, &image, err);
 	if (r < 0)
 		return r;
-	r = plan_env_merge(&step->envp, image.env);
+	if (!context->login)
+		r = become_account(step, &image.account, by_name);
+	if (r == 0)
+		r = plan_env_merge(&step->envp, image.env);
 	if (r == 0 && by_name)
 		r = prefix(step, image.entrypoint);
 	if (r == 0 && by_name && ret_in_pwd && !context->login && image.workdir && image.workdir[0] == '/') {

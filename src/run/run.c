@@ -343,7 +343,7 @@ int run_sandbox_acquire(struct run *run, struct err *err)
 		.image = step->image,
 		.limits = step->limits,
 		.loopback = run->plan->network_loopback,
-		.identity = run->plan->identity,
+		.identity = step->identity,
 		.tty = run->plan->tty.rows > 0,
 		.warm = run->step == 0 && !run->cached && !member ? run->plan->warm : NULL,
 	};

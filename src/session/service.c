@@ -164,6 +164,7 @@ static struct engine_sandbox_spec member_spec(const struct service *service, con
 	return (struct engine_sandbox_spec){
 		.image = plan->steps[0].image,
 		.limits = plan->steps[0].limits,
+		.identity = plan->steps[0].identity,
 		.session = service->session->handle,
 		.member = ENGINE_MEMBER_SERVICE,
 		.service = number,

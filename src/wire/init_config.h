@@ -12,11 +12,9 @@
 
 #define INIT_CONFIG_MAGIC 0x6b696c6e
 
-/* The user of a sandbox, as he sees himself; and the one whom cyber-dojo's images know by the same name. */
-#define PAYLOAD_UID	 1000
-#define PAYLOAD_GID	 1000
-#define PAYLOAD_DOJO_UID 41966
-#define PAYLOAD_DOJO_GID 51966
+/* The user of a sandbox, as he sees himself, if nobody says that he is another. */
+#define PAYLOAD_UID 1000
+#define PAYLOAD_GID 1000
 
 /* Descriptors that init is executed with. */
 #define INIT_SOCKET_FD 3
@@ -24,13 +22,14 @@
 #define INIT_CGROUP_FD 5 /* directory of the sandbox's cgroup v2; closed where there is none */
 
 /*
- * Its arguments, in a member of a session: INIT_ARG_COUNT of them, its name first. The uid and gid of the payload take
- * the place of those below. INIT_AS_FILES: it has the files of all users beneath its root and starts nothing; owner `n`
- * of a file is the uid that the arguments name, which is the session's, plus n. INIT_AS_SERVICE: behind them are the
- * folders that it can write beside the usual ones.
+ * Its arguments, in a member of a session or where the payload is another user: INIT_ARG_COUNT of them, its name first.
+ * The uid and gid of the payload take the place of those below. INIT_AS_SANDBOX: in no session. INIT_AS_FILES: it has
+ * the files of all users beneath its root and starts nothing; owner `n` of a file is the uid that the arguments name,
+ * which is the session's, plus n. INIT_AS_SERVICE: behind them are the folders that it can write beside the usual ones.
  */
 enum init_arg { INIT_ARG_NAME, INIT_ARG_UID, INIT_ARG_GID, INIT_ARG_HOME, INIT_ARG_ROLE, INIT_ARG_COUNT };
 
+#define INIT_AS_SANDBOX "sandbox"
 #define INIT_AS_RUN	"run"
 #define INIT_AS_FILES	"files"
 #define INIT_AS_SERVICE "service"

@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#define KEEPER_VERSION	 2
+#define KEEPER_VERSION	 3
 #define KEEPER_SLOTS_MAX 4096
 
 enum keeper_op {
@@ -54,9 +54,11 @@ enum keeper_event {
 
 #define KEEPER_FLAG_LOOPBACK 1u
 #define KEEPER_FLAG_WARM     2u /* a runtime boots in it before the first step */
-#define KEEPER_FLAG_DOJO     4u /* its user is the one of cyber-dojo's images: 41966:51966 inside */
-#define KEEPER_FLAG_TTY	     8u /* steps may have terminals */
-#define KEEPER_FLAGS_ALL     15u
+#define KEEPER_FLAG_TTY	     4u /* steps may have terminals */
+#define KEEPER_FLAGS_ALL     7u
+
+/* Of uids and gids inside a sandbox. Which uid of the host that is the keeper alone says. */
+#define KEEPER_ID_MAX 2147483647u
 
 /* What stands at the root of a new sandbox. */
 enum keeper_image {
@@ -102,6 +104,7 @@ struct keeper_request {
 	uint32_t session, session_generation; /* 0, 0: none */
 	uint32_t member;		      /* enum keeper_member */
 	uint32_t number;
+	uint32_t uid, gid; /* of CREATE: whom its programs see themselves as; not uid 0 */
 	uint64_t ttl_ms;
 	char name[KEEPER_NAME_SIZE];
 	uint8_t id[KEEPER_SESSION_ID_SIZE];

@@ -1,9 +1,11 @@
 /*
  * What comes from a registry or an archive of images. The input's first byte chooses: a tar as a layer, without and
  * with whiteouts, the documents of an image (its lines are manifest.json, index.json and oci-layout), a description, a
- * name. A layer may make what it likes in its folder and must leave the folder's neighbours alone.
+ * name, a USER (the first line) with the passwd behind it, and behind a NUL the group, where it is looked up. A layer
+ * may make what it likes in its folder and must leave the folder's neighbours alone.
  */
 #include "base/cleanup.h"
+#include "image/account.h"
 #include "image/image.h"
 #include "image/layer.h"
 #include "image/layout.h"
@@ -143,6 +145,29 @@ static void try_name(const uint8_t *data, size_t size)
 		assert(err.slug && err.text[0]);
 }
 
+static void try_user(const uint8_t *data, size_t size)
+{
+	AUTO_FREE char *all = strndup((const char *)data, size);
+	size_t len = all ? strlen(all) : 0;
+	AUTO_FREE char *group =
+		len < size ? strndup((const char *)data + len + 1, size - len - 1) : strdup("");
+	struct image_account account;
+	struct err err = ERR_INIT;
+	char *passwd;
+
+	assert(all && group);
+	passwd = strchrnul(all, '\n');
+	if (*passwd)
+		*passwd++ = '\0';
+	if (account_find(all, passwd, group, &account, &err) == 0)
+		assert(account.uid <= ACCOUNT_ID_MAX && account.gid <= ACCOUNT_ID_MAX &&
+		       account.home[0] == '/' && !strchr(account.home, '\n') &&
+		       (!account.name || !strpbrk(account.name, ":\n")));
+	else
+		assert(err.slug && err.text[0] && !strchr(err.text, '\n'));
+	image_account_finish(&account);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static int work_fd = -1;
@@ -151,10 +176,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (work_fd < 0)
 		work_fd = open_work();
-	switch (*data % 5) {
+	switch (*data % 6) {
 	case 0:
 	case 1:
-		try_layer(work_fd, data + 1, size - 1, *data % 5);
+		try_layer(work_fd, data + 1, size - 1, *data % 6);
 		break;
 	case 2:
 		try_layout(work_fd, data + 1, size - 1);
@@ -162,8 +187,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 3:
 		try_description(data + 1, size - 1);
 		break;
-	default:
+	case 4:
 		try_name(data + 1, size - 1);
+		break;
+	default:
+		try_user(data + 1, size - 1);
 	}
 	empty(work_fd);
 	return 0;

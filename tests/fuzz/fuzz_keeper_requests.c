@@ -137,6 +137,15 @@ static void check_session_answer(const struct keeper_request *request, int front
 	assert(recv(front_fd, &reply, sizeof(reply), MSG_DONTWAIT) < 0);
 }
 
+/* As KEEPER_CREATE is refused before anything is looked for; a run of a session has the ids behind it too. */
+static bool may_be_user(const struct keeper_request *request)
+{
+	bool many = request->member == KEEPER_MEMBER_RUN || request->member == KEEPER_MEMBER_FILES;
+	uint32_t most = many ? KEEPER_ID_MAX - KEEPER_SESSION_UIDS : KEEPER_ID_MAX;
+
+	return request->uid && request->uid <= most && request->gid <= most && (request->gid || !many);
+}
+
 static void check_request(struct keeper *k, const struct keeper_request *request, int front_fd)
 {
 	struct session sessions[SESSIONS];
@@ -181,6 +190,8 @@ static void check_request(struct keeper *k, const struct keeper_request *request
 		assert(moved == 0 && (reply.error < 0 || before[request->slot].state == SLOT_READY));
 	else
 		assert((reply.error < 0) == (moved == 0));
+	if (request->op == KEEPER_CREATE)
+		assert(may_be_user(request) || reply.error == -EINVAL);
 	assert(memchr(reply.stage, '\0', sizeof(reply.stage)));
 	assert(recv(front_fd, &reply, sizeof(reply), MSG_DONTWAIT) < 0);
 }

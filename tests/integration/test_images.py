@@ -64,6 +64,72 @@ def test_what_an_oci_image_says_about_itself_is_honoured(home):
     assert "new" in done and "old" not in done
 
 
+ACCOUNTS = {
+    "etc/passwd": b"root:x:0:0::/root:/bin/sh\napp:x:1234:2345::/home/app:/bin/sh\nbig:x:2147483648:1::/:\n",
+    "etc/group": b"root:x:0:\napp:x:2345:\nweb:x:33:app\n",
+    "home/app/.profile": b"mine",
+}
+
+
+@pytest.mark.parametrize(
+    "user, ids, name, at_home",
+    [
+        ("app", "1234:2345", "app", "/home/app"), ("1234", "1234:2345", "app", "/home/app"), ("app:web", "1234:33", "app", "/home/app"),
+        ("app:0", "1234:0", "app", "/home/app"), ("5000", "5000:0", "sandbox", "/home/sandbox"), ("5000:6000", "5000:6000", "sandbox", "/home/sandbox"),
+        ("65534:65534", "65534:65534", "nobody", "/nonexistent"), ("2147483647:1", "2147483647:1", "sandbox", "/home/sandbox"),
+        ("", "1000:1000", "sandbox", "/home/sandbox"), ("root", "1000:1000", "sandbox", "/home/sandbox"), ("0:0", "1000:1000", "sandbox", "/home/sandbox"),
+    ],
+)
+def test_the_user_of_an_oci_image_is_who_runs_in_it(home, user, ids, name, at_home):
+    kiln(home, "image", "import", archive(home, tar(oci([rootfs(ACCOUNTS)], User=user))), "--name", "accounts")
+    script = """
+        echo $(id -u):$(id -g) $(id -un) $USER $LOGNAME $HOME
+        for folder in /sandbox /tmp /home/sandbox /var/tmp /dev/shm; do echo x > $folder/mine && stat -c %u:%g $folder/mine; done
+        stat -c %u:%g /sandbox; echo y > /etc/theirs || echo "read only"
+    """
+    out = run(home, "accounts", script).split("\n")
+    assert out[0] == f"{ids} {name} {name} {name} {at_home}"
+    assert out[1:7] == [ids] * 6
+    assert out[7] == "read only"
+
+
+def test_what_an_image_says_of_home_goes_before_that_of_its_user(home):
+    data = tar(oci([rootfs(ACCOUNTS)], User="app", Env=["HOME=/opt", "USER=other"]))
+    kiln(home, "image", "import", archive(home, data), "--name", "accounts")
+    assert run(home, "accounts", "echo $HOME $USER $LOGNAME") == "/opt other app\n"
+    described = json.loads(kiln(home, "image", "inspect", "accounts", "--json").stdout)
+    assert described["account"] == {"uid": 1234, "gid": 2345, "name": "app", "home": "/home/app"}
+
+
+@pytest.mark.parametrize("user, says", [("ghost", "'ghost', who is not in its /etc/passwd"), ("app:ghosts", "'ghosts', a group that is not in its /etc/group"),
+                                        ("big", "end at 2147483647"), ("4294967296", "end at 2147483647"), ("a\nb", "'a?b'")])
+def test_a_user_who_is_nobody_in_the_image_is_a_clear_error(home, user, says):
+    done = kiln(home, "image", "import", archive(home, tar(oci([rootfs(ACCOUNTS)], User=user))), "--name", "nobodys", status=1)
+    assert says in done.stderr
+    assert json.loads(kiln(home, "image", "list", "--json").stdout)["images"] == []
+
+
+def test_a_server_keeps_images_of_several_users_apart(home):
+    """Also those that wait in the pool, and steps of one run in several images."""
+    users = {"app": "1234:2345", "5000:6000": "5000:6000", "": "1000:1000"}
+    for number, user in enumerate(users):
+        data = tar(oci([rootfs(ACCOUNTS)], User=user))
+        kiln(home, "image", "import", archive(home, data), "--name", f"image{number}")
+    server = Server(home=home).start()
+    try:
+        step = {"command": ["sh", "-c", "echo $(id -u):$(id -g); cat seen; stat -c %u:%g . > seen"]}
+        for _ in range(4):
+            for number, ids in enumerate(users.values()):
+                result = server.run({"image": f"image{number}", "steps": [{"name": "who", **step}]})
+                assert result["steps"][0]["stdout"] == f"{ids}\n"
+        steps = [{"name": f"in {number}", "image": f"image{number}", "keep": ["seen"], **step} for number in range(3)]
+        result = server.run({"image": "image0", "steps": steps})
+        assert [step["stdout"] for step in result["steps"]] == ["1234:2345\n", "5000:6000\n1234:2345\n", "1000:1000\n5000:6000\n"]
+        server.stop()
+    finally:
+        server.kill()
+
+
 def test_a_run_that_brings_files_starts_where_they_are(home):
     kiln(home, "image", "import", archive(home, tar(oci([rootfs()], WorkingDir="/work"))), "--name", "said")
     script = archive(home, b"pwd; ls", "main.sh")

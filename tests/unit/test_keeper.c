@@ -87,6 +87,7 @@ static struct keeper_request good_request(uint32_t op)
 
 	for (int i = 0; i < LIMIT_COUNT; i++)
 		request.limits.value[i] = limit_table[i].default_value;
+	request.uid = request.gid = 1000;
 	return request;
 }
 
@@ -307,6 +308,26 @@ static void a_sandbox_of_an_unknown_image_or_with_unknown_flags_is_refused(void 
 	}
 }
 
+static void a_sandbox_whose_user_is_root_or_none_is_refused(void **state)
+{
+	static const uint32_t ids[][2] = { { 0, 0 },
+					   { 0, 1000 },
+					   { KEEPER_ID_MAX + 1, 1000 },
+					   { 1000, KEEPER_ID_MAX + 1 },
+					   { UINT32_MAX, UINT32_MAX } };
+	struct fixture *fx = *state;
+
+	/* With a free slot a CREATE that is not refused would be seen at once. */
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		struct keeper_request request = good_request(KEEPER_CREATE);
+
+		arrange(fx, SLOT_FREE);
+		request.uid = ids[i][0];
+		request.gid = ids[i][1];
+		assert_refused(fx, &request, "ids");
+	}
+}
+
 static void a_step_number_out_of_bounds_is_refused(void **state)
 {
 	static const uint32_t steps[] = { 0, (1u << 20) + 1, UINT32_MAX };
@@ -460,6 +481,7 @@ int main(void)
 		with_keeper(limits_out_of_bounds_are_refused),
 		with_keeper(a_limit_below_its_minimum_is_refused),
 		with_keeper(a_sandbox_of_an_unknown_image_or_with_unknown_flags_is_refused),
+		with_keeper(a_sandbox_whose_user_is_root_or_none_is_refused),
 		with_keeper(a_step_number_out_of_bounds_is_refused),
 		with_keeper(a_sandbox_more_than_there_are_slots_is_refused),
 		with_keeper(hello_is_answered_whatever_the_other_fields_say),

@@ -110,6 +110,7 @@ static struct keeper_request good_request(uint32_t op)
 
 	for (int i = 0; i < LIMIT_COUNT; i++)
 		request.limits.value[i] = limit_table[i].default_value;
+	request.uid = request.gid = 1000;
 	request.id[0] = 'z';
 	return request;
 }

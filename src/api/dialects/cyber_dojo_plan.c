@@ -104,6 +104,9 @@ static int env_of_call(const struct dojo_request *request, char ***env, struct e
 	return r < 0 ? err_set(err, r, "plan") : 0;
 }
 
+/* `sandbox` of cyber-dojo's images. */
+static const struct engine_identity dojo_user = { 41966, 51966 };
+
 static int plan_new(const char *name, const char *image, struct run_plan **ret, struct err *err)
 {
 	struct run_plan *plan = calloc(1, sizeof(*plan));
@@ -116,7 +119,7 @@ static int plan_new(const char *name, const char *image, struct run_plan **ret, 
 		return err_set(err, -ENOMEM, "plan");
 	plan->steps_count = 1;
 	plan->no_cache = true;
-	plan->identity = ENGINE_IDENTITY_DOJO;
+	plan->steps[0].identity = dojo_user;
 	plan->steps[0].name = strdup(name);
 	plan->steps[0].image = strdup(image);
 	return plan->steps[0].name && plan->steps[0].image ? 0 : err_set(err, -ENOMEM, "plan");

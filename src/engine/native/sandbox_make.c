@@ -4,6 +4,8 @@
  */
 #include "engine/native/native_session.h"
 
+#include "wire/init_config.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,9 +128,10 @@ int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec
 		.op = KEEPER_CREATE,
 		.flags = (spec->loopback ? KEEPER_FLAG_LOOPBACK : 0) |
 			 (spec->warm || spec->waits ? KEEPER_FLAG_WARM : 0) |
-			 (spec->identity == ENGINE_IDENTITY_DOJO ? KEEPER_FLAG_DOJO : 0) |
 			 (spec->tty ? KEEPER_FLAG_TTY : 0),
 		.limits = spec->limits,
+		.uid = spec->identity.uid ? spec->identity.uid : PAYLOAD_UID,
+		.gid = spec->identity.uid ? spec->identity.gid : PAYLOAD_GID,
 	};
 	struct sandbox *sb;
 	int r;
