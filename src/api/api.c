@@ -149,7 +149,7 @@ struct plan_context api_plan_context(const struct api *api)
 {
 	return (struct plan_context){
 		.languages = api->options.languages,
-		.hot = api->options.pool && api->options.config->hot,
+		.hot = api->options.pools && api->options.config->hot,
 		.ceilings = api->options.config->ceilings,
 		.image_find = image_find,
 		.image_config = api->options.images || api->options.image_config ? image_config : NULL,

@@ -47,10 +47,19 @@ struct api_options {
 	 */
 	int (*image_config)(void *user, const char *name, struct image *ret, struct err *err);
 	json_t *(*images_list)(void *user); /* a new reference, or NULL when out of memory */
-	const struct log *log;		    /* NULL: no access log */
-	struct uv_loop_s *loop; /* its thread pool judges traffic lights; NULL: the calling thread does */
+	/* One of those by any of its names, as GET /v1/images/{name} tells of it; NULL: none. */
+	json_t *(*image_show)(void *user, const char *name);
+	/*
+	 * True when an image of this name is the daemon's business where nobody says otherwise; NULL: there is no
+	 * daemon.
+	 */
+	bool (*image_is_daemons)(void *user, const char *name);
+	bool images_are_daemons; /* that list has all there are, not some more */
+	const struct log *log;	 /* NULL: no access log */
+	struct uv_loop_s *loop;	 /* its thread pool judges traffic lights; NULL: the calling thread does */
 	struct session_store *sessions; /* with `loop`: where sessions are kept; NULL: there are none */
-	const struct engine *pool;	/* the engine, where it is a pool (pool/pool.h); else NULL */
+	/* The engine, or its parts, where these are pools (pool/pool.h), NULL-terminated; NULL: there is no pool. */
+	struct engine *const *pools;
 	void (*node_facts)(void *user,
 			   struct api_node_facts *ret); /* NULL: /v1/node says nothing of the host */
 	const struct api_finding *findings;		/* about this host; NULL: none */

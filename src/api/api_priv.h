@@ -120,6 +120,9 @@ int api_metrics_init(struct api_metrics *metrics, struct err *err);
 void api_metrics_finish(struct api_metrics *metrics);
 void api_metrics_count(struct api_metrics *metrics, const struct run_result *result);
 
+/* How an image of this name comes here when nobody says from where. */
+enum builder_kind api_image_pull_kind(const struct api *api, const char *name);
+
 /* For image_jobs_on_over(): logs it. */
 void api_image_job_over(void *user, const struct image_job *job);
 

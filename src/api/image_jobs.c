@@ -26,10 +26,8 @@
 static const char from_registry[] = "docker://", from_recipe[] = "recipe:";
 
 static const char *const kind_names[BUILDER_KIND_COUNT] = {
-	[BUILDER_BUILD] = "build",
-	[BUILDER_PULL] = "pull",
-	[BUILDER_IMPORT] = "import",
-	[BUILDER_REMOVE] = "remove",
+	[BUILDER_BUILD] = "build",   [BUILDER_PULL] = "pull",	     [BUILDER_IMPORT] = "import",
+	[BUILDER_REMOVE] = "remove", [BUILDER_DAEMON_PULL] = "pull", [BUILDER_DAEMON_REMOVE] = "remove",
 };
 
 /* A request that watches a job: `stream`, or the one that waits for the end of a removal. */
@@ -58,13 +56,14 @@ static json_t *error_json(const struct err *err)
 
 static json_t *job_json(const struct image_job *job)
 {
-	const char *scheme = job->kind == BUILDER_PULL	  ? from_registry
-			     : job->kind == BUILDER_BUILD ? from_recipe
-							  : "";
-	json_t *json = json_pack("{s:s, s:s, s:s, s:s+, s:s, s:I, s:o}", "name", job->name, "kind",
-				 kind_names[job->kind], "state", image_job_state_name(job->state), "source",
-				 scheme, job->source, "phase", job->phase, "done_bytes",
-				 (json_int_t)job->done_bytes, "total_bytes",
+	const char *scheme = job->kind == BUILDER_PULL || job->kind == BUILDER_DAEMON_PULL ? from_registry
+			     : job->kind == BUILDER_BUILD				   ? from_recipe
+											   : "";
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s+, s:s, s:I, s:o}", "name", job->name, "kind",
+				 kind_names[job->kind], "engine",
+				 builder_kind_is_daemons(job->kind) ? "docker" : "native", "state",
+				 image_job_state_name(job->state), "source", scheme, job->source, "phase",
+				 job->phase, "done_bytes", (json_int_t)job->done_bytes, "total_bytes",
 				 job->total_bytes ? json_integer((json_int_t)job->total_bytes) : json_null());
 
 	if (json && job->error)
@@ -89,17 +88,19 @@ static json_t *image_json(struct api *api, const char *name)
 {
 	AUTO_IMAGE struct image image = { 0 };
 	struct err err = ERR_INIT;
-	json_t *json;
+	json_t *json = api->options.image_show ? api->options.image_show(api->options.user, name) : NULL;
 
-	if (!api->options.images)
-		return NULL;
+	if (json || !api->options.images || api->options.images_are_daemons)
+		return json;
 	if (image_store_find(api->options.images, name, &image, &err) < 0)
 		return err.kind == ERR_UNKNOWN ? NULL
 					       : json_pack("{s:s, s:s, s:s}", "name", name, "state",
 							   "damaged", "damage", err.text);
 	json = image_to_json(&image);
-	if (json)
+	if (json) {
 		json_object_set_new(json, "state", json_string("stored"));
+		json_object_set_new(json, "engine", json_string("native"));
+	}
 	return json;
 }
 
@@ -214,7 +215,7 @@ static int fields_check(const json_t *json, struct err *err)
 		return err_refuse(err, ERR_MALFORMED, "wrong_type", NULL, "the body must be a JSON object");
 	json_object_foreach((json_t *)json, key, value)
 	{
-		if (strcmp(key, "name") != 0 && strcmp(key, "source") != 0)
+		if (strcmp(key, "name") != 0 && strcmp(key, "source") != 0 && strcmp(key, "engine") != 0)
 			return err_refuse(err, ERR_MALFORMED, "unknown_field", key,
 					  "there is no field '%.64s' here", key);
 	}
@@ -268,6 +269,45 @@ static int want_pull(const char *reference, const char *field, struct wanted *re
 	return r;
 }
 
+enum builder_kind api_image_pull_kind(const struct api *api, const char *name)
+{
+	bool daemons =
+		api->options.image_is_daemons && api->options.image_is_daemons(api->options.user, name);
+
+	return daemons ? BUILDER_DAEMON_PULL : BUILDER_PULL;
+}
+
+/* Whose image it is to be: as the request says, else as the settings do. */
+static int choose_engine(const struct api *api, const char *engine, struct wanted *wanted, struct err *err)
+{
+	bool daemon = wanted->spec.kind == BUILDER_PULL &&
+		      api_image_pull_kind(api, wanted->name) == BUILDER_DAEMON_PULL;
+
+	if (engine && strcmp(engine, "native") != 0 && strcmp(engine, "docker") != 0)
+		return err_refuse(err, ERR_IMPOSSIBLE, "engine_unknown", "engine",
+				  "an engine is native or docker");
+	if (engine)
+		daemon = strcmp(engine, "docker") == 0;
+	if (daemon ? !api->options.image_is_daemons : api->options.images_are_daemons)
+		return err_refuse(
+			err, ERR_IMPOSSIBLE, "engine_absent", engine ? "engine" : "source",
+			daemon ? "this node has no Docker engine"
+			       : "the images of this node are the Docker daemon's, which can pull them and "
+				 "no more");
+	if (!daemon)
+		return 0;
+	if (wanted->spec.kind != BUILDER_PULL)
+		return err_refuse(err, ERR_IMPOSSIBLE, "engine_absent", "engine",
+				  "a recipe is kiln's own: the Docker daemon pulls images and no more");
+	if (strcmp(wanted->name, wanted->source) != 0)
+		return err_refuse(
+			err, ERR_IMPOSSIBLE, "image_name_bad", "name",
+			"an image that the Docker daemon pulls has the name that it is pulled by, '%.128s'",
+			wanted->source);
+	wanted->spec.kind = BUILDER_DAEMON_PULL;
+	return 0;
+}
+
 static int want(struct api *api, const char *name, const char *source, struct wanted *ret, struct err *err)
 {
 	const char *recipe = NULL, *reference = NULL;
@@ -304,7 +344,7 @@ static int want(struct api *api, const char *name, const char *source, struct wa
 
 static int read_json(struct api *api, const struct http_request *request, struct wanted *ret, struct err *err)
 {
-	const char *name = NULL, *source = NULL;
+	const char *name = NULL, *source = NULL, *engine = NULL;
 	json_error_t why;
 	size_t len;
 	const uint8_t *body = http_request_body(request, &len);
@@ -324,7 +364,11 @@ static int read_json(struct api *api, const struct http_request *request, struct
 	if (r == 0)
 		r = text_of(json, "source", &source, err);
 	if (r == 0)
+		r = text_of(json, "engine", &engine, err);
+	if (r == 0)
 		r = want(api, name, source, ret, err);
+	if (r == 0)
+		r = choose_engine(api, engine, ret, err);
 	json_decref(json);
 	return r;
 }
@@ -350,13 +394,18 @@ static int archive_file(const uint8_t *data, size_t len, int *ret, struct err *e
 	return 0;
 }
 
-static int read_archive(const struct http_request *request, struct wanted *ret, struct err *err)
+static int read_archive(const struct api *api, const struct http_request *request, struct wanted *ret,
+			struct err *err)
 {
 	const char *name = http_request_query(request, "name");
 	size_t len;
 	const uint8_t *body = http_request_body(request, &len);
 	int r;
 
+	if (api->options.images_are_daemons)
+		return err_refuse(
+			err, ERR_IMPOSSIBLE, "engine_absent", NULL,
+			"the images of this node are the Docker daemon's, which takes no archives here");
 	if (!name)
 		return err_refuse(
 			err, ERR_MALFORMED, "missing_field", "name",
@@ -387,7 +436,7 @@ static int read_wanted(struct api *api, const struct http_request *request, stru
 		return read_json(api, request, ret, err);
 	for (size_t i = 0; type && i < ARRAY_LEN(archives); i++) {
 		if (type_is(type, archives[i]))
-			return read_archive(request, ret, err);
+			return read_archive(api, request, ret, err);
 	}
 	return err_refuse(err, ERR_TYPE, "unsupported_type", NULL,
 			  "the body must be application/json, application/x-tar or application/gzip");
@@ -457,7 +506,7 @@ void api_handle_image_make(struct http_request *request, void *user)
 
 	if (r == 0)
 		r = read_wanted(api, request, &wanted, &err);
-	if (r == 0 && wanted.spec.kind == BUILDER_PULL &&
+	if (r == 0 && (wanted.spec.kind == BUILDER_PULL || wanted.spec.kind == BUILDER_DAEMON_PULL) &&
 	    !image_registry_allowed(api->options.config->registries, wanted.spec.source))
 		r = err_refuse(&err, ERR_FORBIDDEN, "registry_not_allowed", "source",
 			       "this node does not pull from the registry of '%.128s'", wanted.spec.source);
@@ -505,7 +554,8 @@ void api_handle_image(struct http_request *request, void *user)
 		return;
 	}
 	has_job = api->options.image_jobs && image_jobs_find(api->options.image_jobs, name, &job) &&
-		  job.state != IMAGE_JOB_DONE && job.kind != BUILDER_REMOVE;
+		  job.state != IMAGE_JOB_DONE && job.kind != BUILDER_REMOVE &&
+		  job.kind != BUILDER_DAEMON_REMOVE;
 	json = image_json(api, name);
 	if (!json && has_job)
 		json = json_pack("{s:s, s:s}", "name", name, "state", image_job_state_name(job.state));
@@ -521,36 +571,53 @@ void api_handle_image(struct http_request *request, void *user)
 /* What only waits for a run gives way; a run that uses it does not. */
 static void pool_let_go(struct api *api, const char *digest)
 {
-	if (api->options.pool)
-		pool_forget(api->options.engine, digest);
+	for (struct engine *const *pool = api->options.pools; pool && *pool; pool++)
+		pool_forget(*pool, digest);
 }
 
-static int remove_stored(struct api *api, struct http_request *request, const char *name, struct err *err)
+/* Starts the removal, after what waits for a run in it has gone. */
+static int remove_begin(struct api *api, struct http_request *request, const struct image_job_spec *spec,
+			const char *digest, struct err *err)
 {
 	static const struct image_watch_events events = { .over = on_removal_over };
-	const struct image_job_spec spec = {
-		.kind = BUILDER_REMOVE, .name = name, .source = "", .archive_fd = -1
-	};
-	AUTO_IMAGE struct image image = { 0 };
-	struct watcher *watcher;
-	int r = image_store_find(api->options.images, name, &image, err);
+	struct watcher *watcher = calloc(1, sizeof(*watcher));
+	int r;
 
-	/* A damaged one is known by its name, and can be removed. */
-	if (r < 0 && (r == -ENOMEM || err->kind == ERR_UNKNOWN))
-		return r;
-	*err = ERR_INIT;
-	watcher = calloc(1, sizeof(*watcher));
 	if (!watcher)
 		return err_set(err, -ENOMEM, "remove an image");
-	pool_let_go(api, image.digest);
+	pool_let_go(api, digest);
 	watcher->api = api;
 	watcher->request = request;
-	r = image_jobs_start(api->options.image_jobs, &spec, &events, watcher, &watcher->watch, err);
+	r = image_jobs_start(api->options.image_jobs, spec, &events, watcher, &watcher->watch, err);
 	if (r < 0)
 		free(watcher);
 	else
 		http_request_keep(request, on_removal_vanished, watcher);
 	return r;
+}
+
+static int remove_stored(struct api *api, struct http_request *request, const char *name, struct err *err)
+{
+	struct image_job_spec spec = { .kind = BUILDER_REMOVE, .name = name, .source = "", .archive_fd = -1 };
+	json_t *daemons = api->options.image_show ? api->options.image_show(api->options.user, name) : NULL;
+	AUTO_IMAGE struct image image = { 0 };
+	int r;
+
+	if (daemons) {
+		spec.kind = BUILDER_DAEMON_REMOVE;
+		r = remove_begin(api, request, &spec, json_string_value(json_object_get(daemons, "digest")),
+				 err);
+		json_decref(daemons);
+		return r;
+	}
+	if (api->options.images_are_daemons)
+		return refuse_unknown(name, err);
+	r = image_store_find(api->options.images, name, &image, err);
+	/* A damaged one is known by its name, and can be removed. */
+	if (r < 0 && (r == -ENOMEM || err->kind == ERR_UNKNOWN))
+		return r;
+	*err = ERR_INIT;
+	return remove_begin(api, request, &spec, image.digest, err);
 }
 
 void api_handle_image_remove(struct http_request *request, void *user)

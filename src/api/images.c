@@ -30,21 +30,22 @@ static int add_image(json_t *list, struct engine *engine, const char *wanted)
 	/* Stored ones are found as "name@sha256:…", and listed from the store. */
 	if (!name || strchr(name, '@') || lists(list, name))
 		return 0;
-	return json_array_append_new(list, json_pack("{s:s, s:s?, s:s?, s:n, s:n}", "name", name, "digest",
-						     at ? at + 1 : NULL, "source",
-						     strcmp(name, "host") == 0 ? "host" : NULL, "size_bytes",
-						     "created"));
+	return json_array_append_new(
+		list, json_pack("{s:s, s:s?, s:s?, s:n, s:n, s:s}", "name", name, "digest",
+				at ? at + 1 : NULL, "source", strcmp(name, "host") == 0 ? "host" : NULL,
+				"size_bytes", "created", "engine", engine_of_image(engine, name)->v->name));
 }
 
 static json_t *stored_json(const struct image *image)
 {
 	/* Its name is there, and can be given away; what it stood for cannot be read. */
 	if (image->damage)
-		return json_pack("{s:s, s:n, s:n, s:n, s:n, s:s}", "name", image->name, "digest", "source",
-				 "size_bytes", "created", "damage", image->damage);
-	return json_pack("{s:s, s:s, s:s?, s:I, s:I}", "name", image->name, "digest", image->digest, "source",
-			 image->source, "size_bytes", (json_int_t)image->size_bytes, "created",
-			 (json_int_t)image->created_s);
+		return json_pack("{s:s, s:n, s:n, s:n, s:n, s:s, s:s}", "name", image->name, "digest",
+				 "source", "size_bytes", "created", "damage", image->damage, "engine",
+				 "native");
+	return json_pack("{s:s, s:s, s:s?, s:I, s:I, s:s}", "name", image->name, "digest", image->digest,
+			 "source", image->source, "size_bytes", (json_int_t)image->size_bytes, "created",
+			 (json_int_t)image->created_s, "engine", "native");
 }
 
 static int add_stored(json_t *list, struct image_store *store)
@@ -83,10 +84,16 @@ void api_handle_images(struct http_request *request, void *user)
 {
 	const struct api *api = user;
 	json_t *json =
-		api->options.images_list
-			? json_pack("{s:o}", "images", api->options.images_list(api->options.user))
+		api->options.images_are_daemons
+			? json_pack("{s:[]}", "images")
 			: api_images_json(api->options.engine, api->options.languages, api->options.images);
+	json_t *more = json && api->options.images_list ? api->options.images_list(api->options.user) : NULL;
 
+	if (more && json_array_extend(json_object_get(json, "images"), more) < 0) {
+		json_decref(json);
+		json = NULL;
+	}
+	json_decref(more);
 	if (json)
 		json_object_set_new(json, "jobs", api_image_jobs_json(api->options.image_jobs));
 	http_respond_json(request, 200, json);

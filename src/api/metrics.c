@@ -122,11 +122,19 @@ void api_metrics_count(struct api_metrics *metrics, const struct run_result *res
 static void fetch_pool(struct api *api)
 {
 	struct api_metrics *m = &api->metrics;
-	struct pool_totals totals;
+	struct pool_totals totals = { 0 };
 
-	if (!api->options.pool)
+	if (!api->options.pools)
 		return;
-	totals = pool_totals(api->options.pool);
+	for (struct engine *const *pool = api->options.pools; *pool; pool++) {
+		const struct pool_totals one = pool_totals(*pool);
+
+		totals.waiting += one.waiting;
+		totals.making += one.making;
+		totals.memory_bytes += one.memory_bytes;
+		totals.taken += one.taken;
+		totals.missed += one.missed;
+	}
 	metric_set(m->pool_waiting, totals.waiting);
 	metric_set(m->pool_making, totals.making);
 	metric_set(m->pool_memory, (double)totals.memory_bytes);

@@ -105,24 +105,53 @@ static json_t *findings_to_json(const struct api *api)
 	return array;
 }
 
-static json_t *shelf_to_json(const struct pool_shelf_facts *shelf)
+/* Each engine of the node: one, or those that it is made of. */
+static json_t *engines_to_json(struct engine *engine)
 {
-	return json_pack("{s:s, s:s, s:s?, s:i, s:i, s:i, s:I, s:I, s:f, s:I, s:I}", "image", shelf->image,
-			 "network", shelf->loopback ? "loopback" : "none", "runtime", shelf->runtime, "ready",
+	json_t *array = json_array();
+	struct engine *part;
+
+	for (size_t i = 0; (part = engine_part(engine, i)); i++) {
+		json_t *one = engine_to_json(part);
+
+		if (one)
+			json_object_set_new(one, "unenforced", limit_names(part->v->unenforced(part), false));
+		if (json_array_append_new(array, one) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static json_t *shelf_to_json(const struct engine *pool, const struct pool_shelf_facts *shelf)
+{
+	return json_pack("{s:s, s:s, s:s, s:s?, s:i, s:i, s:i, s:I, s:I, s:f, s:I, s:I}", "image",
+			 shelf->image, "engine", pool->v->name, "network",
+			 shelf->loopback ? "loopback" : "none", "runtime", shelf->runtime, "ready",
 			 (int)shelf->ready, "making", (int)shelf->making, "target", (int)shelf->target,
 			 "taken", (json_int_t)shelf->taken, "missed", (json_int_t)shelf->missed, "rate_per_s",
 			 shelf->rate, "make_us", (json_int_t)shelf->make_us, "memory_bytes",
 			 (json_int_t)shelf->memory_bytes);
 }
 
-static json_t *pools_to_json(const struct api *api)
+static int add_pool(json_t *array, const struct engine *pool)
 {
 	struct pool_shelf_facts shelves[POOLS_SHOWN];
-	size_t count = api->options.pool ? pool_inspect(api->options.pool, shelves, POOLS_SHOWN) : 0;
+	size_t count = pool_inspect(pool, shelves, POOLS_SHOWN);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = json_array_append_new(array, shelf_to_json(pool, &shelves[i]));
+	return r;
+}
+
+static json_t *pools_to_json(const struct api *api)
+{
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < count; i++) {
-		if (json_array_append_new(array, shelf_to_json(&shelves[i])) < 0) {
+	for (struct engine *const *pool = api->options.pools; pool && *pool; pool++) {
+		if (add_pool(array, *pool) < 0) {
 			json_decref(array);
 			return NULL;
 		}
@@ -137,13 +166,13 @@ void api_handle_node(struct http_request *request, void *user)
 	const char *const *unenforced = engine->v->unenforced(engine);
 	json_int_t uptime_ms = (json_int_t)((api_now_us() - api->began_us) / 1000);
 
-	http_respond_json(request, 200,
-			  json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}", "version",
-				    KILN_VERSION, "engine", engine_to_json(engine), "host", host_to_json(api),
-				    "enforced", limit_names(unenforced, true), "unenforced",
-				    limit_names(unenforced, false), "findings", findings_to_json(api),
-				    "ceilings", ceilings(&api->options.config->ceilings), "pools",
-				    pools_to_json(api), "queue", queue_to_json(api), "cache",
-				    cache_to_json(api), "draining", queue_is_draining(api->queue),
-				    "uptime_ms", uptime_ms));
+	http_respond_json(
+		request, 200,
+		json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}", "version",
+			  KILN_VERSION, "engine", engine_to_json(engine), "engines", engines_to_json(engine),
+			  "host", host_to_json(api), "enforced", limit_names(unenforced, true), "unenforced",
+			  limit_names(unenforced, false), "findings", findings_to_json(api), "ceilings",
+			  ceilings(&api->options.config->ceilings), "pools", pools_to_json(api), "queue",
+			  queue_to_json(api), "cache", cache_to_json(api), "draining",
+			  queue_is_draining(api->queue), "uptime_ms", uptime_ms));
 }

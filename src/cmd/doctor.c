@@ -44,7 +44,7 @@ static bool doctor_engine(struct findings *to, const struct config *config, cons
 	good = node_start(&loop, config, &node, &err) >= 0;
 	if (good) {
 		finding_add(to, "engine", FINDING_PRESENT, "", "the native engine starts");
-		doctor_engine_check(to, engine_native_host(node.engine), facts);
+		doctor_engine_check(to, engine_native_host(node.native ?: node.containers), facts);
 		doctor_languages_check(to, node.languages);
 		good = doctor_canary_run(to, &node, &loop, config);
 	} else {

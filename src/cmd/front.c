@@ -12,6 +12,7 @@
 #include "cmd/doctor.h"
 #include "cmd/front_confine.h"
 #include "cmd/listener.h"
+#include "cmd/node_start.h"
 #include "engine/native/native.h"
 #include "http/server.h"
 #include "image/jobs.h"
@@ -42,7 +43,9 @@ struct front {
 	uint64_t drain_until_ms; /* 0: it does not drain */
 	bool keeper_lost;
 	struct node node;
-	struct engine *native;		/* the node's engine, below its pool */
+	struct engine *native;		/* the node's first engine, below its pool */
+	struct engine *containers;	/* the Docker engine, below its pool; NULL: there is none */
+	struct engine *pools[3];	/* NULL-terminated */
 	char **recipes;			/* names of what the builder can build */
 	struct image_jobs *image_jobs;	/* NULL: none can be made */
 	struct session_store *sessions; /* NULL: there are none */
@@ -161,33 +164,79 @@ static int server_begin(struct front *f, struct err *err)
 	return 0;
 }
 
-/* A pool between the node's engine and all that uses it. */
-static int pool_begin(struct front *f, struct err *err)
+/* A pool between an engine and all that uses it; two have the half of the memory each. */
+static int pool_begin(struct front *f, struct engine **engine, struct err *err)
 {
 	const struct config *config = f->config;
-	unsigned slots = engine_native_host(f->native)->slots, runs = (unsigned)config->parallel;
+	unsigned slots = engine_native_host(*engine)->slots, runs = (unsigned)config->parallel;
 	struct pool_options options = {
 		.min = (unsigned)config->pool_min,
 		.max = (unsigned)config->pool_max,
 		.total = slots > 2 * runs ? slots - 2 * runs
 					  : 0, /* a run may wait for the end of its last sandbox */
-		.memory_bytes = (uint64_t)config->pool_memory_bytes,
+		.memory_bytes = (uint64_t)config->pool_memory_bytes / (f->node.is_mixed ? 2 : 1),
 		.idle_us = (uint64_t)config->pool_idle_ms * 1000,
 		.hot = config->hot,
 	};
-	const char *image = f->native->v->image_find(f->native, "host");
-	const struct engine_sandbox_spec spec = { .image = image,
-						  .limits = plan_limits_default(&config->ceilings) };
 	int r;
 
 	if (!config->pool)
 		return 0;
-	r = pool_create(&f->loop, f->native, &options, &f->node.engine, err);
-	if (r < 0)
-		return r;
-	if (image)
-		pool_foster(f->node.engine, &spec);
-	return 0;
+	r = pool_create(&f->loop, *engine, &options, engine, err);
+	if (r == 0)
+		f->pools[f->pools[0] ? 1 : 0] = *engine;
+	return r;
+}
+
+/* The image that most languages name is always in stock. */
+static void pool_foster_host(const struct front *f)
+{
+	struct engine *engine = f->node.engine;
+	const char *image = engine->v->image_find(engine, "host");
+	const struct engine_sandbox_spec spec = { .image = image,
+						  .limits = plan_limits_default(&f->config->ceilings) };
+
+	if (f->config->pool && image)
+		pool_foster(engine_of_image(engine, image), &spec);
+}
+
+static int mixed_begin(struct front *f, struct err *err)
+{
+	struct engine *native = f->node.native, *docker = f->node.containers;
+	int r = pool_begin(f, &native, err);
+
+	/* From here on what they are wrapped in is what has to be ended. */
+	f->node.native = native;
+	if (r == 0)
+		r = pool_begin(f, &docker, err);
+	f->node.containers = docker;
+	return r < 0 ? r : node_mix(&f->node, native, docker, err);
+}
+
+static void on_image_changed(void *user, const char *digest)
+{
+	const struct front *f = user;
+
+	for (struct engine *const *pool = f->pools; *pool; pool++)
+		pool_forget(*pool, digest);
+}
+
+static int engines_begin(struct front *f, pid_t docker_pid, struct err *err)
+{
+	struct node *node = &f->node;
+	int r;
+
+	f->native = node->native ?: node->containers;
+	f->containers = node->containers;
+	if (docker_pid > 0)
+		engine_native_keeper_is(node->containers, docker_pid);
+	engine_native_on_keeper_lost(f->native, on_keeper_lost, f);
+	node->image_changed = on_image_changed;
+	node->image_changed_user = f;
+	r = node->is_mixed ? mixed_begin(f, err) : pool_begin(f, &node->engine, err);
+	if (r == 0)
+		pool_foster_host(f);
+	return r;
 }
 
 static void images_look(void *user)
@@ -242,22 +291,64 @@ static json_t *images_list(void *user)
 	return node_docker_images(&((struct front *)user)->node);
 }
 
+static json_t *image_show(void *user, const char *name)
+{
+	return node_docker_image(&((struct front *)user)->node, name);
+}
+
+static bool image_is_daemons(void *user, const char *name)
+{
+	const struct node *node = &((struct front *)user)->node;
+
+	return node->is_docker || engine_rules_choose(node->rules, name).kind == ENGINE_KIND_DOCKER;
+}
+
+static uint32_t images_settle(void *user)
+{
+	return engine_native_look(((struct front *)user)->containers);
+}
+
+static void on_looked(void *user, uint32_t number)
+{
+	struct front *f = user;
+
+	if (f->image_jobs)
+		image_jobs_settled(f->image_jobs, number);
+}
+
+static int jobs_begin(struct front *f, int builder_fd, struct err *err)
+{
+	int r = image_recipe_names(f->config->images_dir, &f->recipes, err);
+
+	if (r >= 0)
+		r = image_jobs_create(&f->loop, builder_fd, &f->image_jobs, err);
+	if (r < 0 || !f->containers)
+		return r;
+	image_jobs_on_settle(f->image_jobs, images_settle, f);
+	engine_native_on_looked(f->containers, on_looked, f);
+	return 0;
+}
+
 static int front_begin(struct front *f, struct err *err)
 {
+	bool daemon = f->node.is_docker || f->node.is_mixed;
 	const struct api_options options = {
 		.loop = &f->loop,
 		.engine = f->node.engine,
 		.languages = f->node.languages,
 		.config = f->config,
 		.log = &f->log,
-		.pool = f->config->pool ? f->node.engine : NULL,
+		.pools = f->pools[0] ? f->pools : NULL,
 		.images = f->node.images,
 		.sessions = f->sessions,
 		.images_look = images_look,
 		.image_jobs = f->image_jobs,
 		.recipes = f->recipes,
 		.image_config = image_config,
-		.images_list = f->node.is_docker ? images_list : NULL,
+		.images_list = daemon ? images_list : NULL,
+		.image_show = daemon ? image_show : NULL,
+		.image_is_daemons = daemon ? image_is_daemons : NULL,
+		.images_are_daemons = f->node.is_docker,
 		.node_facts = node_facts,
 		.findings = f->told,
 		.findings_count = f->findings.count,
@@ -302,6 +393,7 @@ static void front_end(struct front *f)
 	http_server_destroy(f->server);
 	api_destroy(f->api);
 	image_jobs_destroy(f->image_jobs);
+	f->image_jobs = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(ending_signals); i++)
 		uv_close((uv_handle_t *)&f->signals[i], NULL);
 	uv_close((uv_handle_t *)&f->drain, NULL);
@@ -316,23 +408,23 @@ int front_run(const struct config *config, int keeper_fd, int builder_fd, const 
 	      struct err *err)
 {
 	struct front f = { .config = config, .log = { .fd = STDERR_FILENO, .level = LOG_LEVEL_INFO } };
-	int r;
+	bool docker = config_engine_is_docker(config);
+	int docker_fd = -1, r;
+	pid_t docker_pid = 0;
 
 	r = front_limits_set(err);
+	/* A child that is to have nothing of ours: before there is anything. */
+	if (r >= 0 && config_engine_is_mixed(config))
+		r = docker_keeper_begin(config, &docker_fd, &docker_pid, err);
 	if (r >= 0)
 		r = loop_begin(&f, err);
 	if (r < 0)
 		return r;
-	r = node_open(&f.loop, config, keeper_fd, &f.node, err);
-	if (r >= 0) {
-		f.native = f.node.engine;
-		engine_native_on_keeper_lost(f.native, on_keeper_lost, &f);
-		r = pool_begin(&f, err);
-	}
+	r = node_open(&f.loop, config, docker ? -1 : keeper_fd, docker ? keeper_fd : docker_fd, &f.node, err);
+	if (r >= 0)
+		r = engines_begin(&f, docker_pid, err);
 	if (r >= 0 && builder_fd >= 0)
-		r = image_recipe_names(config->images_dir, &f.recipes, err);
-	if (r >= 0 && builder_fd >= 0)
-		r = image_jobs_create(&f.loop, builder_fd, &f.image_jobs, err);
+		r = jobs_begin(&f, builder_fd, err);
 	if (r >= 0)
 		findings_begin(&f, facts);
 	if (r >= 0)

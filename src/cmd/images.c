@@ -59,6 +59,9 @@ static int images_list(const struct config *config, bool json, struct err *err)
 		json_t *document = node.is_docker ? json_pack("{s:o}", "images", node_docker_images(&node))
 						  : api_images_json(node.engine, node.languages, node.images);
 
+		if (node.is_mixed && document)
+			json_array_extend(json_object_get(document, "images"), node_docker_images(&node));
+
 		r = json ? cmd_json_print(document, err) : images_table(document, err);
 	}
 	node_close(&node, &loop);

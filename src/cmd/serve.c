@@ -12,6 +12,7 @@
 #include "cmd/listener.h"
 #include "cmd/node_start.h"
 #include "config/config.h"
+#include "engine/docker/pull.h"
 #include "engine/native/native.h"
 #include "http/server.h"
 #include "image/builder.h"
@@ -49,17 +50,6 @@ static int listeners_check(const struct config *config, struct err *err)
 				  config->listen[i]);
 	}
 	return 0;
-}
-
-/* Whatever is wrong with the languages is said now, at a terminal perhaps, and not by a front that dies. */
-static int languages_check(const struct config *config, struct err *err)
-{
-	struct language_registry *languages;
-	int r = node_languages_load(config, &languages, err);
-
-	if (r >= 0)
-		language_registry_destroy(languages);
-	return r;
 }
 
 /*
@@ -112,10 +102,12 @@ static int facts_hand_on(struct err *err)
 static int serve_started(const struct config *config, char *const *argv, struct err *err)
 {
 	const struct native_options options = node_native_options(config, -1);
+	char **rules = NULL;
 	int r = listeners_check(config, err);
 
+	/* Whatever is wrong with the languages is said now, at a terminal perhaps, and not by a front that dies. */
 	if (r >= 0)
-		r = languages_check(config, err);
+		r = node_rules_load(config, &rules, err);
 	if (r < 0)
 		return r;
 	store_prepare(config);
@@ -123,17 +115,48 @@ static int serve_started(const struct config *config, char *const *argv, struct 
 	if (r < 0)
 		return r;
 	if (config_engine_is_docker(config)) {
-		const struct docker_options docker = docker_options_of(config);
+		const struct docker_options docker = docker_options_of(config, rules);
 
-		return docker_keeper_serve_front(&docker, argv, err);
+		r = docker_keeper_serve_front(&docker, argv, err);
+	} else {
+		r = engine_native_serve_exec(&options, (char **)argv, err);
 	}
-	return engine_native_serve_exec(&options, (char **)argv, err);
+	strv_free(rules);
+	return r;
+}
+
+static int daemon_pull(void *user, const char *reference, const struct image_progress *progress,
+		       struct err *err)
+{
+	const struct config *config = user;
+	const struct docker_options options = docker_options_of(config, NULL);
+	const struct docker_progress on = { .tell = progress->tell, .user = progress->user };
+
+	return docker_pull(&options, config->docker_config, reference, &on, err);
+}
+
+static int daemon_remove(void *user, const char *name, struct err *err)
+{
+	const struct docker_options options = docker_options_of(user, NULL);
+
+	return docker_image_remove(&options, name, err);
 }
 
 static int serve_builder(const struct config *config, int fd, struct err *err)
 {
+	const struct builder_daemon daemon = {
+		.pull = daemon_pull,
+		.remove = daemon_remove,
+		.user = (void *)(uintptr_t)config,
+	};
+	bool only_daemon = config_engine_is_docker(config);
 	AUTO_FREE char *runtime_dir = NULL;
-	struct builder_options options = { .state_dir = config->state_dir, .registries = config->registries };
+	struct builder_options options = {
+		.state_dir = config->state_dir,
+		.registries = config->registries,
+		.daemon = only_daemon || config_engine_is_mixed(config) ? &daemon : NULL,
+		.only_daemon = only_daemon,
+	};
 	int r = node_image_make(config, NULL, &runtime_dir, &options.make, err);
 
 	/* No program that it starts may talk to the front. */

@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include "config/config_priv.h"
+#include "config/engine_rules.h"
 
 #include "base/cleanup.h"
 #include "base/strv.h"
@@ -127,15 +128,52 @@ bool config_engine_is_docker(const struct config *config)
 	return strcmp(config->engine, "docker") == 0;
 }
 
+bool config_engine_is_mixed(const struct config *config)
+{
+	return strcmp(config->engine, "mixed") == 0;
+}
+
+/* A rule that leads to an engine that this node does not have would only show when somebody runs something. */
+static int check_rules(const struct config *config, struct err *err)
+{
+	bool mixed = config_engine_is_mixed(config), docker = config_engine_is_docker(config);
+	struct engine_choice choice;
+
+	for (char *const *rule = config->image_engines; rule && *rule; rule++) {
+		if (!engine_rule_read(*rule, &choice))
+			return err_refuse(err, ERR_INTERNAL, "config_invalid", "image_engines",
+					  "image_engines: '%.80s' is not PATTERN=native, PATTERN=docker or "
+					  "PATTERN=docker:RUNTIME",
+					  *rule);
+		if (!mixed && docker != (choice.kind == ENGINE_KIND_DOCKER))
+			return err_refuse(
+				err, ERR_INTERNAL, "config_invalid", "image_engines",
+				"image_engines: '%.80s' names an engine that this node does not have: "
+				"engine is '%.40s', not mixed",
+				*rule, config->engine);
+	}
+	return 0;
+}
+
 /* What no single setting can say about itself. */
 static int check_together(const struct config *config, struct err *err)
 {
 	int64_t last = config->uid_base + config->uid_count; /* the front's own */
+	bool docker = config_engine_is_docker(config), mixed = config_engine_is_mixed(config);
+	int r = check_rules(config, err);
 
-	if (strcmp(config->engine, "native") != 0 && !config_engine_is_docker(config))
+	if (r < 0)
+		return r;
+	if (strcmp(config->engine, "native") != 0 && !docker && !mixed)
 		return err_refuse(err, ERR_INTERNAL, "config_invalid", "engine",
-				  "engine: '%.40s' is neither native nor docker", config->engine);
-	if (config->uid_count < config->docker_containers && config_engine_is_docker(config))
+				  "engine: '%.40s' is neither native nor docker nor mixed", config->engine);
+	if (config->docker_runtime[0] && !engine_runtime_valid(config->docker_runtime))
+		return err_refuse(err, ERR_INTERNAL, "config_invalid", "docker.runtime",
+				  "docker.runtime: '%.80s' is not the name of a runtime",
+				  config->docker_runtime);
+	/* Behind those of the native engine, which needs two at least. */
+	if (config->uid_count - (mixed ? 2 * config->parallel : 0) < config->docker_containers &&
+	    (docker || mixed))
 		return err_refuse(
 			err, ERR_INTERNAL, "config_invalid", "docker.containers",
 			"docker.containers: %lld containers need as many user ids; uid_count is %lld",
@@ -213,6 +251,7 @@ void config_finish(struct config *config)
 	strv_free(config->origins);
 	strv_free(config->registries);
 	strv_free(config->dojo_images);
+	strv_free(config->image_engines);
 	for (size_t i = 0; i < config_settings_count; i++) {
 		const struct setting *setting = &config_settings[i];
 

@@ -62,17 +62,22 @@ struct config {
 	int64_t sessions_ttl_ms;       /* longest; default 24 h */
 	int64_t sessions_keep_ms;      /* what ended is remembered for; default 24 h */
 	int64_t sessions_disk_bytes;   /* of the copies of their files; default 16 GiB */
-	char *engine;		       /* "native" or "docker" */
+	char *engine;		       /* "native", "docker" or "mixed" */
+	char **image_engines;	       /* rules of config/engine_rules.h */
 	char *docker_host;	       /* "unix:///path" or "tcp://name:port" */
 	char *docker_tls_ca, *docker_tls_cert, *docker_tls_key; /* files; "": none */
 	char *docker_runtime;					/* "": the daemon's choice */
 	char *docker_host_image;				/* that stands for "host"; "": none */
+	char *docker_config; /* folder with config.json; "": Docker's own default */
 	int64_t docker_containers;
 	struct limits ceilings;
 };
 
-/* True when sandboxes are containers of a daemon. */
+/* True when all sandboxes are containers of a daemon. */
 bool config_engine_is_docker(const struct config *config);
+
+/* True when it has both engines. */
+bool config_engine_is_mixed(const struct config *config);
 
 /*
  * Reads the settings. `path` is the file (NULL: KILN_CONFIG, else /etc/kiln/kiln.conf when it exists); `flags` is a

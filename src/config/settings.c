@@ -313,9 +313,18 @@ const struct setting config_settings[] = {
 	  .type = SETTING_TEXT,
 	  .offset = AT(engine),
 	  .fallback = "native",
-	  .help = "What sandboxes are made with: native (Linux namespaces) or docker (containers of a Docker "
+	  .help = "What sandboxes are made with: native (Linux namespaces), docker (containers of a Docker "
 		  "or "
-		  "Podman daemon)" },
+		  "Podman daemon), or mixed: both side by side, by image" },
+	{ .name = "image_engines",
+	  .type = SETTING_LIST,
+	  .offset = AT(image_engines),
+	  .value = "=PATTERN=ENGINE",
+	  .fallback_help = "images of kiln's own run natively, others in the daemon's containers",
+	  .example = "judge/*=docker:runsc",
+	  .help = "Which engine images run in whose name fits a pattern: native, docker, or docker:RUNTIME; "
+		  "more "
+		  "than one as a list, of which the first that fits decides" },
 	{ .name = "docker.host",
 	  .type = SETTING_TEXT,
 	  .offset = AT(docker_host),
@@ -351,6 +360,12 @@ const struct setting config_settings[] = {
 	  .fallback = "",
 	  .fallback_help = "none: such languages cannot be run",
 	  .help = "Image of the daemon's in which languages run that name the image host" },
+	{ .name = "docker.config",
+	  .type = SETTING_TEXT,
+	  .offset = AT(docker_config),
+	  .fallback = "",
+	  .fallback_help = "$DOCKER_CONFIG, else .docker in the home folder",
+	  .help = "Folder with Docker's config.json, whose credentials serve when the daemon pulls images" },
 	{ .name = "docker.containers",
 	  .type = SETTING_NUMBER,
 	  .offset = AT(docker_containers),

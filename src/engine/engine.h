@@ -215,6 +215,12 @@ struct engine_vtable {
 	/* Sandboxes that exist now. */
 	size_t (*sandbox_count)(struct engine *engine);
 	/*
+	 * Of an engine that is made of others: these, by number (NULL: no more), and the one in which an image
+	 * runs that image_find() gave. Both NULL in one that is not.
+	 */
+	struct engine *(*part)(struct engine *engine, size_t index);
+	struct engine *(*part_of)(struct engine *engine, const char *image);
+	/*
 	 * Sessions (engine/session.h); all NULL in an engine that has none. `opened` or `ended` follows session_open();
 	 * -EEXIST: there is one with this id, -EAGAIN: there are too many, -ENOTSUP: not on this host.
 	 */
@@ -245,5 +251,17 @@ struct engine_vtable {
 struct engine {
 	const struct engine_vtable *v;
 };
+
+/* The engine that makes an image's sandboxes: this one, or a part of it. */
+static inline struct engine *engine_of_image(struct engine *engine, const char *image)
+{
+	return engine->v->part_of ? engine->v->part_of(engine, image) : engine;
+}
+
+/* The engines that there are, by number, or NULL: one alone is its own only part. */
+static inline struct engine *engine_part(struct engine *engine, size_t index)
+{
+	return engine->v->part ? engine->v->part(engine, index) : index == 0 ? engine : NULL;
+}
 
 #endif

@@ -75,8 +75,11 @@ static int check_source(const struct builder_request *request, char *const *regi
 	if (request->kind == BUILDER_BUILD && !recipe_name_valid(request->source))
 		return err_refuse(err, ERR_IMPOSSIBLE, "recipe_name_bad", "source",
 				  "'%.100s' is no name of a recipe", request->source);
-	if (request->kind != BUILDER_PULL)
+	if (request->kind != BUILDER_PULL && request->kind != BUILDER_DAEMON_PULL)
 		return 0;
+	if (request->kind == BUILDER_DAEMON_PULL && strcmp(request->name, request->source) != 0)
+		return err_refuse(err, ERR_IMPOSSIBLE, "image_name_bad", "name",
+				  "an image that the daemon pulls has the name that it is pulled by");
 	r = image_name_canonical(request->source, &reference, err);
 	if (r < 0)
 		return r;
@@ -177,6 +180,9 @@ static int start(struct builder *b, const struct builder_request *request, int a
 
 	if (r < 0)
 		return r;
+	if (builder_kind_is_daemons(request->kind) ? !b->options->daemon : b->options->only_daemon)
+		return err_refuse(err, ERR_IMPOSSIBLE, "not_supported", NULL,
+				  "this node has no images of that kind: see `engine` of its settings");
 	if (job_find(b, request->job))
 		return err_set(err, -EEXIST, "a job of that number is under way");
 	if (!job)

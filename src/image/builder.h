@@ -12,8 +12,18 @@
 #include "image/make.h"
 #include "wire/builder_proto.h"
 
+/* What a Docker daemon is asked to do with its own images; both block, in a job's process. */
+struct builder_daemon {
+	int (*pull)(void *user, const char *reference, const struct image_progress *progress,
+		    struct err *err);
+	int (*remove)(void *user, const char *name, struct err *err);
+	void *user;
+};
+
 struct builder_options {
 	const char *state_dir;
+	const struct builder_daemon *daemon; /* NULL: there is none */
+	bool only_daemon;		     /* this node has no images of its own */
 	char *const *registries; /* that may be pulled from, as image_registry_allowed() takes them */
 	struct image_make make;	 /* without store and progress, which are each job's own */
 };

@@ -86,7 +86,8 @@ static int on_progress(void *user, const char *phase, uint64_t done, uint64_t to
 	same = strcmp(phase, job->phase) == 0;
 	if (same && now - job->told_ms < (done == job->told_done ? SILENT_MS : TELL_MS))
 		return 0;
-	if (disk_is_full(job)) {
+	/* The daemon's disk is its own affair. */
+	if (!builder_kind_is_daemons(job->request->kind) && disk_is_full(job)) {
 		job->disk_full = true;
 		return -ECANCELED;
 	}
@@ -130,20 +131,54 @@ static int do_remove(struct job_run *job, const struct image_make *make, struct 
 	return r;
 }
 
+static int do_daemon_pull(struct job_run *job, const struct image_make *make, struct image *image,
+			  struct err *err)
+{
+	const struct builder_daemon *daemon = job->options->daemon;
+
+	return daemon->pull(daemon->user, job->request->source, &make->progress, err);
+}
+
+static int do_daemon_remove(struct job_run *job, const struct image_make *make, struct image *image,
+			    struct err *err)
+{
+	const struct builder_daemon *daemon = job->options->daemon;
+	const struct timespec pause = { .tv_nsec = IN_USE_NS };
+	int r = -EBUSY;
+
+	/* A container that only waited needs a moment to go. */
+	for (int i = 0; (r == -EBUSY || err->kind == ERR_CONFLICT) && i < IN_USE_TRIES && !told_to_end; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		*err = ERR_INIT;
+		r = daemon->remove(daemon->user, job->request->name, err);
+	}
+	return r;
+}
+
 static int (*const kinds[BUILDER_KIND_COUNT])(struct job_run *job, const struct image_make *make,
 					      struct image *image, struct err *err) = {
 	[BUILDER_BUILD] = do_build,
 	[BUILDER_PULL] = do_pull,
 	[BUILDER_IMPORT] = do_import,
 	[BUILDER_REMOVE] = do_remove,
+	[BUILDER_DAEMON_PULL] = do_daemon_pull,
+	[BUILDER_DAEMON_REMOVE] = do_daemon_remove,
 };
 
 static int do_job(struct job_run *job, struct err *err)
 {
 	AUTO_IMAGE struct image image = { 0 };
 	struct image_make make = job->options->make;
-	int r = image_store_open(job->options->state_dir, IMAGE_STORE_WRITE, &job->store, err);
+	int r;
 
+	make.progress = (struct image_progress){ .tell = on_progress, .user = job };
+	if (builder_kind_is_daemons(job->request->kind)) {
+		r = kinds[job->request->kind](job, &make, &image, err);
+		return r < 0 && told_to_end ? err_refuse(err, ERR_CONFLICT, "cancelled", NULL, "given up")
+					    : r;
+	}
+	r = image_store_open(job->options->state_dir, IMAGE_STORE_WRITE, &job->store, err);
 	if (r < 0)
 		return r;
 	if (job->request->kind != BUILDER_REMOVE && disk_is_full(job)) {
@@ -151,7 +186,6 @@ static int do_job(struct job_run *job, struct err *err)
 		r = -ENOSPC;
 	}
 	make.store = job->store;
-	make.progress = (struct image_progress){ .tell = on_progress, .user = job };
 	if (r == 0)
 		r = kinds[job->request->kind](job, &make, &image, err);
 	image_store_close(job->store);

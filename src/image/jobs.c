@@ -30,6 +30,7 @@ struct job {
 	int archive_fd;
 	bool wanted; /* whoever watches or not */
 	bool cancelled;
+	uint32_t settling; /* the builder has done it; the number that this node waits for; 0: not yet */
 	struct image_watch *watches;
 	struct err error;
 	char slug[BUILDER_SLUG_MAX]; /* error.slug */
@@ -45,6 +46,8 @@ struct image_jobs {
 	uint64_t next_id;
 	void (*on_over)(void *user, const struct image_job *job);
 	void *on_over_user;
+	uint32_t (*settle)(void *user);
+	void *settle_user;
 	struct job *list;
 };
 
@@ -238,7 +241,7 @@ static struct job *job_by_id(const struct image_jobs *jobs, uint64_t id)
 {
 	struct job *job = jobs->list;
 
-	while (job && (job->id != id || job->state != IMAGE_JOB_RUNNING))
+	while (job && (job->id != id || job->state != IMAGE_JOB_RUNNING || job->settling))
 		job = job->next;
 	return job;
 }
@@ -279,6 +282,10 @@ static void on_message(struct image_jobs *jobs, struct builder_message *message)
 	if (!job)
 		return;
 	if (message->event == BUILDER_OVER) {
+		if (message->result >= 0 && builder_kind_is_daemons(job->kind) && jobs->settle)
+			job->settling = jobs->settle(jobs->settle_user);
+		if (job->settling)
+			return;
 		if (message->result < 0)
 			error_from(job, message);
 		job_over(job, message->result >= 0 ? IMAGE_JOB_DONE
@@ -294,13 +301,31 @@ static void on_message(struct image_jobs *jobs, struct builder_message *message)
 	tell(job);
 }
 
+void image_jobs_on_settle(struct image_jobs *jobs, uint32_t (*settle)(void *user), void *user)
+{
+	jobs->settle = settle;
+	jobs->settle_user = user;
+}
+
+void image_jobs_settled(struct image_jobs *jobs, uint32_t number)
+{
+	if (jobs->ended || jobs->closing)
+		return;
+	for (struct job *job = jobs->list; job; job = job->next) {
+		if (job->state == IMAGE_JOB_RUNNING && job->settling && job->settling <= number)
+			job_over(job, IMAGE_JOB_DONE);
+	}
+	forget_old(jobs);
+	pump(jobs);
+}
+
 static void builder_lost(struct image_jobs *jobs)
 {
 	uv_poll_stop(&jobs->poll);
 	cleanup_close(&jobs->socket_fd);
 	jobs->socket_fd = -1;
 	for (struct job *job = jobs->list; job; job = job->next) {
-		if (!is_open(job))
+		if (!is_open(job) || job->settling)
 			continue;
 		err_refuse(&job->error, ERR_BUSY, "no_builder", NULL,
 			   "the process that makes images is gone");

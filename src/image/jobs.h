@@ -76,6 +76,14 @@ void image_watch_stop(struct image_watch *watch);
 void image_jobs_on_over(struct image_jobs *jobs, void (*over)(void *user, const struct image_job *job),
 			void *user);
 
+/*
+ * What has been done at the daemon is over when this node has seen it: `settle` is asked then, and gives a number,
+ * or 0: at once. Every job whose number is not above that of image_jobs_settled() is over. NULL: all are over at
+ * once.
+ */
+void image_jobs_on_settle(struct image_jobs *jobs, uint32_t (*settle)(void *user), void *user);
+void image_jobs_settled(struct image_jobs *jobs, uint32_t number);
+
 /* The job of a name that waits or runs, else the last one that ended. False: none is known. */
 bool image_jobs_find(const struct image_jobs *jobs, const char *name, struct image_job *ret);
 

@@ -54,7 +54,7 @@ static int engine_open(struct kiln_engine *engine, struct err *err)
 		return err_set(err, r, "event loop");
 	}
 	engine->wake.data = engine;
-	r = node_open(&engine->loop, &engine->config, -1, &engine->node, err);
+	r = node_open(&engine->loop, &engine->config, -1, -1, &engine->node, err);
 	if (r < 0) {
 		uv_close((uv_handle_t *)&engine->wake, NULL);
 		uv_run(&engine->loop, UV_RUN_DEFAULT);

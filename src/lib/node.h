@@ -18,11 +18,19 @@
 #include <uv.h>
 
 struct node {
-	struct engine *engine;		     /* NULL when not opened */
+	struct engine *engine; /* what runs go to; NULL when not opened */
+	struct engine *native,
+		*containers; /* those that there are; the engine itself, or its parts below their pools */
+	char **rules;	     /* which image runs in which: of the settings, then of the languages */
 	struct language_registry *languages; /* likewise; probed */
 	struct image_store *images;	     /* likewise; for reading */
 	struct docker_images docker;	     /* those of the daemon, where the engine is docker */
-	bool is_docker;
+	bool is_docker;			     /* the daemon's images are the only ones */
+	bool is_mixed;			     /* both are there */
+	const char *docker_runtime;	     /* where no rule names one; "": the daemon's choice */
+	/* An image of the daemon's ("sha256:…") is to have another runtime from now on; may be NULL. */
+	void (*image_changed)(void *user, const char *digest);
+	void *image_changed_user;
 	int64_t images_seen_ns; /* when its names had last changed */
 };
 
@@ -34,16 +42,27 @@ struct node {
 [[nodiscard]] int node_languages_load(const struct config *config, struct language_registry **ret,
 				      struct err *err);
 
+/*
+ * The rules (config/engine_rules.h) of the settings and, behind them, of the languages that say what their image
+ * runs in. *ret: strv_free(). Two languages that disagree about an image are an error.
+ */
+[[nodiscard]] int node_engine_rules(const struct config *config, const struct language_registry *languages,
+				    char ***ret, struct err *err);
+
 /* The settings that are the engine's. */
 struct native_options node_native_options(const struct config *config, int keeper_fd);
 
 /*
- * Opens both. `keeper_fd` as in struct native_options. Returns 0, or a negative errno with nothing left open.
- * Starts a keeper process when keeper_fd is -1, which the Docker engine's cannot be; may block for the
- * milliseconds that this takes.
+ * Opens them. `keeper_fd` as in struct native_options: of the native engine where there is one; `docker_fd`: the
+ * Docker engine's, or -1 where it is not wanted. Returns 0, or a negative errno with nothing left open. Starts a
+ * keeper process when keeper_fd is -1, which the Docker engine's cannot be; may block for the milliseconds that
+ * this takes. A node with both engines is complete with node_mix().
  */
-[[nodiscard]] int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, struct node *ret,
-			    struct err *err);
+[[nodiscard]] int node_open(uv_loop_t *loop, const struct config *config, int keeper_fd, int docker_fd,
+			    struct node *ret, struct err *err);
+
+/* Makes one engine of both, each of which may have got a pool around it; they are the node's in any case. */
+[[nodiscard]] int node_mix(struct node *node, struct engine *native, struct engine *docker, struct err *err);
 
 /*
  * How images are made by these settings, without progress. *ret points into them, the store, and
@@ -57,6 +76,9 @@ int node_image_config(void *user, const char *name, struct image *ret, struct er
 
 /* The images of the daemon, as GET /v1/images lists them: an array, or NULL when out of memory. */
 json_t *node_docker_images(const struct node *node);
+
+/* One of them, by any of its names, as GET /v1/images/{name} tells of it; NULL: none, or out of memory. */
+json_t *node_docker_image(const struct node *node, const char *name);
 
 /*
  * Looks whether images came or went since the last time, and says of each language that needs one whether it

@@ -65,6 +65,8 @@ struct language {
 	char *version;	     /* as probed or as the file says, e.g. "3.11"; "" when not known */
 	char **version_from; /* patterns for the probe, e.g. "/usr/bin/python{version}"; NULL: the file says it */
 	char *image;
+	char *engine;	   /* "native" or "docker": which one its image runs in; NULL: as the settings say */
+	char *runtime;	   /* of the daemon's, for it; NULL: likewise */
 	char *source_file; /* e.g. "main.c" */
 	char **extensions; /* without the dot; for `kiln run FILE` and {files} */
 	char **requires;   /* absolute paths that its image must have; with '|' between: either of them */

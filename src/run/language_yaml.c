@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/strv.h"
+#include "config/engine_rules.h"
 #include "config/quantity.h"
 #include "config/yaml_tree.h"
 #include "run/plan_priv.h"
@@ -84,6 +85,11 @@ static bool is_inside(const char *text)
 		if (text[len] == '\0')
 			return true;
 	}
+}
+
+static bool is_engine(const char *text)
+{
+	return strcmp(text, "native") == 0 || strcmp(text, "docker") == 0;
 }
 
 static bool is_extension(const char *text)
@@ -379,6 +385,9 @@ static const struct language_key language_keys[] = {
 	  "an absolute path with {version} in its last part" },
 	{ "version_command", false, read_command, AT(language.version_command), NULL, NULL },
 	{ "image", true, read_text, AT(language.image), is_line, "the name of an image" },
+	{ "engine", false, read_text, AT(language.engine), is_engine, "native or docker" },
+	{ "runtime", false, read_text, AT(language.runtime), engine_runtime_valid,
+	  "the name of a runtime: letters, digits and . _ -" },
 	{ "source_file", true, read_text, AT(language.source_file), is_inside,
 	  "a relative name without '..'" },
 	{ "extensions", false, read_texts, AT(language.extensions), is_extension,
@@ -508,6 +517,9 @@ static int complete(const struct place *place, struct draft *draft, struct err *
 	if (language->version_from && !language->requires)
 		return yaml_tree_refuse(place->tree, place->node, err, "version_from",
 					"needs `requires`, whose first program it is about");
+	if (language->runtime && (!language->engine || strcmp(language->engine, "docker") != 0))
+		return yaml_tree_refuse(place->tree, place->node, err, "runtime",
+					"is one of the Docker engine: say `engine: docker` too");
 	if (!language->version)
 		language->version = strdup("");
 	if (!language->version || share_env(draft->env, &language->compile) < 0 ||
@@ -643,6 +655,8 @@ void language_finish(struct language *language)
 	free(language->version);
 	strv_free(language->version_from);
 	free(language->image);
+	free(language->engine);
+	free(language->runtime);
 	free(language->source_file);
 	strv_free(language->extensions);
 	strv_free(language->requires);

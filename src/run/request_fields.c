@@ -12,13 +12,14 @@
 #define STRINGS_MAX   4096 /* as many as one list may have in the init protocol */
 #define STEP_NAME_MAX 64
 
-#define DIGITS	   "0123456789"
-#define LOWER	   "abcdefghijklmnopqrstuvwxyz"
-#define ALNUM	   DIGITS LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define ID_MAX	   64
-#define RANGE_MAX  32
-#define IMAGE_MAX  128
-#define DIGEST_HEX 64
+#define DIGITS	    "0123456789"
+#define LOWER	    "abcdefghijklmnopqrstuvwxyz"
+#define ALNUM	    DIGITS LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define ID_MAX	    64
+#define RANGE_MAX   32
+#define IMAGE_MAX   128
+#define PORT_DIGITS 5
+#define DIGEST_HEX  64
 
 static int out_of_memory(struct reader *r)
 {
@@ -108,8 +109,20 @@ static bool has_double(const char *text, size_t len, char a, char b)
 	return false;
 }
 
-static bool image_name_valid(const char *text)
+/* A registry with a port, "registry.example:5000/", in front; else 0. */
+static size_t registry_len(const char *text)
 {
+	size_t len = word_len(text, DIGITS LOWER, DIGITS LOWER ".-", IMAGE_MAX), port;
+
+	if (len == 0 || text[len] != ':')
+		return 0;
+	port = strspn(text + len + 1, DIGITS);
+	return port > 0 && port <= PORT_DIGITS && text[len + 1 + port] == '/' ? len + 1 + port + 1 : 0;
+}
+
+static bool image_name_valid(const char *full)
+{
+	const char *text = full + registry_len(full);
 	size_t len = word_len(text, DIGITS LOWER, DIGITS LOWER "._/-", IMAGE_MAX);
 	const char *rest = text + len;
 

@@ -365,20 +365,37 @@ static int copy_text(char **ret, const char *text)
 	return text && !*ret ? -ENOMEM : 0;
 }
 
+static bool is_unenforced(const struct run *run, const char *image, const char *limit)
+{
+	struct engine *engine = engine_of_image(run->engine, image);
+	const char *const *names = engine->v->unenforced(engine);
+
+	while (names && *names && strcmp(*names, limit) != 0)
+		names++;
+	return names && *names;
+}
+
+/* What the engine of one of its steps cannot enforce. */
 static int copy_unenforced(struct run *run)
 {
-	const char *const *names = run->engine->v->unenforced(run->engine);
+	const struct run_plan *plan = run->plan;
+	const char *found[LIMIT_COUNT];
 	size_t n = 0;
 
-	while (names && names[n])
-		n++;
+	for (int limit = 0; limit < LIMIT_COUNT; limit++) {
+		bool missing = false;
+
+		for (size_t i = 0; i < plan->steps_count && !missing; i++)
+			missing = is_unenforced(run, plan->steps[i].image, limit_table[limit].name);
+		if (missing)
+			found[n++] = limit_table[limit].name;
+	}
 	if (n == 0)
 		return 0;
 	run->result->unenforced = calloc(n + 1, sizeof(*run->result->unenforced));
 	if (!run->result->unenforced)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		run->result->unenforced[i] = names[i];
+	memcpy(run->result->unenforced, found, n * sizeof(*found));
 	return 0;
 }
 

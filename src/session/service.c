@@ -64,7 +64,8 @@ static int plan_command(const struct session *session, const struct service_spec
 			 err->field);
 		snprintf(err->field, sizeof(err->field), "%s", field);
 	}
-	return r;
+	snprintf(field, sizeof(field), "services.%s.image", spec->name);
+	return r < 0 ? r : session_image_check(session, (*ret)->steps[0].image, field, err);
 }
 
 int services_plan(struct session *session, struct err *err)

@@ -159,6 +159,10 @@ struct sessions {
 int64_t session_unix_ms(void);
 uint64_t session_now_ms(void);
 
+/* Refused where the image runs in an engine of the node that has no sessions; `field` is what named it. */
+[[nodiscard]] int session_image_check(const struct session *session, const char *image, const char *field,
+				      struct err *err);
+
 /* sessions.c */
 [[nodiscard]] int session_create(struct sessions *all, const char *tenant, const char *id,
 				 struct session **ret, struct err *err);

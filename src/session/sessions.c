@@ -151,6 +151,17 @@ int sessions_quota_check(const struct sessions *all, const char *tenant, int64_t
 	return 0;
 }
 
+int session_image_check(const struct session *session, const char *image, const char *field, struct err *err)
+{
+	const struct engine *engine = engine_of_image(session->all->options.engine, image);
+
+	if (engine->v->session_open)
+		return 0;
+	return err_refuse(err, ERR_IMPOSSIBLE, "not_supported", field,
+			  "image '%.128s' runs in the engine '%s' of this node, which has no sessions", image,
+			  engine->v->name);
+}
+
 /* The limits that commands of this session get when they say none: as a plan works them out. */
 static int limits_resolve(struct session *session, struct err *err)
 {
@@ -169,6 +180,9 @@ static int limits_resolve(struct session *session, struct err *err)
 
 	if (r == 0)
 		session->limits = plan->steps[0].limits;
+	if (r == 0)
+		r = session_image_check(session, plan->steps[0].image, spec->image ? "image" : "language",
+					err);
 	plan_destroy(plan);
 	return r;
 }

@@ -21,12 +21,20 @@ enum builder_op {
 };
 
 enum builder_kind {
-	BUILDER_BUILD,	/* `source`: name of a recipe, which names the image */
-	BUILDER_PULL,	/* `source`: reference to a registry */
-	BUILDER_IMPORT, /* `source`: what is written down about where it came from */
-	BUILDER_REMOVE, /* no `source` */
+	BUILDER_BUILD,	       /* `source`: name of a recipe, which names the image */
+	BUILDER_PULL,	       /* `source`: reference to a registry */
+	BUILDER_IMPORT,	       /* `source`: what is written down about where it came from */
+	BUILDER_REMOVE,	       /* no `source` */
+	BUILDER_DAEMON_PULL,   /* the Docker daemon's: `source`, which is the name too */
+	BUILDER_DAEMON_REMOVE, /* likewise; no `source` */
 	BUILDER_KIND_COUNT,
 };
+
+/* Those that the Docker daemon is asked for, not kiln's own store. */
+static inline int builder_kind_is_daemons(uint32_t kind)
+{
+	return kind == BUILDER_DAEMON_PULL || kind == BUILDER_DAEMON_REMOVE;
+}
 
 struct builder_request {
 	uint32_t op;

@@ -33,6 +33,11 @@ enum keeper_op {
 	KEEPER_SESSION_CLOSE,	/* kills all in it and removes it; no reply */
 	KEEPER_SESSION_NEXT, /* reply: `session_record` of the first from number `session` on; -ENOENT: no more */
 	KEEPER_SERVICE_NEXT, /* the same of services that run, from `slot` on, with init's socket as SCM_RIGHTS */
+	/*
+	 * Of a keeper whose sandboxes somebody else makes: looks at its images now. When they are known an
+	 * EVENT_HOST comes with this request's tag.
+	 */
+	KEEPER_LOOK,
 	KEEPER_OP_COUNT,
 };
 

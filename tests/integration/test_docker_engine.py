@@ -3,7 +3,6 @@
 tests/api and tests/attacks run through this engine too, when asked: ./check api-docker attacks-docker.
 """
 
-import hashlib
 import json
 import os
 import signal
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kilntest import host
-from kilntest.docker import RUN_IMAGE, RUN_PACKAGES, Docker
+from kilntest.docker import RUN_IMAGE, RUN_PACKAGES, Docker, containers_of, nothing_is_left
 from kilntest.requests import MIB, command, output, python, shell, text
 from kilntest.server import Server
 from kilntest.settings import runs_as_root, seconds
@@ -60,17 +59,6 @@ def mortal(docker):
     wait_ready(server)
     yield server
     server.kill()
-
-
-def containers_of(docker, server, options="--all"):
-    """By the label that kiln finds them with."""
-    machine = Path("/etc/machine-id").read_bytes() if Path("/etc/machine-id").exists() else b""
-    owner = hashlib.sha256(machine + bytes(server.home.path / "state")).hexdigest()[:32]
-    return docker.run(f"docker ps {options} --quiet --filter label=kiln.owner={owner}").stdout.split()
-
-
-def nothing_is_left(docker, server):
-    host.wait_until(lambda: not containers_of(docker, server), 20, lambda: "containers are left:\n" + docker.run("docker ps --all").stdout)
 
 
 def why_not_ready(server):

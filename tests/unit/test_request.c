@@ -141,6 +141,7 @@ static void takes_languages_and_images_of_the_grammar(void **state)
 		"\"language\":\"c#@12\"",
 		"\"language\":\"Python_3.x-y@^3.11\"",
 		"\"image\":\"host\",\"steps\":[{\"name\":\"r\",\"command\":[\"x\"]}]",
+		"\"image\":\"127.0.0.1:5000/a/b:1\",\"steps\":[{\"name\":\"r\",\"command\":[\"x\"]}]",
 		"\"image\":\"a/b-c_d.e:latest\",\"steps\":[{\"name\":\"r\",\"command\":[\"x\"]}]",
 		"\"image\":\"p@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\","
 		"\"steps\":[{\"name\":\"r\",\"command\":[\"x\"]}]",
@@ -346,6 +347,10 @@ static void refuses_bad_values_naming_the_field(void **state)
 		{ "{\"image\":\"/a\"}", 400, "bad_value", "image" },
 		{ "{\"image\":\"a/\"}", 400, "bad_value", "image" },
 		{ "{\"image\":\"a:\"}", 400, "bad_value", "image" },
+		{ "{\"image\":\"a:123456/b\"}", 400, "bad_value", "image" },
+		{ "{\"image\":\"a:5000/\"}", 400, "bad_value", "image" },
+		{ "{\"image\":\"a:5000/../b\"}", 400, "bad_value", "image" },
+		{ "{\"image\":\":5000/b\"}", 400, "bad_value", "image" },
 		{ "{\"image\":\"a@sha256:12\"}", 400, "bad_value", "image" },
 		{ "{\"entry\":\"../x\"}", 400, "bad_name", "entry" },
 		{ "{\"args\":[\"a\\u0000\"]}", 400, "bad_value", "args[0]" },

@@ -107,7 +107,9 @@ const char *dojo_image_find(const struct cyber_dojo *dojo, const char *image_nam
 /* What the settings name is made by kiln's own recipe, if there is one; what a client names is only ever pulled. */
 static int pull(const struct api *api, const char *name, bool mapped, struct err *err)
 {
-	struct image_job_spec spec = { .kind = BUILDER_PULL, .name = name, .source = name, .archive_fd = -1 };
+	struct image_job_spec spec = {
+		.kind = api_image_pull_kind(api, name), .name = name, .source = name, .archive_fd = -1
+	};
 
 	if (!api->options.image_jobs)
 		return err_refuse(err, ERR_BUSY, "no_builder", NULL, "this node makes no images");

@@ -171,12 +171,12 @@ static int parse_host(struct daemon *daemon, const char *host, bool tls, struct 
 	return n < 0 ? err_set(err, -ENOMEM, "the daemon's address") : 0;
 }
 
-int daemon_open(struct daemon *daemon, uv_loop_t *loop, const struct docker_options *options, struct err *err)
+int daemon_address(struct daemon *daemon, const struct docker_options *options, struct err *err)
 {
 	bool tls = (options->tls_ca && options->tls_ca[0]) || (options->tls_cert && options->tls_cert[0]);
 	int r;
 
-	*daemon = (struct daemon){ .loop = loop };
+	*daemon = (struct daemon){ 0 };
 	r = parse_host(daemon, options->host, tls, err);
 	if (r == 0)
 		r = read_pem(options->tls_ca, &daemon->ca, err);
@@ -184,8 +184,26 @@ int daemon_open(struct daemon *daemon, uv_loop_t *loop, const struct docker_opti
 		r = read_pem(options->tls_cert, &daemon->cert, err);
 	if (r == 0)
 		r = read_pem(options->tls_key, &daemon->key, err);
+	return r;
+}
+
+void daemon_address_finish(struct daemon *daemon)
+{
+	free(daemon->socket_path);
+	free(daemon->base);
+	daemon->socket_path = daemon->base = NULL;
+	buf_finish(&daemon->ca);
+	buf_finish(&daemon->cert);
+	buf_finish(&daemon->key);
+}
+
+int daemon_open(struct daemon *daemon, uv_loop_t *loop, const struct docker_options *options, struct err *err)
+{
+	int r = daemon_address(daemon, options, err);
+
 	if (r < 0)
 		return r;
+	daemon->loop = loop;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(daemon->multi = curl_multi_init()))
 		return err_set(err, -ENOMEM, "libcurl");
 	curl_multi_setopt(daemon->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
@@ -213,12 +231,7 @@ void daemon_close(struct daemon *daemon)
 		uv_close((uv_handle_t *)&daemon->timer, on_timer_closed);
 	}
 	daemon->multi = NULL;
-	free(daemon->socket_path);
-	free(daemon->base);
-	daemon->socket_path = daemon->base = NULL;
-	buf_finish(&daemon->ca);
-	buf_finish(&daemon->cert);
-	buf_finish(&daemon->key);
+	daemon_address_finish(daemon);
 }
 
 static void set_blob(CURL *easy, CURLoption option, const struct buf *pem)

@@ -36,6 +36,14 @@ struct daemon {
 	struct daemon_call *calls;
 };
 
+/*
+ * The address and the files of TLS alone, for daemon_handle(). 0 or a negative errno, and to be finished in any case:
+ * the address is none, or a file cannot be read.
+ */
+[[nodiscard]] int daemon_address(struct daemon *daemon, const struct docker_options *options,
+				 struct err *err);
+void daemon_address_finish(struct daemon *daemon);
+
 /* 0 or a negative errno: the address is none, or a file of TLS cannot be read. Connects to nothing. */
 [[nodiscard]] int daemon_open(struct daemon *daemon, uv_loop_t *loop, const struct docker_options *options,
 			      struct err *err);

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -23,11 +24,14 @@ struct docker_options {
 	 * certificate.
 	 */
 	const char *tls_ca, *tls_cert, *tls_key;
-	const char *runtime; /* of the daemon's; "" or NULL: its own choice */
-	const char *owner;   /* a text of this node's own, by which it knows its containers again */
-	int64_t uid_base;    /* one uid for each container, from the end of this range */
+	const char *runtime;	/* of the daemon's; "" or NULL: its own choice */
+	char *const *rules;	/* of config/engine_rules.h: runtimes of single images; NULL: none */
+	const char *host_image; /* for rules about the image "host"; NULL or "": there is none */
+	const char *owner;	/* a text of this node's own, by which it knows its containers again */
+	int64_t uid_base;	/* one uid for each container, from the end of this range */
 	int64_t uid_count;
 	int64_t containers; /* most at one time */
+	bool heirs; /* another keeper of this owner may have begun when this one ends: it leaves nothing to sweep */
 };
 
 /*

@@ -6,6 +6,7 @@
 #ifndef KILN_ENGINE_DOCKER_DOCKER_PRIV_H
 #define KILN_ENGINE_DOCKER_DOCKER_PRIV_H
 
+#include "config/engine_rules.h"
 #include "engine/docker/attach.h"
 #include "engine/docker/daemon.h"
 #include "engine/docker/docker.h"
@@ -31,6 +32,7 @@ struct server;
 struct docker_image {
 	uint8_t digest[KEEPER_DIGEST_SIZE]; /* of its configuration: the id */
 	char **volumes;			    /* paths that it declares */
+	const char *runtime;		    /* that a rule demands, in the rule's text; NULL: none does */
 };
 
 enum slot_state {
@@ -75,7 +77,7 @@ struct docker_host {
 	bool up;
 	char why[KEEPER_STAGE_SIZE]; /* while it is not */
 	bool memory, swap, cpu, pids;
-	bool sentry; /* runs gVisor: its kernel is not the one that control groups ask about */
+	char runtime[ENGINE_RUNTIME_MAX + 1]; /* that the daemon chooses by itself; "": not known */
 	bool mapped; /* root in containers is somebody else outside, and there are 65536 ids */
 	int cgroup_version;
 	uint32_t leftovers;
@@ -92,7 +94,8 @@ struct docker {
 	uv_poll_t front_poll;
 	bool front_watched, hello_wanted;
 	uint32_t hello_tag;
-	uint32_t lost; /* containers that an earlier front left behind */
+	uint64_t hello_ms; /* since when it is wanted */
+	uint32_t lost;	   /* containers that an earlier front left behind */
 	bool ending;
 	/* the daemon */
 	struct docker_host host;
@@ -116,7 +119,8 @@ struct docker {
 	json_t *images_known; /* id to its description */
 	char *images_text;    /* what the front was told last */
 	struct daemon_call *images_call;
-	json_t *images_todo; /* ids that are still to be asked about */
+	json_t *images_todo;		      /* ids that are still to be asked about */
+	uint32_t look_wanted, look_under_way; /* tags of the front's requests to look; 0: none */
 	/* containers */
 	struct slot *slots;
 	uint32_t slots_count;
@@ -131,6 +135,8 @@ void requests_end(struct docker *d);
 void front_tell(struct docker *d, const struct keeper_message *message, int fd);
 /* EVENT_HOST, and HELLO's answer when that was waited for; `fd` is the images, or -1. */
 void front_tell_host(struct docker *d, int fd);
+/* EVENT_HOST as the answer to a request to look. */
+void front_tell_looked(struct docker *d, uint32_t tag);
 /* The front has gone: serve.c. */
 void front_lost(struct docker *d);
 
@@ -177,6 +183,11 @@ void host_sweep(struct docker *d); /* looks for containers that nobody knows */
 /* A call has failed in a way that makes us doubt the daemon. */
 void host_doubt(struct docker *d, const struct daemon_answer *answer);
 void host_hello(const struct docker *d, struct keeper_hello *ret);
+/*
+ * Whether a runtime is gVisor, whose kernel is not the one that control groups ask about; NULL or "": the daemon's
+ * choice. Its name says what it is only where its operator said so.
+ */
+bool host_is_sentry(const struct docker *d, const char *runtime);
 /* Removes a container, whoever's it was. */
 void host_remove(struct docker *d, const char *id);
 
@@ -189,6 +200,8 @@ void place_end(struct docker *d);
 
 /* images.c */
 void images_look(struct docker *d);
+/* The same at once, or again when one is under way, and tells the front of it with this tag. */
+void images_look_for(struct docker *d, uint32_t tag);
 void images_end(struct docker *d);
 const struct docker_image *images_find(const struct docker *d, const uint8_t *digest);
 /* The description of all as a memfd, or -1. */

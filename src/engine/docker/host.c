@@ -18,6 +18,7 @@
 #define SWEEP_MS      15000 /* what a dead keeper's last request made may come late */
 #define QUIET_MS      5000  /* without an answer it is asked */
 #define PING_MS	      10000
+#define HELLO_MS      2000 /* that the front waits for it at its start */
 #define VERSION_MAJOR 1
 #define VERSION_OLD   40 /* Docker 19.03, of which all that is used here is */
 #define VERSION_NEW   43
@@ -158,20 +159,29 @@ static bool is_set(const json_t *info, const char *name)
 	return json_is_true(json_object_get(info, name));
 }
 
-/* The name of a runtime says what it is only where its operator said so, or it is the daemon's default. */
-static bool is_sentry(const struct docker *d, const json_t *info)
+bool host_is_sentry(const struct docker *d, const char *runtime)
 {
-	const char *runtime = d->options->runtime;
-
 	if (!runtime || !runtime[0])
-		runtime = json_string_value(json_object_get(info, "DefaultRuntime"));
-	return runtime && (strstr(runtime, "runsc") || strstr(runtime, "gvisor"));
+		runtime = d->host.runtime;
+	return strstr(runtime, "runsc") || strstr(runtime, "gvisor");
+}
+
+/* Processes are told of for all sandboxes alike: so the weakest of the runtimes counts. */
+static bool has_sentry(const struct docker *d)
+{
+	struct engine_choice choice;
+
+	for (char *const *rule = d->options->rules; rule && *rule; rule++) {
+		if (engine_rule_read(*rule, &choice) && choice.runtime && host_is_sentry(d, choice.runtime))
+			return true;
+	}
+	return host_is_sentry(d, d->options->runtime);
 }
 
 static void on_info(void *user, const struct daemon_answer *answer)
 {
 	struct docker *d = user;
-	const char *version;
+	const char *version, *runtime;
 
 	d->call = NULL;
 	if (!daemon_succeeded(answer)) {
@@ -186,7 +196,8 @@ static void on_info(void *user, const struct daemon_answer *answer)
 	d->host.cgroup_version = version && version[0] == '2' ? 2 : 1;
 	d->host.mapped =
 		has_security(answer->json, "name=userns") || has_security(answer->json, "name=rootless");
-	d->host.sentry = is_sentry(d, answer->json);
+	runtime = json_string_value(json_object_get(answer->json, "DefaultRuntime"));
+	snprintf(d->host.runtime, sizeof(d->host.runtime), "%s", runtime ? runtime : "");
 	list(d);
 }
 
@@ -242,11 +253,21 @@ static void ping(struct docker *d)
 		down(d, err.text);
 }
 
+/* The front begins without a daemon that takes its time, and hears of it later. */
+static void greet_early(struct docker *d)
+{
+	if (!d->host.up && !d->host.why[0])
+		snprintf(d->host.why, sizeof(d->host.why), "the daemon has not answered yet");
+	front_tell_host(d, -1);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct docker *d = timer->data;
 	uint64_t quiet_ms = uv_now(&d->loop) - d->heard_ms;
 
+	if (d->hello_wanted && uv_now(&d->loop) - d->hello_ms >= HELLO_MS)
+		greet_early(d);
 	if (d->call || d->ending)
 		return;
 	if (!d->host.up || d->doubted || quiet_ms >= QUIET_MS)
@@ -278,7 +299,7 @@ void host_hello(const struct docker *d, struct keeper_hello *ret)
 		.cgroup_version = (uint8_t)host->cgroup_version,
 		.memory = host->memory,
 		.cpu = host->cpu,
-		.pids = host->pids && !host->sentry,
+		.pids = host->pids && !has_sentry(d),
 		.cpu_time = 1, /* init's clock, which nothing in a container can touch */
 		.swap_limited = host->swap,
 		.separate_uids = 1,

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "engine/docker/images.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,8 +85,11 @@ static void rebuild(struct docker *d, const json_t *list)
 		struct docker_image *to = d->images ? &d->images[d->images_count] : NULL;
 
 		if (to && id_to_digest(json_string_value(json_object_get(image, "id")), to->digest) &&
-		    read_volumes(image, &to->volumes))
+		    read_volumes(image, &to->volumes)) {
+			to->runtime =
+				docker_image_choice(d->options->rules, d->options->host_image, image).runtime;
 			d->images_count++;
+		}
 	}
 }
 
@@ -121,6 +125,20 @@ static void tell(struct docker *d, const json_t *list)
 	front_tell_host(d, fd);
 	if (fd >= 0)
 		close(fd);
+}
+
+/* One look is over, well or not. Who asked while it was under way gets another one. */
+static void looked(struct docker *d)
+{
+	uint32_t tag = d->look_under_way;
+
+	d->look_under_way = 0;
+	if (tag)
+		front_tell_looked(d, tag);
+	if (d->look_wanted == tag)
+		d->look_wanted = 0;
+	else
+		images_look(d);
 }
 
 /* ---- asking ---- */
@@ -165,6 +183,7 @@ static void assemble(struct docker *d)
 	json_decref(all);
 	json_decref(d->images_todo);
 	d->images_todo = NULL;
+	looked(d);
 }
 
 static json_t *array_or_empty(json_t *from)
@@ -217,6 +236,7 @@ static void give_up(struct docker *d, const struct daemon_answer *answer)
 		d->asked_once = true;
 		front_tell_host(d, -1);
 	}
+	looked(d);
 }
 
 static void on_inspected(void *user, const struct daemon_answer *answer)
@@ -279,9 +299,18 @@ static void on_listed(void *user, const struct daemon_answer *answer)
 
 void images_look(struct docker *d)
 {
-	if (d->images_call)
+	if (d->images_call || d->ending)
 		return;
+	d->look_under_way = d->look_wanted;
 	d->images_call = docker_call(d, "GET", "/images/json", NULL, on_listed, d);
+	if (!d->images_call)
+		looked(d);
+}
+
+void images_look_for(struct docker *d, uint32_t tag)
+{
+	d->look_wanted = tag;
+	images_look(d);
 }
 
 void images_end(struct docker *d)

@@ -137,3 +137,59 @@ const json_t *docker_images_find(const struct docker_images *images, const char 
 	}
 	return NULL;
 }
+
+/* Whether a name of an image is that of the one which languages know as "host". */
+static bool is_host(const char *name, const char *host)
+{
+	size_t len = host ? strlen(host) : 0;
+
+	return len && strncmp(name, host, len) == 0 &&
+	       (!name[len] || (!has_tag(host) && strcmp(name + len, ":latest") == 0));
+}
+
+static bool rule_fits(const char *rule, const char *host, const char *name)
+{
+	return engine_rule_fits(rule, name) || (is_host(name, host) && engine_rule_fits(rule, "host"));
+}
+
+struct engine_choice docker_image_choice(char *const *rules, const char *host, const json_t *image)
+{
+	const json_t *names = json_object_get(image, "names"), *name;
+	struct engine_choice choice = { 0 };
+	size_t i;
+
+	for (; rules && *rules; rules++) {
+		json_array_foreach(names, i, name)
+		{
+			const char *text = json_string_value(name);
+
+			if (text && rule_fits(*rules, host, text) && engine_rule_read(*rules, &choice))
+				return choice;
+		}
+	}
+	return (struct engine_choice){ 0 };
+}
+
+const json_t *docker_images_by_digest(const struct docker_images *images, const char *canonical)
+{
+	const char *at = strrchr(canonical, '@');
+	json_t *image;
+	size_t i;
+
+	json_array_foreach(images->all, i, image)
+	{
+		if (at && id_of(image)[0] && strcmp(id_of(image), at + 1) == 0)
+			return image;
+	}
+	return NULL;
+}
+
+bool docker_images_take(const struct docker_images *images, const char *name, bool stored)
+{
+	char canonical_name[NAME_MAX_LEN + ID_LEN + 2];
+	const json_t *image = docker_images_find(images, name, canonical_name, sizeof(canonical_name));
+	enum engine_kind kind =
+		image ? docker_image_choice(images->rules, images->host, image).kind : ENGINE_KIND_NATIVE;
+
+	return kind == ENGINE_KIND_DOCKER || (kind == ENGINE_KIND_ANY && !stored);
+}

@@ -56,12 +56,25 @@ void front_tell_host(struct docker *d, int fd)
 	front_tell(d, &message, -1);
 }
 
+void front_tell_looked(struct docker *d, uint32_t tag)
+{
+	struct keeper_message message = { .event = KEEPER_EVENT_HOST,
+					  .tag = tag,
+					  .error = d->host.up ? 0 : -EHOSTDOWN };
+
+	host_hello(d, &message.hello);
+	if (!d->host.up)
+		snprintf(message.stage, sizeof(message.stage), "%s", d->host.why);
+	front_tell(d, &message, -1);
+}
+
 /* ---- the table ---- */
 
 static void handle_hello(struct docker *d, struct slot *slot, const struct keeper_request *request)
 {
 	d->hello_wanted = true;
 	d->hello_tag = request->tag;
+	d->hello_ms = uv_now(&d->loop);
 	/* What the daemon is and has is found out first, or that it is away. */
 	if (d->asked_once)
 		front_tell_host(d, images_memfd(d));
@@ -126,6 +139,14 @@ static void handle_destroy(struct docker *d, struct slot *slot, const struct kee
 	slot_destroy(slot);
 }
 
+static void handle_look(struct docker *d, struct slot *slot, const struct keeper_request *request)
+{
+	if (request->tag)
+		images_look_for(d, request->tag);
+	else
+		refuse(d, request, -EINVAL, "a request to look has a tag");
+}
+
 static const struct {
 	bool needs_slot;
 	unsigned states;
@@ -133,6 +154,7 @@ static const struct {
 } table[KEEPER_OP_COUNT] = {
 	[KEEPER_HELLO] = { false, 0, handle_hello },
 	[KEEPER_CREATE] = { false, 0, handle_create },
+	[KEEPER_LOOK] = { false, 0, handle_look },
 	[KEEPER_ADOPT] = { true, ALLOW(SLOT_READY), handle_adopt },
 	[KEEPER_STEP] = { true, ALLOW(SLOT_READY), handle_step },
 	[KEEPER_STEP_END] = { true, ALLOW(SLOT_RUNNING), handle_step_end },
@@ -229,4 +251,5 @@ void requests_end(struct docker *d)
 	close(d->front_fd);
 	d->front_fd = -1;
 	d->hello_wanted = false;
+	d->look_wanted = d->look_under_way = 0;
 }

@@ -19,16 +19,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define END_PATIENCE_MS 15000 /* for the daemon to remove what there is */
-#define CRASHES_MAX	5
-#define CRASH_WINDOW_MS 60000
-#define FRONT_FD	3
+#define END_PATIENCE_MS	 15000 /* for the daemon to remove what there is */
+#define CRASHES_MAX	 5
+#define CRASH_WINDOW_MS	 60000
+#define FRONT_FD	 3
+#define FRONT_BUILDER_FD 4
+#define HIGH_FD		 20
 
 struct server {
 	struct docker *docker;
 	char *const *argv;
 	int program_fd;
 	pid_t pid;
+	pid_t builder_pid; /* 0: there is none */
+	int builder_fd;	   /* the fronts' end of its socket, or -1 */
 	uv_signal_t child, ending[3];
 	uint64_t crashes[CRASHES_MAX];
 	unsigned next_crash;
@@ -73,9 +77,11 @@ static void say(const char *format, ...)
 	dprintf(STDERR_FILENO, "kiln-keeper (docker): %s\n", text);
 }
 
-static _Noreturn void execute_front(const struct server *s, int socket_fd)
+/* This program again, with one socket, and perhaps the builder's behind it. */
+static _Noreturn void execute_child(const struct server *s, const char *variable, int socket_fd,
+				    int builder_fd)
 {
-	int program_fd = fcntl(s->program_fd, F_DUPFD_CLOEXEC, 20);
+	int program_fd = fcntl(s->program_fd, F_DUPFD_CLOEXEC, HIGH_FD), high_fd;
 	sigset_t none;
 
 	/* A key at the terminal signals the keeper alone, which passes it on: twice would mean to end at once. */
@@ -83,12 +89,31 @@ static _Noreturn void execute_front(const struct server *s, int socket_fd)
 	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (program_fd < 0 || dup2(socket_fd, FRONT_FD) < 0)
+	high_fd = builder_fd < 0 ? -1 : fcntl(builder_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+	if (program_fd < 0 || dup2(socket_fd, FRONT_FD) < 0 ||
+	    (high_fd >= 0 && dup2(high_fd, FRONT_BUILDER_FD) < 0))
 		_exit(125);
-	close_range(FRONT_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
-	setenv("KILN_KEEPER_FD", "3", 1);
+	close_range((high_fd >= 0 ? FRONT_BUILDER_FD : FRONT_FD) + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+	setenv(variable, "3", 1);
+	if (high_fd >= 0)
+		setenv("KILN_BUILDER_FD", "4", 1);
 	fexecve(program_fd, s->argv, environ);
 	_exit(125);
+}
+
+/* The process that has the daemon pull images. Without it a server runs as ever and pulls none. */
+static int start_builder(struct server *s, struct err *err)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_set(err, -errno, "make the builder's socket");
+	s->builder_pid = fork();
+	if (s->builder_pid == 0)
+		execute_child(s, "KILN_BUILDER_FD", ends[1], -1);
+	close(ends[1]);
+	s->builder_fd = ends[0];
+	return s->builder_pid < 0 ? err_set(err, -errno, "fork the builder") : 0;
 }
 
 static int start_front(struct server *s, struct err *err)
@@ -100,7 +125,7 @@ static int start_front(struct server *s, struct err *err)
 		return err_set(err, -errno, "make the front's socket");
 	s->pid = fork();
 	if (s->pid == 0)
-		execute_front(s, ends[1]);
+		execute_child(s, "KILN_KEEPER_FD", ends[1], s->builder_fd);
 	close(ends[1]);
 	if (s->pid < 0) {
 		close(ends[0]);
@@ -157,6 +182,11 @@ static void on_child(uv_signal_t *handle, int number)
 	struct server *s = handle->data;
 	int status;
 
+	if (s->builder_pid > 0 && waitpid(s->builder_pid, &status, WNOHANG) == s->builder_pid) {
+		s->builder_pid = 0;
+		if (!s->told_to_end && !s->over)
+			say("the builder ended: no images can be pulled until the server is started again");
+	}
 	if (s->pid <= 0 || waitpid(s->pid, &status, WNOHANG) != s->pid)
 		return;
 	s->pid = 0;
@@ -196,6 +226,13 @@ static void server_begin(struct server *s)
 
 static void server_end(struct server *s)
 {
+	if (s->builder_fd >= 0)
+		close(s->builder_fd);
+	if (s->builder_pid > 0) {
+		kill(s->builder_pid, SIGTERM);
+		while (waitpid(s->builder_pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
 	uv_close((uv_handle_t *)&s->child, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(ending_signals); i++)
 		uv_close((uv_handle_t *)&s->ending[i], NULL);
@@ -284,6 +321,8 @@ static void run(struct docker *d)
 	slots_destroy_all(d);
 	end_ms = uv_now(&d->loop) + END_PATIENCE_MS;
 	wait_settled(d, end_ms);
+	if (d->options->heirs)
+		return;
 	host_sweep(d);
 	wait_settled(d, end_ms);
 }
@@ -303,7 +342,7 @@ int docker_keeper_serve(const struct docker_options *options, int front_fd, stru
 
 int docker_keeper_serve_front(const struct docker_options *options, char *const *argv, struct err *err)
 {
-	struct server server = { .argv = argv };
+	struct server server = { .argv = argv, .builder_fd = -1 };
 	struct docker d;
 	int r;
 
@@ -315,7 +354,9 @@ int docker_keeper_serve_front(const struct docker_options *options, char *const 
 		server.docker = &d;
 		d.server = &server;
 		server_begin(&server);
-		r = start_front(&server, err);
+		r = start_builder(&server, err);
+		if (r == 0)
+			r = start_front(&server, err);
 		if (r == 0)
 			run(&d);
 		server_end(&server);
@@ -323,6 +364,29 @@ int docker_keeper_serve_front(const struct docker_options *options, char *const 
 	docker_end(&d);
 	close(server.program_fd);
 	return r < 0 ? r : server.status;
+}
+
+/* Nothing of the front's but its socket and the standard descriptors comes along. */
+static _Noreturn void serve_child(const struct docker_options *options, int socket_fd)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	/*
+	 * A key at the terminal, or who ends the service, ends the front, and with it us, when the containers are
+	 * removed.
+	 */
+	setsid();
+	for (size_t i = 0; i < ARRAY_LEN(ending_signals); i++)
+		sigaction(ending_signals[i], &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+	if (dup2(socket_fd, FRONT_FD) < 0)
+		_exit(1);
+	close_range(FRONT_FD + 1, ~0u, 0);
+	fcntl(FRONT_FD, F_SETFD, FD_CLOEXEC);
+	r = docker_keeper_serve(options, FRONT_FD, &err);
+	if (r < 0)
+		say("%s", err.text);
+	_exit(r < 0 ? 1 : 0);
 }
 
 int docker_keeper_start(const struct docker_options *options, int *ret_fd, pid_t *ret_pid, struct err *err)
@@ -333,18 +397,8 @@ int docker_keeper_start(const struct docker_options *options, int *ret_fd, pid_t
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_set(err, -errno, "make the keeper's socket");
 	pid = fork();
-	if (pid == 0) {
-		struct err own = ERR_INIT;
-		int r;
-
-		close(ends[0]);
-		/* A key at the terminal ends the front, and with it us, when the containers are removed. */
-		setsid();
-		r = docker_keeper_serve(options, ends[1], &own);
-		if (r < 0)
-			say("%s", own.text);
-		_exit(r < 0 ? 1 : 0);
-	}
+	if (pid == 0)
+		serve_child(options, ends[1]);
 	close(ends[1]);
 	if (pid < 0) {
 		close(ends[0]);

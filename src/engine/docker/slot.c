@@ -332,10 +332,11 @@ static struct spec spec_of(const struct slot *slot, const struct limits *limits)
 	const struct docker *d = slot->docker;
 	const struct docker_options *options = d->options;
 	const struct docker_image *image = images_find(d, slot->digest);
+	const char *runtime = image && image->runtime ? image->runtime : options->runtime;
 
 	return (struct spec){
 		.owner = d->owner,
-		.runtime = options->runtime,
+		.runtime = runtime,
 		.volume = d->volume,
 		.uid = d->host.mapped ? MAPPED_UID + slot->index
 				      : (uint32_t)(options->uid_base + options->uid_count - 1 - slot->index),
@@ -344,7 +345,7 @@ static struct spec spec_of(const struct slot *slot, const struct limits *limits)
 		.volumes = image ? image->volumes : NULL,
 		.swap = d->host.swap,
 		.cpu = d->host.cpu,
-		.pids = d->host.pids && !d->host.sentry,
+		.pids = d->host.pids && !host_is_sentry(d, runtime),
 	};
 }
 

@@ -316,6 +316,8 @@ static void link_lost(struct keeper_link *link)
 		sandbox_leave(sb);
 	}
 	sessions_lost(native, &err);
+	if (native->on_looked)
+		native->on_looked(native->on_looked_user, UINT32_MAX);
 	if (native->on_lost)
 		native->on_lost(native->on_lost_user);
 }

@@ -212,6 +212,8 @@ void native_host_changed(struct native *native, const struct keeper_message *mes
 		native->on_images(native->image_user, fd);
 	else if (fd >= 0)
 		close(fd);
+	if (message->tag && native->on_looked)
+		native->on_looked(native->on_looked_user, message->tag);
 }
 
 static int open_loop_handles(struct native *native, struct err *err)
@@ -228,6 +230,19 @@ static int open_loop_handles(struct native *native, struct err *err)
 	return link_watch(&native->link, err);
 }
 
+/* Sessions are made of namespaces, which no other keeper has. */
+static void take_sessions(struct engine_vtable *v)
+{
+	v->session_open = NULL;
+	v->session_found = NULL;
+	v->session_take = NULL;
+	v->service_take = NULL;
+	v->session_prolong = NULL;
+	v->session_finish = NULL;
+	v->session_weigh = NULL;
+	v->session_destroy = NULL;
+}
+
 int engine_native_create(uv_loop_t *loop, const struct native_options *options, struct engine **ret,
 			 struct err *err)
 {
@@ -240,6 +255,8 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 		return err_set(err, -ENOMEM, "the engine");
 	native->v = vtable;
 	native->v.name = options->name ? options->name : vtable.name;
+	if (options->name)
+		take_sessions(&native->v);
 	native->base.v = &native->v;
 	native->on_images = options->on_images;
 	native->loop = loop;
@@ -280,6 +297,24 @@ void engine_native_on_keeper_lost(struct engine *engine, void (*lost)(void *user
 
 	native->on_lost = lost;
 	native->on_lost_user = user;
+}
+
+void engine_native_on_looked(struct engine *engine, void (*looked)(void *user, uint32_t number), void *user)
+{
+	struct native *native = (struct native *)engine;
+
+	native->on_looked = looked;
+	native->on_looked_user = user;
+}
+
+uint32_t engine_native_look(struct engine *engine)
+{
+	struct native *native = (struct native *)engine;
+	struct keeper_request request = { .op = KEEPER_LOOK, .tag = native->looks + 1 };
+
+	if (native->looks == UINT32_MAX - 1 || link_send(&native->link, &request, NULL, NULL) < 0)
+		return 0;
+	return ++native->looks;
 }
 
 void engine_native_keeper_is(struct engine *engine, pid_t pid)

@@ -41,6 +41,14 @@ void engine_native_keeper_is(struct engine *engine, pid_t pid);
 /* Called once when the keeper died; running sandboxes have got `failed` before. Optional. */
 void engine_native_on_keeper_lost(struct engine *engine, void (*lost)(void *user), void *user);
 
+/*
+ * Has another keeper (native_options.on_images) look at its images now. Returns a number, ever larger ones, that
+ * `looked` is called with when what it has seen has been told; UINT32_MAX then stands for all of them: the keeper
+ * died. 0: it could not be asked.
+ */
+void engine_native_on_looked(struct engine *engine, void (*looked)(void *user, uint32_t number), void *user);
+uint32_t engine_native_look(struct engine *engine);
+
 /* What the keeper found out about this host, for doctor and /v1/node. Valid as long as the engine. */
 struct native_host {
 	bool privileged;		  /* keeper runs as real root */

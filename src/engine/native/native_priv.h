@@ -77,6 +77,9 @@ struct native {
 	uv_idle_t idle;	  /* runs while there are such */
 	void (*on_lost)(void *user);
 	void *on_lost_user;
+	void (*on_looked)(void *user, uint32_t number);
+	void *on_looked_user;
+	uint32_t looks;
 	unsigned handles;		  /* libuv handles not closed yet */
 	uint8_t encode[WIRE_TO_INIT_MAX]; /* for one payload on its way to a queue */
 	uint8_t receive[RECEIVE_BYTES];	  /* shared: one sandbox reads at a time */

@@ -4,6 +4,7 @@ The daemon lives in namespaces of its own: what it starts ends with it, what it 
 network of this machine. Data, socket and pid file are in a temporary folder, its cgroups below one with a name of its own.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -56,6 +57,17 @@ while [ -e "$1/again" ]; do
     run "$@"
 done
 """
+
+
+def containers_of(docker, server, options="--all"):
+    """Those of a server, by the label that kiln finds them with."""
+    machine = Path("/etc/machine-id").read_bytes() if Path("/etc/machine-id").exists() else b""
+    owner = hashlib.sha256(machine + bytes(server.home.path / "state")).hexdigest()[:32]
+    return docker.run(f"docker ps {options} --quiet --filter label=kiln.owner={owner}").stdout.split()
+
+
+def nothing_is_left(docker, server):
+    host.wait_until(lambda: not containers_of(docker, server), 20, lambda: "containers are left:\n" + docker.run("docker ps --all").stdout)
 
 
 def names(field):

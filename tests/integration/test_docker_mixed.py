@@ -1,0 +1,337 @@
+"""One server with both engines, each image in its own; and images that the daemon pulls, with a real dockerd and a real registry."""
+
+import base64
+import crypt
+import json
+import os
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from kilntest import host
+from kilntest.docker import Docker, nothing_is_left
+from kilntest.requests import command, shell, text
+from kilntest.server import Server
+from kilntest.settings import runs_as_root, seconds
+
+PATIENCE_S = 60
+EVENTS = {"Accept": "text/event-stream"}
+PASSWORD = "se:cret"
+
+
+@pytest.fixture(scope="module")
+def docker():
+    if not runs_as_root():
+        pytest.skip("holds only where kiln runs as root")
+    if not Path("/usr/sbin/dockerd").exists():
+        pytest.skip("there is no dockerd here")
+    with Docker(packages=["busybox-static"]) as running:
+        for name in ("site/tiny:1", "strict/tiny:1"):
+            import_tiny(running, name)
+        yield running
+    assert not running.folder.exists(), "the daemon's data is left"
+
+
+def import_tiny(docker, name, mark="x"):
+    """An image of one program."""
+    docker.run(
+        f"folder=$(mktemp -d) && mkdir $folder/bin && cp /bin/busybox $folder/bin && ln -s busybox $folder/bin/sh && "
+        f"echo {mark} >$folder/mark && tar -C $folder -c . | docker import - {name} && rm -r $folder"
+    )
+
+
+def make(docker, engine="mixed", own=None, **settings):
+    own = {"host": docker.socket, **(own or {})}
+    return Server(engine=engine, docker=own, pool_max=1, pool_min=1, **settings)
+
+
+def engine_of(server, name):
+    return next(one for one in server.get("/v1/node").json()["engines"] if one["name"] == name)
+
+
+def wait_both(server):
+    host.wait_until(lambda: is_well(server), PATIENCE_S, lambda: f"not both are well:\n{server.log()[-2000:]}")
+
+
+def is_well(server):
+    try:
+        return server.is_ready() and engine_of(server, "docker")["healthy"]
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def server(docker):
+    server = make(docker, image_engines=["strict/*=docker:other", "site/native*=native"]).spawn()
+    wait_both(server)
+    wait_listed(server, "site/tiny:1")
+    yield server
+    server.stop()
+    nothing_is_left(docker, server)
+
+
+def wait_listed(server, name):
+    host.wait_until(lambda: name in listed(server), 20, "the image is not seen")
+
+
+def listed(server):
+    return {image["name"]: image for image in server.get("/v1/images").json()["images"]}
+
+
+def tiny(script, image="site/tiny:1", **more):
+    return {"image": image, "steps": [{"name": "run", "command": ["sh", "-c", script]}], **more}
+
+
+def test_each_image_runs_in_its_own_engine(server):
+    assert text(server.run(command("sh", "-c", "id -un; echo $HOME"))) == "sandbox\n/home/sandbox\n"
+    result = server.run(tiny("cat /mark; busybox id -u"))
+    mark, uid = text(result).split()
+    assert (mark, result["image"].split("@")[0]) == ("x", "site/tiny:1") and int(uid) > 100000, result
+
+
+def test_a_run_can_go_through_both(server):
+    """What one step keeps is a file of the other's, whatever engine made it."""
+    steps = [
+        {"name": "first", "image": "site/tiny:1", "command": ["sh", "-c", "cat /mark >out; echo 1 >>out"], "keep": ["out"]},
+        {"name": "second", "image": "host", "command": ["sh", "-c", "cat out; echo host"]},
+    ]
+    assert text(server.run({"image": "site/tiny:1", "steps": steps})) == "x\n1\nhost\n"
+
+
+def test_node_images_and_pools_say_which(server):
+    node = server.get("/v1/node").json()
+    assert node["engine"]["name"] == "mixed" and [one["name"] for one in node["engines"]] == ["native", "docker"]
+    assert all(one["healthy"] for one in node["engines"]), node["engines"]
+    images = listed(server)
+    assert (images["host"]["engine"], images["site/tiny:1"]["engine"]) == ("native", "docker")
+    assert (images["site/tiny:1"]["runtime"], images["strict/tiny:1"]["runtime"]) == (None, "other")
+    server.run(tiny("true"))
+    pools = {pool["image"].split("@")[0]: pool["engine"] for pool in server.get("/v1/node").json()["pools"]}
+    assert (pools["host"], pools["site/tiny:1"]) == ("native", "docker"), pools
+
+
+def test_an_image_has_the_runtime_that_a_rule_says_by_whatever_name_it_is_asked_for(server, docker):
+    """The daemon has no such runtime: its own words show which one it was asked for."""
+    id = listed(server)["strict/tiny:1"]["digest"]
+    for name in ("strict/tiny:1", id, f"strict/tiny:1@{id}"):
+        answer = server.post(tiny("true", name)).json()
+        assert answer["outcome"] == "engine_error" and "other" in json.dumps(answer), answer
+    assert server.run(tiny("true"))["outcome"] == "ok"
+
+
+def test_a_session_needs_an_image_of_the_native_engine(server):
+    answer = server.request("POST", "/v1/sessions", json.dumps({"image": "site/tiny:1", "ttl_ms": 60000}).encode(),
+                            {"Content-Type": "application/json"})  # fmt: skip
+    assert answer.status == 422 and answer.error()["field"] == "image", answer
+    answer = server.request("POST", "/v1/sessions", json.dumps({"image": "host", "ttl_ms": 60000}).encode(),
+                            {"Content-Type": "application/json"})  # fmt: skip
+    assert answer.status == 201, answer
+    assert server.request("DELETE", f"/v1/sessions/{answer.json()['id']}").status in (200, 204)
+
+
+def test_a_daemon_that_dies_leaves_the_native_engine_running_and_ready_says_so(server, docker):
+    answers = [None] * 8
+
+    def post(i):
+        answers[i] = server.post(tiny("sleep 3") if i % 2 else command("sleep", "1"), timeout=120).json()["outcome"]
+
+    threads = [threading.Thread(target=post, args=(i,)) for i in range(len(answers))]
+    [thread.start() for thread in threads]
+    host.wait_until(lambda: engine_of(server, "docker")["sandboxes"] > 1, 20, "nothing runs")
+    docker.kill_daemon()
+    host.wait_until(lambda: not engine_of(server, "docker")["healthy"], 20, "it is said to be well")
+    ready = server.get("/ready")
+    assert ready.status == 200 and ready.json()["degraded"][0]["engine"] == "docker", ready
+    assert "daemon" in ready.json()["degraded"][0]["why"], ready
+    assert text(server.run(command("echo", "native"))) == "native\n"
+    assert server.post(tiny("true")).json()["outcome"] == "engine_error"
+    [thread.join(seconds(100)) for thread in threads]
+    assert answers[::2] == ["ok"] * 4 and set(answers[1::2]) <= {"ok", "engine_error"}, answers
+    docker.bring_back()
+    wait_both(server)
+    assert server.run(tiny("true"))["outcome"] == "ok" and "degraded" not in server.get("/ready").json()
+
+
+def test_a_front_that_crashes_comes_back_with_both_engines(docker):
+    server = make(docker).spawn()
+    wait_both(server)
+    wait_listed(server, "site/tiny:1")
+    server.run(tiny("true"))
+    before = server.front_pid()
+    os.kill(before, signal.SIGSEGV)
+    host.wait_until(lambda: not host.is_alive(before), 5, "it lives")
+    wait_both(server)
+    wait_listed(server, "site/tiny:1")
+    assert text(server.run(tiny("echo after"))) == "after\n" and text(server.run(command("echo", "too"))) == "too\n"
+    server.stop()
+    nothing_is_left(docker, server)
+
+
+def test_a_server_that_is_killed_leaves_no_container(docker):
+    server = make(docker).spawn()
+    wait_both(server)
+    wait_listed(server, "site/tiny:1")
+    thread = threading.Thread(target=lambda: swallow(server, tiny("sleep 100")))
+    thread.start()
+    host.wait_until(lambda: engine_of(server, "docker")["sandboxes"] > 0, PATIENCE_S, "it does not begin")
+    server.kill(everything=False)
+    thread.join(seconds(20))
+    nothing_is_left(docker, server)
+    server.home.cleanup()
+
+
+def swallow(server, request):
+    try:
+        server.post(request)
+    except OSError:
+        pass  # the connection of a server that is killed
+
+
+# ---- pulls ----
+
+
+class Registry:
+    """Debian's docker-registry on the daemon's own loopback. Used as a context."""
+
+    def __init__(self, docker, port, password=None):
+        self.docker, self.address = docker, f"127.0.0.1:{port}"
+        folder = docker.folder / f"registry-{port}"
+        folder.mkdir()
+        settings = {"version": 0.1, "storage": {"filesystem": {"rootdirectory": str(folder)}}, "http": {"addr": self.address}}
+        self.auths = {}
+        if password:
+            entry = crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
+            (folder / "htpasswd").write_text(f"somebody:{entry}\n")
+            settings["auth"] = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
+            self.auths = {self.address: {"auth": base64.b64encode(f"somebody:{password}".encode()).decode()}}
+        (folder / "config.yml").write_text(json.dumps(settings))
+        net = f"nsenter --net --target {docker.first_process()[0]}".split()
+        with open(folder / "log", "wb") as log:
+            self.process = subprocess.Popen([*net, "docker-registry", "serve", folder / "config.yml"], stdout=log, stderr=log)
+
+    def __enter__(self):
+        name, port = self.address.split(":")
+        probe = f"for i in $(seq 200); do bash -c ': </dev/tcp/{name}/{port}' 2>/dev/null && exit 0; sleep 0.1; done; exit 1"
+        self.docker.run(probe)
+        return self
+
+    def push(self, name, mark):
+        """An image that the registry has and the daemon has not any more; the name that it has there."""
+        full = f"{self.address}/{name}"
+        (self.docker.folder / "config.json").write_text(json.dumps({"auths": self.auths}))
+        import_tiny(self.docker, full, mark)
+        self.docker.run(f"docker push {full} && docker rmi {full}")
+        (self.docker.folder / "config.json").write_text("{}")
+        return full
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def registry(docker):
+    with Registry(docker, 5000) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def closed(docker):
+    with Registry(docker, 5001, PASSWORD) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=["docker", "mixed"])
+def puller(request, docker):
+    """Both kinds of node that have a daemon pull, with credentials of their own."""
+    credentials = docker.folder / f"credentials-{request.param}"
+    credentials.mkdir()
+    server = make(docker, engine=request.param, own={"config": str(credentials)}, registries=["127.0.0.1:5000", "127.0.0.1:5001"]).spawn()
+    wait_both(server)
+    server.credentials, server.engine = credentials / "config.json", request.param
+    yield server
+    server.stop()
+    nothing_is_left(docker, server)
+
+
+def pull(server, source, headers=None, **more):
+    body = json.dumps({"source": f"docker://{source}", "engine": "docker", **more}).encode()
+    return server.request("POST", "/v1/images", body, {"Content-Type": "application/json", **(headers or {})})
+
+
+def events_of(answer):
+    blocks = [dict(line.split(": ", 1) for line in block.splitlines() if ": " in line) for block in answer.body.decode().split("\n\n")]
+    return [(block["event"], json.loads(block["data"])) for block in blocks if "event" in block]
+
+
+def test_the_daemon_pulls_with_progress_and_what_is_done_can_be_run_at_once(puller, registry, docker):
+    name = registry.push(f"lessons/{puller.engine}:1", "pulled")
+    puller.refuse(tiny("true", name), 404)
+    events = events_of(pull(puller, name, EVENTS))
+    assert events[-1][0] == "done" and {kind for kind, _ in events[:-1]} == {"progress"}, events
+    assert (events[-1][1]["engine"], events[-1][1]["state"]) == ("docker", "stored"), events
+    assert text(puller.run(tiny("cat /mark", name))) == "pulled\n"
+    assert puller.get(f"/v1/images/{name}").json()["engine"] == "docker"
+    removed = puller.request("DELETE", f"/v1/images/{name}")
+    assert removed.status == 200, removed
+    puller.refuse(tiny("true", name), 404)
+    assert name not in docker.run("docker images --format '{{.Repository}}:{{.Tag}}'").stdout
+
+
+def test_what_the_registry_does_not_have_is_told_in_the_daemons_words(puller, registry):
+    kind, data = events_of(pull(puller, f"{registry.address}/lessons/none:1", EVENTS))[-1]
+    assert kind == "error" and data["error"]["code"] == "image_unknown" and "none" in data["error"]["message"], data
+    assert puller.get(f"/v1/images/{registry.address}/lessons/none:1").json()["state"] == "failed"
+
+
+def test_dockers_credentials_open_a_registry(puller, closed):
+    name = closed.push(f"closed/{puller.engine}:1", "secret")
+    kind, data = events_of(pull(puller, name, EVENTS))[-1]
+    assert kind == "error" and "no basic auth credentials" in data["error"]["message"], data
+    wrong = base64.b64encode(b"somebody:wrong").decode()
+    puller.credentials.write_text(json.dumps({"auths": {closed.address: {"auth": wrong}}}))
+    assert events_of(pull(puller, name, EVENTS))[-1][0] == "error"
+    puller.credentials.write_text(json.dumps({"auths": closed.auths}))
+    assert events_of(pull(puller, name, EVENTS))[-1][0] == "done"
+    assert text(puller.run(tiny("cat /mark", name))) == "secret\n"
+    assert PASSWORD not in puller.log()
+
+
+def test_many_who_want_one_image_get_one_pull_and_pull_image_says_when_it_is_there(puller, registry):
+    name = registry.push(f"shared/{puller.engine}:1", "shared")
+    answers = [pull(puller, name) for _ in range(5)]
+    assert {answer.status for answer in answers} == {202}, answers
+    jobs = [job for job in puller.get("/v1/images").json()["jobs"] if job["name"] == name]
+    assert len(jobs) <= 1, jobs
+    if puller.engine == "docker":
+        assert said_of(puller, name) in ("pulling", "pulled")
+    wait_listed(puller, name)
+    if puller.engine == "docker":
+        assert said_of(puller, name) == "pulled"
+        assert text(puller.run(tiny("cat /mark", name))) == "shared\n"
+
+
+def said_of(server, name):
+    """By the dialect of cyber-dojo."""
+    body = json.dumps({"id": "a", "image_name": name}).encode()
+    answer = server.request("POST", "/pull_image", body, {"Content-Type": "application/json"})
+    assert answer.status == 200, answer
+    return answer.json()["pull_image"]
+
+
+@pytest.mark.parametrize(
+    "body, code",
+    [
+        ({"source": "docker://127.0.0.1:5000/a:1", "engine": "podman"}, "engine_unknown"),
+        ({"source": "docker://127.0.0.1:5000/a:1", "engine": "docker", "name": "b"}, "image_name_bad"),
+        ({"source": "recipe:python", "engine": "docker"}, "engine_absent"),
+        ({"source": "docker://elsewhere.example/a:1", "engine": "docker"}, "registry_not_allowed"),
+        ({"source": "docker://127.0.0.1:5000/a:1", "engine": 7}, "wrong_type"),
+    ],
+)
+def test_what_the_daemon_is_not_to_do_is_refused(puller, body, code):
+    answer = puller.request("POST", "/v1/images", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    assert 400 <= answer.status < 500 and answer.error()["code"] == code, answer
