@@ -321,7 +321,7 @@ const struct setting config_settings[] = {
 	  .offset = AT(image_engines),
 	  .value = "=PATTERN=ENGINE",
 	  .fallback_help = "images of kiln's own run natively, others in the daemon's containers",
-	  .example = "judge/*=docker:runsc",
+	  .example = "tools/*=native",
 	  .help = "Which engine images run in whose name fits a pattern: native, docker, or docker:RUNTIME; "
 		  "more "
 		  "than one as a list, of which the first that fits decides" },

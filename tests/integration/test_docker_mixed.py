@@ -77,6 +77,10 @@ def wait_listed(server, name):
     host.wait_until(lambda: name in listed(server), 20, "the image is not seen")
 
 
+def wait_unlisted(server, name):
+    host.wait_until(lambda: name not in listed(server), 20, "the image is still seen")
+
+
 def listed(server):
     return {image["name"]: image for image in server.get("/v1/images").json()["images"]}
 
@@ -120,6 +124,46 @@ def test_an_image_has_the_runtime_that_a_rule_says_by_whatever_name_it_is_asked_
         answer = server.post(tiny("true", name)).json()
         assert answer["outcome"] == "engine_error" and "other" in json.dumps(answer), answer
     assert server.run(tiny("true"))["outcome"] == "ok"
+
+
+def language(name, **more):
+    """A language of a site's own."""
+    run = {"command": ["sh", "{entry}"]}
+    document = {"id": name, "name": name, "image": "site/tiny:1", "source_file": "main.sh", "run": run, "hello": "echo Hello", **more}
+    return json.dumps(document)  # JSON is YAML
+
+
+def with_languages(docker, *documents, **settings):
+    server = make(docker, **settings)
+    folder = server.home.path / "state" / "languages"
+    folder.mkdir(parents=True)
+    for i, document in enumerate(documents):
+        (folder / f"own{i}.yaml").write_text(document)
+    return server
+
+
+def test_a_language_says_what_its_image_runs_in_and_with_which_runtime(docker):
+    server = with_languages(docker, language("ours", engine="docker", runtime="other"), language("theirs", image="host", engine="docker"))
+    server.spawn()
+    wait_both(server)
+    wait_listed(server, "site/tiny:1")
+    answer = server.post({"language": "ours", "files": {"main.sh": "echo x"}}).json()
+    assert answer["outcome"] == "engine_error" and "other" in json.dumps(answer), answer
+    available = {one["id"]: one["available"] for one in server.get("/v1/languages").json()["languages"]}
+    assert (available["ours"], available["theirs"]) == (True, False), available
+    server.stop()
+
+
+def test_languages_that_disagree_about_an_image_and_rules_that_cannot_hold_are_told_at_the_start(docker):
+    servers = {
+        "another engine or runtime for one image": with_languages(
+            docker, language("ours", engine="docker", runtime="runsc"), language("theirs", engine="docker")),
+        "not mixed": make(docker, engine="docker", image_engines=["a=native"]),
+        "is not PATTERN=native": make(docker, image_engines=["a=podman"]),
+    }
+    for words, server in servers.items():
+        assert server.spawn().wait(20) != 0 and words in server.log(), server.log()
+        server.home.cleanup()
 
 
 def test_a_session_needs_an_image_of_the_native_engine(server):
@@ -269,6 +313,7 @@ def events_of(answer):
 
 def test_the_daemon_pulls_with_progress_and_what_is_done_can_be_run_at_once(puller, registry, docker):
     name = registry.push(f"lessons/{puller.engine}:1", "pulled")
+    wait_unlisted(puller, name)
     puller.refuse(tiny("true", name), 404)
     events = events_of(pull(puller, name, EVENTS))
     assert events[-1][0] == "done" and {kind for kind, _ in events[:-1]} == {"progress"}, events
@@ -302,6 +347,7 @@ def test_dockers_credentials_open_a_registry(puller, closed):
 
 def test_many_who_want_one_image_get_one_pull_and_pull_image_says_when_it_is_there(puller, registry):
     name = registry.push(f"shared/{puller.engine}:1", "shared")
+    wait_unlisted(puller, name)
     answers = [pull(puller, name) for _ in range(5)]
     assert {answer.status for answer in answers} == {202}, answers
     jobs = [job for job in puller.get("/v1/images").json()["jobs"] if job["name"] == name]
