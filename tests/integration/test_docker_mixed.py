@@ -5,6 +5,8 @@ import crypt
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 from pathlib import Path
@@ -28,7 +30,7 @@ def docker():
         pytest.skip("holds only where kiln runs as root")
     if not Path("/usr/sbin/dockerd").exists():
         pytest.skip("there is no dockerd here")
-    with Docker(packages=["busybox-static"]) as running:
+    with Docker(packages=["busybox-static"], options=tls_options) as running:
         for name in ("site/tiny:1", "strict/tiny:1"):
             import_tiny(running, name)
         yield running
@@ -45,7 +47,21 @@ def import_tiny(docker, name, mark="x"):
 
 def make(docker, engine="mixed", own=None, **settings):
     own = {"host": docker.socket, **(own or {})}
-    return Server(engine=engine, docker=own, pool_max=1, pool_min=1, **settings)
+    made.append(Server(engine=engine, docker=own, pool_max=1, pool_min=1, **settings))
+    return made[-1]
+
+
+made = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_outlives_its_test():
+    """A server that a test has made and not ended, since it failed, ends with it; those of fixtures go on."""
+    before = len(made)
+    yield
+    for server in made[before:]:
+        if server.process and server.process.poll() is None:
+            server.kill()
 
 
 def engine_of(server, name):
@@ -232,6 +248,113 @@ def swallow(server, request):
         server.post(request)
     except OSError:
         pass  # the connection of a server that is killed
+
+
+# ---- TLS ----
+
+
+def certificate(folder, name, issuer=None, days=2, more=""):
+    """A key and a certificate, of `issuer` or of its own; more than 24 hours old with `days` negative."""
+    key, request, made = (folder / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
+    extensions = folder / f"{name}.ext"
+    extensions.write_text(more or "basicConstraints=CA:TRUE\n")
+    signed = ["-CA", folder / f"{issuer}.pem", "-CAkey", folder / f"{issuer}.key", "-CAcreateserial"] if issuer else ["-signkey", key]
+    for command_line in (
+        ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request],
+        ["x509", "-req", "-in", request, *signed, "-days", str(days), "-extfile", extensions, "-out", made],
+    ):
+        subprocess.run(["openssl", *command_line], check=True, capture_output=True, timeout=seconds(60))
+
+
+def tls_options(folder):
+    """dockerd listens on TCP too, for those alone who have a certificate of its authority."""
+    certificate(folder, "ca")
+    certificate(folder, "stranger")
+    certificate(folder, "daemon", "ca", more="subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
+    certificate(folder, "kiln", "ca", more="extendedKeyUsage=clientAuth\n")
+    certificate(folder, "old", "ca", days=-1, more="subjectAltName=IP:127.0.0.1\n")
+    files = [f"--tlscacert {folder}/ca.pem", f"--tlscert {folder}/daemon.pem", f"--tlskey {folder}/daemon.key"]
+    return ["--host tcp://127.0.0.1:2376 --tlsverify", *files]
+
+
+# From a port of this machine's loopback to the daemon's own.
+TUNNEL = """
+import ctypes, os, socket, sys, threading
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+assert ctypes.CDLL(None).setns(os.open(f"/proc/{sys.argv[1]}/ns/net", os.O_RDONLY), 0x40000000) == 0
+def copy(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        source.close()
+while True:
+    here, there = listener.accept()[0], socket.create_connection(("127.0.0.1", 2376))
+    for pair in ((here, there), (there, here)):
+        threading.Thread(target=copy, args=pair, daemon=True).start()
+"""
+
+
+@pytest.fixture(scope="module")
+def tunnel(docker):
+    process = subprocess.Popen(["/usr/bin/python3", "-c", TUNNEL, str(docker.first_process()[0])], stdout=subprocess.PIPE, text=True)
+    yield f"tcp://127.0.0.1:{int(process.stdout.readline())}"
+    process.kill()
+    process.communicate()
+
+
+def over_tls(docker, address, ca="ca", own="kiln"):
+    tls = {"tls_ca": str(docker.folder / f"{ca}.pem")}
+    if own:
+        tls |= {"tls_cert": str(docker.folder / f"{own}.pem"), "tls_key": str(docker.folder / f"{own}.key")}
+    return make(docker, engine="docker", own={"host": address, **tls})
+
+
+def test_a_daemon_is_reached_over_tls(docker, tunnel):
+    server = over_tls(docker, tunnel).spawn()
+    wait_both(server)
+    wait_listed(server, "site/tiny:1")
+    assert text(server.run(tiny("", steps=[{"name": "run", "command": ["busybox", "cat"], "stdin": "x" * 100000}]))) == "x" * 100000
+    server.stop()
+    nothing_is_left(docker, server)
+
+
+@pytest.mark.parametrize("ca, own", [("stranger", "kiln"), ("ca", None), ("ca", "stranger"), ("ca", "old")])
+def test_a_daemon_or_a_certificate_that_is_not_trusted_is_told(docker, tunnel, ca, own):
+    server = over_tls(docker, tunnel, ca, own).spawn()
+    host.wait_until(lambda: "certificate" in why_not(server), 20, lambda: f"it says: {why_not(server)}")
+    assert server.post(tiny("true")).status in (200, 404)
+    server.stop()
+
+
+def why_not(server):
+    try:
+        return server.get("/ready").json().get("why", "")
+    except OSError:
+        return ""
+
+
+def test_a_daemon_with_an_expired_certificate_is_not_trusted(docker):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(docker.folder / "old.pem", docker.folder / "old.key")
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                context.wrap_socket(listener.accept()[0], server_side=True).close()
+            except ssl.SSLError:
+                continue  # the handshake that kiln ends
+            except OSError:
+                return
+
+    threading.Thread(target=serve, daemon=True).start()
+    server = over_tls(docker, f"tcp://127.0.0.1:{listener.getsockname()[1]}").spawn()
+    host.wait_until(lambda: "expired" in why_not(server), 20, lambda: f"it says: {why_not(server)}")
+    server.stop()
+    listener.close()
 
 
 # ---- pulls ----

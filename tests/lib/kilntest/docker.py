@@ -49,7 +49,7 @@ done
 run() {
     dockerd --config-file "$1/daemon.json" --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" \
     --host "unix://$1/socket" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
-    --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$2" >>"$1/log" 2>&1
+    --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$2" $(cat "$1/options") >>"$1/log" 2>&1
 }
 run "$@"
 while [ -e "$1/again" ]; do
@@ -165,11 +165,13 @@ def write_image(stream, packages=PACKAGES, with_kiln=True):
 class Docker:
     """The daemon and its client. Used as a context: at its end nothing of it is left, or that fails.
 
-    It gets one image: kiln's own, or, of `packages`, RUN_IMAGE without kiln. `runtimes`: name to program.
+    It gets one image: kiln's own, or, of `packages`, RUN_IMAGE without kiln. `runtimes`: name to program. `options`: makes more of
+    dockerd's, in its folder.
     """
 
-    def __init__(self, packages=None, runtimes=None):
+    def __init__(self, packages=None, runtimes=None, options=None):
         self.packages = packages
+        self.options = options or (lambda folder: [])
         self.runtimes = runtimes or {}
         self.keep = tempfile.TemporaryDirectory(prefix="kiln-docker-")
         self.folder = Path(self.keep.name)
@@ -181,6 +183,7 @@ class Docker:
     def __enter__(self):
         document = {"runtimes": {name: {"path": path, "runtimeArgs": args} for name, (path, *args) in self.runtimes.items()}}
         (self.folder / "daemon.json").write_text(json.dumps(document))
+        (self.folder / "options").write_text(" ".join(self.options(self.folder)))
         isolated = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"]
         try:
             self.outer = subprocess.Popen(
