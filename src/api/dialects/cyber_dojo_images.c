@@ -113,7 +113,7 @@ static int pull(const struct api *api, const char *name, bool mapped, struct err
 
 	if (!api->options.image_jobs)
 		return err_refuse(err, ERR_BUSY, "no_builder", NULL, "this node makes no images");
-	if (mapped && api_has_recipe(api, name)) {
+	if (mapped && spec.kind == BUILDER_PULL && api_has_recipe(api, name)) {
 		spec.kind = BUILDER_BUILD;
 		return image_jobs_start(api->options.image_jobs, &spec, NULL, NULL, NULL, err);
 	}
