@@ -257,7 +257,7 @@ static void builder_died(struct image_jobs *jobs)
 	(void)!send_request(jobs, BUILDER_HELLO,
 			    NULL); /* without it the next one is one job busier, no more */
 	for (struct job *job = jobs->list; job; job = job->next) {
-		if (job->state != IMAGE_JOB_RUNNING || job->id > last_id)
+		if (job->state != IMAGE_JOB_RUNNING || job->settling || job->id > last_id)
 			continue;
 		if (!job->cancelled)
 			err_refuse(&job->error, ERR_BUSY, "builder_died", NULL,
