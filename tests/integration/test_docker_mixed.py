@@ -382,7 +382,11 @@ class Registry:
     def __enter__(self):
         name, port = self.address.split(":")
         probe = f"for i in $(seq 200); do bash -c ': </dev/tcp/{name}/{port}' 2>/dev/null && exit 0; sleep 0.1; done; exit 1"
-        self.docker.run(probe)
+        try:
+            self.docker.run(probe)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def push(self, name, mark):
