@@ -1,5 +1,6 @@
 """Sessions: users, their runs and files, and their end."""
 
+import http.client
 import json
 import threading
 import time
@@ -9,7 +10,7 @@ import pytest
 from kilntest import host
 from kilntest.http import connect
 from kilntest.sessions import Session
-from kilntest.settings import NO_USER_IDS, has_user_ids
+from kilntest.settings import NO_USER_IDS, SLOW, has_user_ids
 
 pytestmark = pytest.mark.skipif(not has_user_ids(), reason=NO_USER_IDS)
 
@@ -319,8 +320,6 @@ def test_it_can_be_prolonged(session):
 
 
 def test_events_are_streamed(session):
-    import http.client
-
     dojo = session()
     dojo.user("lion")
     connection = http.client.HTTPConnection("127.0.0.1", dojo.server.port, timeout=30)
@@ -338,7 +337,8 @@ def test_events_are_streamed(session):
 def test_six_users_work_side_by_side(session, enforced):
     """One of them fork-bombs; the others are right, and not held up for long."""
     enforced("processes", hostile=True)
-    dojo = session(limits={"processes": 64, "wall_ms": 20000})
+    patient = min(int(20000 * SLOW), 120000)
+    dojo = session(limits={"processes": 64, "wall_ms": patient, "cpu_ms": patient})
     for name in ANIMALS:
         dojo.user(name)
     script = "i=0; while [ $i -lt 60 ]; do /bin/true; i=$((i+1)); done; echo $USER"
