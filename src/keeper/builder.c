@@ -146,7 +146,7 @@ static void start_builder(struct guard *g)
 		g->builder_pid = 0;
 }
 
-/* Until one ends by itself, which says that nobody is left to make images for. */
+/* Until we are told to end. A builder that ends by itself was told so by somebody else. */
 static void guard_builders(struct guard *g)
 {
 	for (;;) {
@@ -156,8 +156,7 @@ static void guard_builders(struct guard *g)
 			guard_reap(g);
 		}
 		end_children(g);
-		if (g->ending || (WIFEXITED(g->status) && WEXITSTATUS(g->status) == 0) ||
-		    guard_dies_too_often(g))
+		if (g->ending || guard_dies_too_often(g))
 			return;
 		keeper_log("the builder died (%s %d): what it was making is given up; starting it again",
 			   WIFSIGNALED(g->status) ? "signal" : "status",

@@ -224,6 +224,13 @@ def test_a_builder_that_is_killed_is_started_again_and_its_jobs_end_with_a_clear
     assert own.front_pid() == front
 
 
+def test_a_builder_that_somebody_ends_is_started_again_too(own):
+    builder = builder_of(own)
+    os.kill(builder, signal.SIGTERM)
+    host.wait_until(lambda: builder_of(own) not in (None, builder), 20, "no builder comes back")
+    assert upload(own, "tiny", rootfs(), EVENTS).body.count(b"event: done") == 1
+
+
 def test_a_builder_that_dies_again_and_again_is_given_up_and_runs_go_on(own):
     builder = None
     for _ in range(6):
