@@ -130,6 +130,37 @@ def test_a_server_keeps_images_of_several_users_apart(home):
         server.kill()
 
 
+def program(path, text):
+    """A member of a tar, and its name: a shell script that stands for a toolchain."""
+    return {path: (member(path, mode=0o755), b"#!/bin/sh\n" + text)}
+
+
+# Of languages that no package has: where their images have the toolchain, and what stands for it here.
+REGISTRY = {
+    "dart": ("docker.io/library/dart:stable", "main.dart", {
+        **program("usr/lib/dart/bin/dart", b'[ "$2" = run ] || { echo "Dart SDK version: 3.9"; exit; }\necho "$(cat "$3") by dart"\n')}),
+    "zig": ("zig", "main.zig", {
+        **program("usr/local/bin/zig", b'[ "$1" = build-exe ] || { echo 0.15.1; exit; }\nfor last; do :; done\n'
+                                     b'printf "#!/bin/sh\\necho %s by zig\\n" "$(cat "$last")" >main; chmod 755 main\n')}),
+    "vbnet": ("mcr.microsoft.com/dotnet/sdk:8.0", "main.vb", {
+        **program("usr/bin/dotnet", b'case $1 in\n*/vbc.dll) for word; do case $word in *.vb) cp "$word" main.dll ;; esac; done ;;\nmain.dll) echo "$(cat main.dll) by vbnet" ;;\n'
+                                  b'*) echo 8.0.100 ;;\nesac\n'),
+        "usr/share/dotnet/sdk/8.0.100/Roslyn/bincore/vbc.dll": b"",
+        "usr/share/dotnet/packs/Microsoft.NETCore.App.Ref/8.0.0/ref/net8.0/System.Runtime.dll": b""}),
+}
+
+
+@pytest.mark.parametrize("language", REGISTRY)
+def test_a_language_from_a_registry_runs_in_the_image_that_is_imported_under_its_name(home, language):
+    name, source, toolchain = REGISTRY[language]
+    file = archive(home, b"made", source)
+    assert f"needs image '{name}'" in kiln(home, "run", "-l", language, file, status=125).stderr
+    links = {f"bin/{word}": member(f"bin/{word}", tarfile.SYMTYPE, "busybox") for word in ("chmod", "cp")}
+    data = tar(oci([rootfs({**toolchain, **links})], Env=["PATH=/usr/local/bin:/usr/bin:/bin"]))
+    kiln(home, "image", "import", archive(home, data), "--name", name)
+    assert kiln(home, "run", "-l", language, file).stdout == f"made by {language}\n"
+
+
 def test_a_run_that_brings_files_starts_where_they_are(home):
     kiln(home, "image", "import", archive(home, tar(oci([rootfs()], WorkingDir="/work"))), "--name", "said")
     script = archive(home, b"pwd; ls", "main.sh")
