@@ -145,7 +145,7 @@ def test_every_wall_stands(contained):
 
 def test_limits_are_held_as_documented(contained):
     unenforced = contained.run(command("true")).get("unenforced") or []
-    watched = ["memory_bytes", "cpu_ms", "cpu_percent"]
+    watched = ["cpu_ms", "memory_bytes", "cpu_percent"]
     assert unenforced == (watched if contained.way == ORDINARY else []), unenforced
 
 
