@@ -1,4 +1,6 @@
 /* The key `traffic_light` of language files, and the lights of kiln's own languages. */
+#include "language_fixture.h"
+
 #include "run/language.h"
 #include "run/language_priv.h"
 
@@ -13,46 +15,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* What every language file must have; tests put their line after it. */
-#define MINIMAL                                                                                              \
-	"id: toy\n"                                                                                          \
-	"name: Toy\n"                                                                                        \
-	"image: host\n"                                                                                      \
-	"source_file: main.toy\n"                                                                            \
-	"run: {command: [toy, \"{entry}\"]}\n"                                                               \
-	"hello: |\n"                                                                                         \
-	"  say hello\n"
-
-static int parse_list(const char *text, struct language_list *ret, struct err *err)
-{
-	*ret = (struct language_list){ 0 };
-	return language_parse("toy.yaml", (const uint8_t *)text, strlen(text), ret, err);
-}
-
-/* A file with one version. */
-static int parse(const char *text, struct language *ret, struct err *err)
-{
-	struct language_list list;
-	int r = parse_list(text, &list, err);
-
-	*ret = (struct language){ 0 };
-	if (r == 0) {
-		assert_int_equal(list.count, 1);
-		*ret = list.items[0];
-		free(list.items);
-	}
-	return r;
-}
-
-static void assert_refused(const char *text, const char *sentence)
-{
-	struct language language;
-	struct err err = ERR_INIT;
-
-	assert_int_equal(parse(text, &language, &err), -EINVAL);
-	assert_string_equal(err.text, sentence);
-}
 
 #define LIGHT MINIMAL "traffic_light:\n"
 
