@@ -1,21 +1,12 @@
 /* GET /v1/node: what this node is, what it enforces, how busy it is. */
 #include "api/api_priv.h"
 
+#include "base/strv.h"
 #include "pool/pool.h"
 
 #include <jansson.h>
-#include <string.h>
 
 #define POOLS_SHOWN 256
-
-static bool is_among(const char *const *names, const char *name)
-{
-	for (size_t i = 0; names && names[i]; i++) {
-		if (strcmp(names[i], name) == 0)
-			return true;
-	}
-	return false;
-}
 
 /* The limits that this host enforces, or those that it does not. */
 static json_t *limit_names(const char *const *unenforced, bool enforced)
@@ -23,7 +14,7 @@ static json_t *limit_names(const char *const *unenforced, bool enforced)
 	json_t *array = json_array();
 
 	for (int i = 0; i < LIMIT_COUNT; i++) {
-		if (is_among(unenforced, limit_table[i].name) == enforced)
+		if (strv_has(unenforced, limit_table[i].name) == enforced)
 			continue;
 		if (json_array_append_new(array, json_string(limit_table[i].name)) < 0) {
 			json_decref(array);

@@ -45,6 +45,13 @@ char **strv_copy(char *const *v)
 	return copy;
 }
 
+bool strv_has(const char *const *v, const char *text)
+{
+	while (v && *v && strcmp(*v, text) != 0)
+		v++;
+	return v && *v;
+}
+
 void strv_free(char **v)
 {
 	for (size_t i = 0; v && v[i]; i++)

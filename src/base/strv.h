@@ -4,6 +4,7 @@
 #ifndef KILN_BASE_STRV_H
 #define KILN_BASE_STRV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 size_t strv_len(char *const *v);
@@ -13,6 +14,9 @@ size_t strv_len(char *const *v);
 
 /* A deep copy, or NULL: out of memory (or v is NULL). */
 char **strv_copy(char *const *v);
+
+/* Whether one of them is `text`. */
+bool strv_has(const char *const *v, const char *text);
 
 void strv_free(char **v);
 

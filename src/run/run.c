@@ -368,11 +368,8 @@ static int copy_text(char **ret, const char *text)
 static bool is_unenforced(const struct run *run, const char *image, const char *limit)
 {
 	struct engine *engine = engine_of_image(run->engine, image);
-	const char *const *names = engine->v->unenforced(engine);
 
-	while (names && *names && strcmp(*names, limit) != 0)
-		names++;
-	return names && *names;
+	return strv_has(engine->v->unenforced(engine), limit);
 }
 
 /* What the engine of one of its steps cannot enforce. */

@@ -1,12 +1,12 @@
 #include "engine/mixed/mixed.h"
 
 #include "base/cleanup.h"
+#include "base/strv.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define WHY_MAX 120 /* of each part */
 
@@ -81,13 +81,6 @@ static int mixed_sandbox_create(struct engine *engine, const struct engine_sandb
 	return part->v->sandbox_create(part, spec, events, user, ret, err);
 }
 
-static bool is_among(const char *const *names, const char *name)
-{
-	while (*names && strcmp(*names, name) != 0)
-		names++;
-	return *names;
-}
-
 /* What only one of them cannot enforce is not promised for the node. */
 static const char *const *mixed_unenforced(struct engine *engine)
 {
@@ -97,7 +90,7 @@ static const char *const *mixed_unenforced(struct engine *engine)
 	size_t count = 0;
 
 	for (int i = 0; i < LIMIT_COUNT; i++) {
-		if (is_among(native, limit_table[i].name) || is_among(docker, limit_table[i].name))
+		if (strv_has(native, limit_table[i].name) || strv_has(docker, limit_table[i].name))
 			m->unenforced[count++] = limit_table[i].name;
 	}
 	m->unenforced[count] = NULL;
