@@ -77,10 +77,10 @@ async function shot(page, name) {
 	if (process.env.KILN_SHOTS) await page.screenshot({ path: join(process.env.KILN_SHOTS, `${name}.png`) })
 }
 
-for (const [name, device, colorScheme] of [['desktop', desktop, 'light'], ['phone', phone, 'dark']])
+for (const [name, device, colorScheme] of [['desktop', desktop, 'light'], ['desktop', desktop, 'dark'], ['phone', phone, 'light'], ['phone', phone, 'dark']])
 	test(`a dojo is made, and a test goes from red to green, ${name}, ${colorScheme}, and axe has nothing to say`, async () => {
 		const context = await chromium.newContext({ ...device, colorScheme })
-		const id = `made-${name}`
+		const id = `made-${name}-${colorScheme}`
 		try {
 			const page = await open(context, `${kiln.url}/dojo`)
 			await page.waitForSelector('#lobby[data-ready]')
@@ -107,7 +107,7 @@ for (const [name, device, colorScheme] of [['desktop', desktop, 'light'], ['phon
 			assert.deepEqual(await violations(page), [], 'with lights and changes')
 			await fits(page)
 			assert.deepEqual(page.faults, [])
-			await shot(page, device === desktop ? 'dojo' : 'dojo-phone')
+			if ((device === desktop) === (colorScheme === 'light')) await shot(page, device === desktop ? 'dojo' : 'dojo-phone')
 		} finally {
 			await context.close()
 			await call('DELETE', `/${id}`).catch(() => {})

@@ -21,7 +21,7 @@ async function load(count) {
 	for (let i = 0; i < count; i++) await fetch(`${kiln.url}/v1/runs`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(request) })
 }
 
-for (const [name, device, colorScheme] of [['desktop', desktop, 'light'], ['phone', phone, 'dark']])
+for (const [name, device, colorScheme] of [['desktop', desktop, 'light'], ['desktop', desktop, 'dark'], ['phone', phone, 'light'], ['phone', phone, 'dark']])
 	test(`it shows what the node is and does, ${name}, ${colorScheme}, and axe has nothing to say`, async () => {
 		const context = await chromium.newContext({ ...device, colorScheme })
 		try {
@@ -46,7 +46,7 @@ for (const [name, device, colorScheme] of [['desktop', desktop, 'light'], ['phon
 			assert.deepEqual(await violations(page), [])
 			assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= page.viewportSize().width, 'nothing is wider than the screen')
 			assert.deepEqual(page.faults, [])
-			if (process.env.KILN_SHOTS && name === 'desktop') {
+			if (process.env.KILN_SHOTS && name === 'desktop' && colorScheme === 'light') {
 				await load(20)
 				await page.waitForTimeout(6000)
 				await page.screenshot({ path: join(process.env.KILN_SHOTS, 'node.png') })
