@@ -107,6 +107,7 @@ test('several files: added, renamed, deleted, and all of them are there when it 
 		await page.locator('#tabs [role=tab]').nth(1).focus()
 		await page.keyboard.press('Delete')
 		await page.click('#sure-use')
+		await page.waitForFunction(() => document.querySelectorAll('#tabs [role=tab]').length === 1)
 		assert.deepEqual(await page.locator('#tabs [role=tab]').allInnerTexts(), ['main.py'])
 		await run(page)
 		assert.match(await printed(page), /ModuleNotFoundError/)
@@ -190,6 +191,7 @@ test('a link holds the program, and opens it without running it', () =>
 		await page.fill('#args', 'argument')
 		await page.fill('#stdin', 'ünïcödé')
 		await page.click('#share')
+		await page.waitForSelector('#share-dialog[open]') // the link is packed first
 		const link = await page.inputValue('#share-link')
 		assert.match(link, /#p=[\w-]+$/)
 		assert.deepEqual(await violations(page), [])
