@@ -15,6 +15,9 @@
 /* Compiled lambdas of traffic lights; a start-point has one, and compiled ones are some ten times their source. */
 #define LIGHTS_CACHED	    128
 #define LIGHTS_CACHED_BYTES (1024 * 1024)
+/* Sources of those that images bring. */
+#define LIGHT_SOURCES	    256
+#define LIGHT_SOURCES_BYTES (1024 * 1024)
 
 static const struct http_route routes[] = {
 	{ "POST", "/v1/runs", HTTP_AUTH_BEARER, api_handle_runs, .cors = true },
@@ -91,7 +94,8 @@ int api_create(const struct api_options *options, struct api **ret, struct err *
 	if (r == 0 && options->config->cache_bytes > 0)
 		r = cache_create((size_t)options->config->cache_bytes, CACHE_ENTRIES, &api->cache, err);
 	api->lights = light_cache_create(LIGHTS_CACHED, LIGHTS_CACHED_BYTES);
-	if (r == 0 && !api->lights)
+	api->light_sources = light_sources_create(LIGHT_SOURCES, LIGHT_SOURCES_BYTES);
+	if (r == 0 && (!api->lights || !api->light_sources))
 		r = err_set(err, -ENOMEM, "start the API");
 	if (r == 0)
 		r = api_metrics_init(&api->metrics, err);
@@ -123,6 +127,7 @@ struct run_options api_run_options(const struct api *api, const char *tenant, ui
 		.cache = api->cache,
 		.loop = api->options.loop,
 		.lights = api->lights,
+		.sources = api->light_sources,
 		.ruby_image = api_ruby_image(api),
 		.ceilings = &api->options.config->ceilings,
 		.cache_scope = api->options.config->cache_shared ? NULL : tenant,
@@ -229,6 +234,7 @@ void api_destroy(struct api *api)
 	cyber_dojo_destroy(api->cyber_dojo);
 	cache_destroy(api->cache);
 	light_cache_destroy(api->lights);
+	light_sources_destroy(api->light_sources);
 	api_metrics_finish(&api->metrics);
 	free(api);
 }

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "cache/cache.h"
 #include "light/cache.h"
+#include "light/sources.h"
 #include "obs/metrics.h"
 #include "run/plan.h"
 #include "run/queue.h"
@@ -45,6 +46,7 @@ struct api {
 	struct queue *queue;
 	struct cache *cache; /* of compile steps; NULL: switched off */
 	struct light_cache *lights;
+	struct light_sources *light_sources;
 	struct api_metrics metrics;
 	struct http_server *server;
 	struct api_run *runs; /* doubly linked */

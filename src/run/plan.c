@@ -520,13 +520,19 @@ static void take_bytes(struct run_plan *plan, struct run_request *req)
 	req->light = (struct run_light_spec){ 0 };
 }
 
-/* A request for a light that brings none means the language's. */
+/* A request for a light that brings none means the language's, else the image's. The host as an image has none. */
 static int write_light(struct draft *draft, struct err *err)
 {
 	const struct run_light_spec *wanted = &draft->req->light;
 
 	if (!wanted->of_language)
 		return 0;
+	draft->plan->light.report = wanted->report;
+	if ((!draft->language || !run_light_wanted(&draft->language->light)) &&
+	    strcmp(draft->image, "host") != 0) {
+		draft->plan->light.of_image = true;
+		return 0;
+	}
 	if (!draft->language)
 		return err_refuse(err, ERR_MALFORMED, "missing_field", "traffic_light",
 				  "traffic_light needs rules or ruby, for the run names no language");
@@ -536,7 +542,6 @@ static int write_light(struct draft *draft, struct err *err)
 				  draft->language->id);
 	if (run_light_spec_lend(&draft->language->light, &draft->plan->light) < 0)
 		return err_set(err, -ENOMEM, "plan");
-	draft->plan->light.report = wanted->report;
 	return 0;
 }
 

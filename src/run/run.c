@@ -142,6 +142,69 @@ static void judge(struct run *run, struct run_result *result)
 		run->judging = judging;
 }
 
+/* The image has no traffic light, or it could not be read. */
+static void set_missing(struct run_light_result *light, const char *why, size_t len)
+{
+	struct run_ruby_verdict verdict = { .class_name = "there is no light in the image" };
+	AUTO_BUF struct buf text = BUF_INIT(sizeof(light->reason));
+	bool truncated;
+
+	if (light_text_clean(why, len, sizeof(light->reason), &text, &truncated) < 0 || !text.data)
+		verdict.message = LIGHT_IMAGE_FILE;
+	else
+		verdict.message = (const char *)text.data;
+	verdict.fault = RUN_RUBY_SOURCE;
+	run_light_set_faulty(light, "");
+	set_reason(light, &verdict);
+}
+
+static void on_source(void *user, const struct run_source_found *found)
+{
+	struct run *run = user;
+	struct run_light_spec *spec = &run->plan->light;
+	struct run_result *result = TAKE_PTR(run->result);
+
+	if (!found->text) {
+		set_missing(&result->light, found->why, found->why_len);
+	} else {
+		spec->ruby = malloc(found->len + 1);
+		spec->ruby_len = found->len;
+		if (spec->ruby)
+			memcpy(mempcpy(spec->ruby, found->text, found->len), "", 1);
+		else
+			run_light_set_faulty(&result->light, "out of memory");
+	}
+	run_source_destroy(TAKE_PTR(run->source));
+	judge(run, result);
+}
+
+/* Finds the source of the image's light, which may take a sandbox, and judges by it. */
+static void source_find(struct run *run, struct run_result *result)
+{
+	const char *image = run->plan->steps[result->steps_count - 1].image;
+	struct run_source_options options = {
+		.engine = run->engine,
+		.image = run->engine->v->image_digest_name(run->engine, image) ?: image,
+		.sources = run->options.sources,
+		.done = on_source,
+		.user = run,
+	};
+	struct run_source_found known = { .why = "" };
+	struct err err = ERR_INIT;
+
+	run->state = RUN_STATE_JUDGE;
+	run->result = result;
+	if (run->options.ceilings)
+		options.ceilings = *run->options.ceilings;
+	if (options.sources)
+		known.text = light_sources_find(options.sources, options.image, &known.len);
+	if (!known.text && run_source_start(&options, &run->source, &err) == 0)
+		return;
+	known.why = err.text;
+	known.why_len = strlen(err.text);
+	on_source(run, &known);
+}
+
 void run_finish(struct run *run, enum run_outcome outcome)
 {
 	struct run_result *result = run->result;
@@ -151,7 +214,9 @@ void run_finish(struct run *run, enum run_outcome outcome)
 	result->outcome = run->cancelled ? RUN_CANCELLED : outcome;
 	run_sandbox_release(run);
 	run->result = NULL;
-	if (run_light_wanted(&run->plan->light))
+	if (run->plan->light.of_image && run_light_may_judge(result))
+		source_find(run, result);
+	else if (run_light_wanted(&run->plan->light))
 		judge(run, result);
 	else
 		deliver(run, result);
@@ -491,6 +556,7 @@ void run_destroy(struct run *run)
 	run_cache_forget(run);
 	run_light_abandon(run->judging);
 	run_ruby_destroy(run->ruby);
+	run_source_destroy(run->source);
 	run_kept_free(run);
 	run_gather_finish(&run->gather);
 	if (run->result)

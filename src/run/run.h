@@ -36,7 +36,8 @@ struct run_options {
 	const char *cache_scope; /* whose results this run may be given; needed during run_start() only */
 	struct uv_loop_s
 		*loop; /* in whose thread pool a traffic light is judged; NULL: at once, up to a second */
-	struct light_cache *lights; /* of compiled lambdas, which must outlive the run; or NULL */
+	struct light_cache *lights;    /* of compiled lambdas, which must outlive the run; or NULL */
+	struct light_sources *sources; /* of images' own lights, which must outlive the run; or NULL */
 	/* The image with Ruby, for lights that only it can judge, and the node's ceilings; both outlive the run. */
 	const char *ruby_image; /* NULL: there is none */
 	const struct limits *ceilings;

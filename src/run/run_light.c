@@ -34,7 +34,7 @@ int run_light_spec_lend(const struct run_light_spec *from, struct run_light_spec
 	to->rules = from->rules ? light_ref(from->rules) : NULL;
 	to->ruby = ruby;
 	to->ruby_len = from->ruby_len;
-	to->of_language = false;
+	to->of_language = to->of_image = false;
 	return 0;
 }
 
@@ -46,7 +46,7 @@ static void judging_destroy(struct run_judging *judging)
 	free(judging);
 }
 
-static void set_faulty(struct run_light_result *light, const char *reason)
+void run_light_set_faulty(struct run_light_result *light, const char *reason)
 {
 	light->judged = true;
 	light->colour = LIGHT_FAULTY;
@@ -58,12 +58,11 @@ static void set_fault(struct run_judging *judging, const struct light_fault *fau
 	char reason[sizeof(judging->result->light.reason)];
 
 	light_fault_explain(fault, reason, sizeof(reason));
-	set_faulty(&judging->result->light, reason);
+	run_light_set_faulty(&judging->result->light, reason);
 	judging->unsupported = fault->kind == LIGHT_UNSUPPORTED;
 }
 
-/* False, with the reason, where the output is not the whole that the program wanted to print. */
-static bool may_be_judged(struct run_result *result)
+bool run_light_may_judge(struct run_result *result)
 {
 	enum run_outcome outcome = RUN_ENGINE_ERROR;
 	char reason[128];
@@ -76,7 +75,7 @@ static bool may_be_judged(struct run_result *result)
 		return true;
 	snprintf(reason, sizeof(reason), "the run ended as %s, so that its output was not judged",
 		 run_outcome_name(outcome));
-	set_faulty(&result->light, reason);
+	run_light_set_faulty(&result->light, reason);
 	return false;
 }
 
@@ -86,6 +85,8 @@ static bool compile(struct run_judging *judging)
 
 	if (judging->light)
 		return true;
+	if (!judging->spec.ruby)
+		return false; /* there is none, which the result says already */
 	if (light_compile_ruby(judging->spec.ruby, judging->spec.ruby_len, &judging->light, &fault) < 0) {
 		set_fault(judging, &fault);
 		return false;
@@ -227,10 +228,10 @@ void run_light_judge(const struct run_judging_options *options, struct run_light
 	struct run_judging *judging = NULL;
 
 	*ret = NULL;
-	if (may_be_judged(result)) {
+	if (run_light_may_judge(result)) {
 		judging = calloc(1, sizeof(*judging));
 		if (!judging)
-			set_faulty(&result->light, "out of memory");
+			run_light_set_faulty(&result->light, "out of memory");
 	}
 	if (!judging) {
 		options->done(options->user, result);

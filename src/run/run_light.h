@@ -25,12 +25,13 @@ struct run_light_spec {
 	char *ruby;	     /* the source of a lambda, compiled when it judges */
 	size_t ruby_len;
 	bool of_language; /* of a request: the language's own, which plan_make() puts here in its place */
+	bool of_image;	  /* of a plan: the image's own, whose source becomes `ruby` when it is known */
 	enum light_report report;
 };
 
 static inline bool run_light_wanted(const struct run_light_spec *spec)
 {
-	return spec->rules || spec->ruby;
+	return spec->rules || spec->ruby || spec->of_image;
 }
 
 void run_light_spec_finish(struct run_light_spec *spec);
@@ -61,13 +62,19 @@ struct run_judging_options {
 	void *user;
 };
 
+/* False, with the reason in its light, where the output is not the whole that the program wanted to print. */
+bool run_light_may_judge(struct run_result *result);
+
+/* The light cannot be had: faulty, for this reason. */
+void run_light_set_faulty(struct run_light_result *light, const char *reason);
+
+/* What is judged of a result that has a step: its last one. */
+void run_light_input(const struct run_result *result, struct light_input *ret);
+
 /*
  * Judges a result, which it takes over with the spec (*spec is empty afterwards). Returns 0, and *ret (until `done`)
  * when it is under way; *ret is NULL when `done` was called already. Without memory the light is faulty.
  */
-/* What is judged of a result that has a step: its last one. */
-void run_light_input(const struct run_result *result, struct light_input *ret);
-
 void run_light_judge(const struct run_judging_options *options, struct run_light_spec *spec,
 		     struct run_result *result, struct run_judging **ret);
 

@@ -8,6 +8,7 @@
 #include "run/run.h"
 #include "run/run_gather.h"
 #include "run/run_ruby.h"
+#include "run/run_source.h"
 
 enum run_state {
 	RUN_STATE_ACQUIRE,  /* waits for `ready` */
@@ -39,6 +40,7 @@ struct run {
 	int gather_error;
 	struct run_judging *judging; /* or NULL */
 	struct run_ruby *ruby;	     /* likewise; `result` waits for it */
+	struct run_source *source;   /* likewise */
 	size_t stdin_at;	     /* bytes of the plan's stdin that were given */
 	size_t live_credit;
 	bool stdin_closed, live_eof;

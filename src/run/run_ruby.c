@@ -6,9 +6,8 @@
 #include "run/run_ruby.h"
 
 #include "base/cleanup.h"
-#include "base/strv.h"
-#include "run/plan.h"
 #include "run/run.h"
+#include "run/run_aside.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -84,52 +83,6 @@ static int add_files(struct run_plan *plan, const char *source, size_t len, cons
 	return r < 0 ? r : add_file(plan, "status", status, strlen(status));
 }
 
-static struct limits limits_of(const struct limits *ceilings)
-{
-	static const int64_t wanted[LIMIT_COUNT] = {
-		[LIMIT_WALL_MS] = RUBY_WALL_MS,
-		[LIMIT_CPU_MS] = RUBY_CPU_MS,
-		[LIMIT_MEMORY_BYTES] = RUBY_MEMORY,
-		[LIMIT_OUTPUT_BYTES] = RUBY_OUTPUT,
-		[LIMIT_PROCESSES] = 16,
-	};
-	struct limits limits = plan_limits_default(ceilings);
-
-	for (int i = 0; i < LIMIT_COUNT; i++) {
-		if (wanted[i] && (!ceilings->value[i] || wanted[i] < ceilings->value[i]))
-			limits.value[i] = wanted[i];
-	}
-	return limits;
-}
-
-static int add_step(struct run_plan *plan, const struct run_ruby_options *options)
-{
-	const char *image = options->engine->v->image_find(options->engine, options->image);
-	static char *const argv[] = { (char *)"ruby", (char *)"-e", (char *)program, NULL };
-	static char *const envp[] = {
-		(char *)"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		(char *)"HOME=/home/sandbox",
-		(char *)"LANG=C.UTF-8",
-		(char *)"PWD=/sandbox",
-		NULL,
-	};
-	struct plan_step *step = image ? calloc(1, sizeof(*step)) : NULL;
-
-	if (!image)
-		return -ENOENT;
-	plan->steps = step;
-	if (!step)
-		return -ENOMEM;
-	plan->steps_count = 1;
-	plan->no_cache = true;
-	step->limits = limits_of(&options->ceilings);
-	step->name = strdup("light");
-	step->image = strdup(image);
-	step->argv = strv_copy(argv);
-	step->envp = strv_copy(envp);
-	return step->name && step->image && step->argv && step->envp ? 0 : -ENOMEM;
-}
-
 /* Cuts `text` behind its first line; what follows, or NULL where there is no line end. */
 static char *line_end(char *text)
 {
@@ -200,32 +153,47 @@ static void on_done(void *user, struct run_result *result)
 	run_result_destroy(result);
 }
 
+static int make_plan(const struct run_ruby_options *options, const char *source, size_t len,
+		     const struct light_input *input, struct run_plan **ret)
+{
+	static char *const argv[] = { (char *)"ruby", (char *)"-e", (char *)program, NULL };
+	static const int64_t wanted[LIMIT_COUNT] = {
+		[LIMIT_WALL_MS] = RUBY_WALL_MS,
+		[LIMIT_CPU_MS] = RUBY_CPU_MS,
+		[LIMIT_MEMORY_BYTES] = RUBY_MEMORY,
+		[LIMIT_OUTPUT_BYTES] = RUBY_OUTPUT,
+		[LIMIT_PROCESSES] = 16,
+	};
+	struct run_plan *plan;
+	int r = run_aside_plan(options->engine, options->image, argv, wanted, &options->ceilings, &plan);
+
+	if (r < 0)
+		return r;
+	r = add_files(plan, source, len, input);
+	if (r < 0) {
+		plan_destroy(plan);
+		return r;
+	}
+	*ret = plan;
+	return 0;
+}
+
 int run_ruby_start(const struct run_ruby_options *options, const char *source, size_t len,
 		   const struct light_input *input, struct run_ruby **ret, struct err *err)
 {
 	static const struct run_events events = { .done = on_done };
 	static const struct run_options plain = { 0 };
-	struct run_ruby *ruby = calloc(1, sizeof(*ruby));
-	struct run_plan *plan = calloc(1, sizeof(*plan));
-	int r = ruby && plan ? 0 : -ENOMEM;
+	AUTO_FREE struct run_ruby *ruby = calloc(1, sizeof(*ruby));
+	struct run_plan *plan = NULL;
+	int r = ruby ? make_plan(options, source, len, input, &plan) : -ENOMEM;
 
-	if (r == 0)
-		r = add_files(plan, source, len, input);
-	if (r == 0)
-		r = add_step(plan, options);
-	if (r < 0) {
-		plan_destroy(plan);
-		free(ruby);
+	if (r < 0)
 		return err_set(err, r, "a light for Ruby");
-	}
 	ruby->options = *options;
 	r = run_start(options->engine, plan, &plain, &events, ruby, &ruby->run, err);
-	if (r < 0) {
-		free(ruby);
-		return r;
-	}
-	*ret = ruby;
-	return 0;
+	if (r == 0)
+		*ret = TAKE_PTR(ruby);
+	return r;
 }
 
 void run_ruby_destroy(struct run_ruby *ruby)

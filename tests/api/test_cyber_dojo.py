@@ -187,6 +187,41 @@ def test_the_lambda_of_the_image_sees_the_status(dojo, status, colour):
     assert (result["outcome"], result["status"], result["log"]) == (colour, str(status), {})
 
 
+def run_in(image, script, **more):
+    return {"image": image, "steps": [{"name": "run", "command": ["bash", "-c", script]}], "traffic_light": {}, **more}
+
+
+@pytest.mark.parametrize("status, colour", [(0, "green"), (1, "red"), (7, "amber")])
+def test_a_plain_run_that_brings_no_light_is_judged_by_the_images(dojo, status, colour):
+    for _ in range(2):  # read, and then remembered
+        result = dojo.server.run(run_in("by-status", f"echo out; exit {status}"))
+        assert (result["colour"], result.get("colour_reason"), result["steps"][0]["stdout"]) == (colour, None, "out\n")
+
+
+@pytest.mark.parametrize(
+    "image, reason",
+    [
+        ("unlit", "there is no light in the image: cat: /usr/local/bin/red_amber_green.rb: No such file or directory"),
+        ("broken", "line 2, column 16"),
+        ("orange", "line 1, column 1: the lambda gave 'orange'"),
+    ],
+)
+def test_an_image_whose_light_is_missing_or_wrong_is_faulty_with_the_output_there(dojo, image, reason):
+    result = dojo.server.run(run_in(image, "echo ok 1 - all; false", traffic_light={"report": "tap"}))
+    assert result["colour"] == "faulty" and result["colour_reason"].startswith(reason), result
+    assert result["steps"][0]["stdout"] == "ok 1 - all\n" and [one["name"] for one in result["tests_found"]] == ["all"]
+
+
+def test_a_run_that_was_ended_is_not_judged_by_the_images_light(dojo):
+    result = dojo.server.run(run_in("green", "sleep 60", limits={"wall_ms": 300}))
+    assert result["colour"] == "faulty" and "wall_time_exceeded" in result["colour_reason"]
+
+
+def test_a_light_that_the_program_writes_is_not_the_images(dojo):
+    script = "(mkdir -p usr/local/bin; echo 'lambda { |a, b, c| :red }' | tee /usr/local/bin/red_amber_green.rb usr/local/bin/red_amber_green.rb) 2>&1"
+    assert dojo.server.run(run_in("green", script))["colour"] == "green"
+
+
 def test_the_lambda_sees_what_is_returned(dojo):
     seen = "lambda { |out, err, s| out.length == 51200 && err == 'ab' ? :green : :red }"
     assert dojo.run(r"head -c 60000 /dev/zero | tr '\0' x; printf 'a\xffb' >&2", rag_lambda=seen)["outcome"] == "green"

@@ -92,7 +92,7 @@ class Attack:
         self.wrong += [f"the copy has the secret as {name}" for name in told if not name.startswith(VICTIM + "/")]
 
     def wait_ms(self, ms):
-        time.sleep(ms / 1000)
+        time.sleep(SLOW * ms / 1000)
 
     def remove(self, user):
         self.session.call("DELETE", f"{self.session.path}/users/{user}", status=204)

@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "light/cache.h"
 #include "light/light.h"
+#include "light/sources.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -386,6 +387,34 @@ static void the_cache_is_bounded_in_bytes_too(void **state)
 	light_unref(light);
 }
 
+static bool source_is(struct light_sources *sources, const char *image, const char *text)
+{
+	size_t len = 0;
+	const char *found = light_sources_find(sources, image, &len);
+
+	return found ? text && len == strlen(text) && memcmp(found, text, len) == 0 : !text;
+}
+
+static void sources_of_images_are_bounded_in_number_and_bytes(void **state)
+{
+	struct light_sources *sources = light_sources_create(2, 10);
+
+	light_sources_keep(sources, "a@1", "", 0);
+	assert_true(source_is(sources, "a@1", ""));
+	light_sources_keep(sources, "b@1", "bb", 2);
+	light_sources_keep(sources, "b@1", "another", 7);
+	assert_true(source_is(sources, "b@1", "bb"));
+	assert_true(source_is(sources, "a@1", ""));
+	light_sources_keep(sources, "c@1", "cc", 2);
+	assert_true(source_is(sources, "b@1", NULL));
+	light_sources_keep(sources, "d@1", "ten bytes.", 10);
+	assert_true(source_is(sources, "a@1", NULL) && source_is(sources, "c@1", NULL));
+	light_sources_keep(sources, "e@1", "eleven byte", 11);
+	assert_true(source_is(sources, "e@1", NULL) && source_is(sources, "d@1", "ten bytes."));
+	light_sources_destroy(sources);
+	light_sources_destroy(NULL);
+}
+
 #define REPEATS "(?:a{1,255}){1,200}"
 
 /* A few bytes of it are many of machine code: without a bound half a second and fifteen megabytes come of these. */
@@ -434,6 +463,7 @@ int main(void)
 		cmocka_unit_test(wrong_rules_are_refused_with_their_field),
 		cmocka_unit_test(the_cache_gives_up_what_was_used_longest_ago),
 		cmocka_unit_test(the_cache_is_bounded_in_bytes_too),
+		cmocka_unit_test(sources_of_images_are_bounded_in_number_and_bytes),
 		cmocka_unit_test(regular_expressions_may_not_repeat_without_end),
 	};
 

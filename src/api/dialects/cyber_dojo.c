@@ -40,7 +40,6 @@ size_t cyber_dojo_open(const struct cyber_dojo *dojo)
 
 void dojo_free(struct cyber_dojo *dojo)
 {
-	dojo_sources_free(dojo);
 	text_kind_destroy(dojo->kind);
 	free(dojo);
 }

@@ -2,14 +2,13 @@
 
 #include "api/dialects/cyber_dojo_script.h"
 #include "base/cleanup.h"
+#include "light/sources.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LAMBDA_FILE "/usr/local/bin/red_amber_green.rb"
 
 /* Exit codes that the original's container would have had. */
 #define EXIT_ENGINE  125
@@ -304,10 +303,10 @@ static json_t *log_exception(const struct dojo_facts *facts)
 	switch (light->fault) {
 	case DOJO_FAULT_MISSING:
 		snprintf(command, sizeof(command), "docker run --rm --entrypoint=cat %.300s %s",
-			 facts->request->image_name, LAMBDA_FILE);
+			 facts->request->image_name, LIGHT_IMAGE_FILE);
 		return json_pack("{s:s, s:s, s:[], s:o, s:i}", "context",
-				 "image_name must have " LAMBDA_FILE " file", "command", command, "stdout",
-				 "stderr", buf_lines(&light->message), "status", 1);
+				 "image_name must have " LIGHT_IMAGE_FILE " file", "command", command,
+				 "stdout", "stderr", buf_lines(&light->message), "status", 1);
 	case DOJO_FAULT_COLOUR:
 		return json_pack("{s:s, s:o, s:o}", "context",
 				 "illegal colour; must be one of ['red','amber','green']", "illegal_colour",

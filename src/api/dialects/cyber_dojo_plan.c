@@ -15,7 +15,6 @@
 #define DISK_BYTES (500 * MIB)
 /* What is kept of each stream, so that 50 K characters are in it whatever else is. */
 #define OUTPUT_BYTES (4 * MIB)
-#define SOURCE_MS    5000
 
 /* The settings of `docker run`, each cut at this node's ceiling; 0: the ceiling. */
 static const int64_t run_limits[LIMIT_COUNT] = {
@@ -169,28 +168,6 @@ int dojo_plan_run(const struct api *api, struct dojo_request *request, const cha
 	plan->collect_file_bytes = DOJO_FILE_BYTES;
 	plan->steps[0].drops = true;
 	take_files(plan, request);
-	*ret = plan;
-	return 0;
-}
-
-int dojo_plan_source(const struct api *api, const char *image, struct run_plan **ret, struct err *err)
-{
-	static char *const argv[] = { (char *)"cat", (char *)"/usr/local/bin/red_amber_green.rb", NULL };
-	struct run_plan *plan;
-	int r = plan_new("light", image, &plan, err);
-
-	if (r == 0) {
-		plan->steps[0].limits = limits_of(api, SOURCE_MS);
-		plan->steps[0].limits.value[LIMIT_OUTPUT_BYTES] = LIGHT_SOURCE_BYTES + 1;
-		plan->steps[0].argv = strv_copy(argv);
-		r = plan->steps[0].argv ? 0 : err_set(err, -ENOMEM, "plan");
-	}
-	if (r == 0)
-		r = env_of_image(api, image, &plan->steps[0].envp, err);
-	if (r < 0) {
-		plan_destroy(plan);
-		return r;
-	}
 	*ret = plan;
 	return 0;
 }

@@ -8,17 +8,7 @@
 #include "api/dialects/cyber_dojo.h"
 #include "api/dialects/cyber_dojo_answer.h"
 #include "run/run_ruby.h"
-
-#define DOJO_LIGHTS_CACHED	 256
-#define DOJO_LIGHTS_CACHED_BYTES (1024 * 1024)
-
-/* The source of an image's traffic light, by the image's digest; the least recently used goes first. */
-struct dojo_source {
-	struct dojo_source *next;
-	char *image; /* "name@sha256:…" */
-	char *text;
-	size_t len;
-};
+#include "run/run_source.h"
 
 struct cyber_dojo {
 	struct api *api;
@@ -27,8 +17,6 @@ struct cyber_dojo {
 	size_t calls_count;
 	size_t working; /* calls whose thread has not come back; they hold the dojo */
 	bool closed;	/* destroyed, but for those */
-	struct dojo_source *sources;
-	size_t sources_count, sources_bytes;
 };
 
 /* Where a call stands. */
@@ -65,6 +53,7 @@ struct dojo_call {
 	bool unsupported;	/* but only Ruby could */
 	const char *ruby_image; /* NULL: Ruby cannot be asked, or was */
 	struct run_ruby *ruby;
+	struct run_source *reading; /* the image's traffic light */
 	json_t *answer;
 };
 
@@ -84,16 +73,8 @@ void dojo_free(struct cyber_dojo *dojo);
 /* What runs cyber-dojo.sh in `image`; takes the request's files. */
 [[nodiscard]] int dojo_plan_run(const struct api *api, struct dojo_request *request, const char *image,
 				struct run_plan **ret, struct err *err);
-/* What prints the traffic light of `image`. */
-[[nodiscard]] int dojo_plan_source(const struct api *api, const char *image, struct run_plan **ret,
-				   struct err *err);
 
 /* cyber_dojo_light.c */
-/* The source that is known of an image, or NULL. */
-const struct dojo_source *dojo_source_find(struct cyber_dojo *dojo, const char *image);
-/* Remembers it. What does not fit is forgotten: that is no failure. */
-void dojo_source_keep(struct cyber_dojo *dojo, const char *image, const char *text, size_t len);
-void dojo_sources_free(struct cyber_dojo *dojo);
 /* What is judged: the streams as they are returned. */
 struct light_input dojo_light_input(const struct dojo_call *call);
 /* Compiles and judges: in a thread. */

@@ -40,6 +40,7 @@ static void call_free(struct dojo_call *call)
 {
 	run_destroy(call->run);
 	run_ruby_destroy(call->ruby);
+	run_source_destroy(call->reading);
 	plan_destroy(call->plan);
 	run_result_destroy(call->result);
 	dojo_request_finish(&call->request);
@@ -229,51 +230,12 @@ static void light_set(struct dojo_call *call, const char *source, size_t len)
 }
 
 /* The image has none, or it could not be read: `why` is what cat said. */
-static void light_miss(struct dojo_call *call, const struct buf *why)
+static void light_miss(struct dojo_call *call, const char *why, size_t len)
 {
 	call->light.fault = DOJO_FAULT_MISSING;
 	call->light.message = BUF_INIT(WHY_BYTES);
-	if (why &&
-	    buf_append(&call->light.message, why->data, why->len < WHY_BYTES ? why->len : WHY_BYTES) < 0)
+	if (buf_append(&call->light.message, why, len < WHY_BYTES ? len : WHY_BYTES) < 0)
 		call->light.message.len = 0;
-}
-
-static void on_source(void *user, struct run_result *result)
-{
-	struct dojo_call *call = user;
-	const struct step_result *step = result->steps_count > 0 ? &result->steps[0] : NULL;
-	size_t len = 0;
-
-	run_destroy(TAKE_PTR(call->run));
-	if (step && result->outcome == RUN_OK) {
-		dojo_source_keep(call->dojo, call->image, step->out.len ? (char *)step->out.data : "",
-				 step->out.len);
-		call->source = (char *)buf_take(&result->steps[0].out, &len);
-	}
-	if (call->source)
-		light_set(call, call->source, len);
-	else
-		light_miss(call, step ? &step->err : NULL);
-	run_result_destroy(result);
-	work(call);
-}
-
-static void source_fetch(struct dojo_call *call)
-{
-	static const struct run_events events = { .done = on_source };
-	struct api *api = call->dojo->api;
-	const struct run_options options = api_run_options(api, call->tenant, 0);
-	struct run_plan *plan;
-	struct err err = ERR_INIT;
-	int r = dojo_plan_source(api, call->image, &plan, &err);
-
-	call->stage = DOJO_STAGE_SOURCE;
-	if (r == 0)
-		r = run_start(api->options.engine, plan, &options, &events, call, &call->run, &err);
-	if (r == 0)
-		return;
-	light_miss(call, NULL);
-	work(call);
 }
 
 /* A copy of one that somebody else may forget while a thread judges by it. */
@@ -281,11 +243,43 @@ static void light_copy(struct dojo_call *call, const char *source, size_t len)
 {
 	call->source = malloc(len ? len : 1);
 	if (!call->source) {
-		light_miss(call, NULL);
+		light_miss(call, "", 0);
 		return;
 	}
 	memcpy(call->source, source, len);
 	light_set(call, call->source, len);
+}
+
+static void on_source(void *user, const struct run_source_found *found)
+{
+	struct dojo_call *call = user;
+
+	if (found->text)
+		light_copy(call, found->text, found->len);
+	else
+		light_miss(call, found->why, found->why_len);
+	run_source_destroy(TAKE_PTR(call->reading));
+	work(call);
+}
+
+static void source_fetch(struct dojo_call *call)
+{
+	struct api *api = call->dojo->api;
+	const struct run_source_options options = {
+		.engine = api->options.engine,
+		.image = call->image,
+		.ceilings = api->options.config->ceilings,
+		.sources = api->light_sources,
+		.done = on_source,
+		.user = call,
+	};
+	struct err err = ERR_INIT;
+
+	call->stage = DOJO_STAGE_SOURCE;
+	if (run_source_start(&options, &call->reading, &err) == 0)
+		return;
+	light_miss(call, "", 0);
+	work(call);
 }
 
 /* Whoever maps an image's name to a language wants it judged as that. False: it has no light. */
@@ -306,7 +300,8 @@ static bool light_of_language(struct dojo_call *call)
 
 static void light_find(struct dojo_call *call)
 {
-	const struct dojo_source *known;
+	const char *known;
+	size_t len;
 
 	if (call->request.lambda) {
 		call->light.from_manifest = true;
@@ -318,12 +313,12 @@ static void light_find(struct dojo_call *call)
 		work(call);
 		return;
 	}
-	known = dojo_source_find(call->dojo, call->image);
+	known = light_sources_find(call->dojo->api->light_sources, call->image, &len);
 	if (!known) {
 		source_fetch(call);
 		return;
 	}
-	light_copy(call, known->text, known->len);
+	light_copy(call, known, len);
 	work(call);
 }
 

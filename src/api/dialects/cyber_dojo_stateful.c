@@ -29,7 +29,7 @@ void stateful_call_destroy(struct stateful_call *call)
 {
 	session_wait_forget(call->wait);
 	session_run_abandon(call->run);
-	run_destroy(call->source_run);
+	run_source_destroy(call->reading);
 	if (call->prev)
 		call->prev->next = call->next;
 	else

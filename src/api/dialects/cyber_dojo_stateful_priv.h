@@ -21,8 +21,8 @@ struct stateful_call {
 	char tenant[SESSION_NAME_MAX + 1];
 	struct session_wait *wait;
 	struct session_run *run;
-	struct run *source_run; /* reads the image's traffic light */
-	bool resurrected;	/* the avatar was made anew, with all of its files */
+	struct run_source *reading; /* the image's traffic light */
+	bool resurrected;	    /* the avatar was made anew, with all of its files */
 };
 
 /* Answers {"method": value} (stolen) and ends the call. */

@@ -162,9 +162,9 @@ static int put_removals(struct session_run_call *run, const struct stateful_call
 	return 0;
 }
 
-/* The light of the language that the settings give for the image's name; else the image's own. */
-static int put_light(struct run_request *request, const struct stateful_call *call,
-		     const struct dojo_source *source, struct err *err)
+/* The light of the language that the settings give for the image's name; else the image's own, if it has one. */
+static int put_light(struct run_request *request, const struct stateful_call *call, const char *source,
+		     size_t len, struct err *err)
 {
 	const struct language *language = dojo_image_language(call->api->cyber_dojo, call->image_name);
 
@@ -172,18 +172,18 @@ static int put_light(struct run_request *request, const struct stateful_call *ca
 		return run_light_spec_lend(&language->light, &request->light) < 0
 			       ? err_set(err, -ENOMEM, "a run")
 			       : 0;
-	if (!source || source->len == 0)
+	if (len == 0)
 		return 0;
-	request->light.ruby = malloc(source->len + 1);
+	request->light.ruby = malloc(len + 1);
 	if (!request->light.ruby)
 		return err_set(err, -ENOMEM, "a run");
-	memcpy(request->light.ruby, source->text, source->len);
-	request->light.ruby[source->len] = '\0';
-	request->light.ruby_len = source->len;
+	memcpy(request->light.ruby, source, len);
+	request->light.ruby[len] = '\0';
+	request->light.ruby_len = len;
 	return 0;
 }
 
-static void run_it(struct stateful_call *call, const struct dojo_source *source)
+static void run_it(struct stateful_call *call, const char *source, size_t len)
 {
 	struct session *session = stateful_kata(call);
 	struct run_request request = { .collect = COLLECT_TEXT };
@@ -204,7 +204,7 @@ static void run_it(struct stateful_call *call, const struct dojo_source *source)
 	if (r == 0)
 		r = put_step(&request, call, &err);
 	if (r == 0)
-		r = put_light(&request, call, source, &err);
+		r = put_light(&request, call, source, len, &err);
 	if (r == 0)
 		r = session_run_begin(call->api, session, call->tenant, &run, &call->run, &err);
 	strv_free(run.remove);
@@ -217,44 +217,41 @@ static void run_it(struct stateful_call *call, const struct dojo_source *source)
 
 /* The traffic light of the image */
 
-static void on_source(void *user, struct run_result *result)
+static void on_source(void *user, const struct run_source_found *found)
 {
 	struct stateful_call *call = user;
-	const struct step_result *step = result->steps_count ? &result->steps[0] : NULL;
-	struct cyber_dojo *dojo = call->api->cyber_dojo;
+	struct run_source *reading = TAKE_PTR(call->reading);
 
-	call->source_run = NULL;
-	if (result->outcome == RUN_OK && step)
-		dojo_source_keep(dojo, result->image, (const char *)step->out.data ?: "", step->out.len);
-	run_it(call, dojo_source_find(dojo, result->image));
-	run_result_destroy(result);
+	run_it(call, found->text, found->len);
+	run_source_destroy(reading); /* `call` may be gone */
 }
 
 static void want_source(struct stateful_call *call)
 {
-	static const struct run_events events = { .done = on_source };
-	struct engine *engine = call->api->options.engine;
-	struct cyber_dojo *dojo = call->api->cyber_dojo;
-	AUTO_FREE char *image = NULL;
-	const char *found = dojo_image_find(dojo, call->image_name), *digest;
-	const struct run_options options = api_run_options(call->api, call->tenant, 0);
-	const struct dojo_source *source = NULL;
-	struct run_plan *plan = NULL;
+	struct api *api = call->api;
+	struct engine *engine = api->options.engine;
+	const char *image = dojo_image_find(api->cyber_dojo, call->image_name);
+	struct run_source_options options = {
+		.engine = engine,
+		.image = image ? engine->v->image_digest_name(engine, image) : NULL,
+		.ceilings = api->options.config->ceilings,
+		.sources = api->light_sources,
+		.done = on_source,
+		.user = call,
+	};
 	struct err err = ERR_INIT;
+	const char *known;
+	size_t len;
 
-	image = found ? strdup(found) : NULL;
-	digest = image ? engine->v->image_digest_name(engine, image) : NULL;
-	if (digest)
-		source = dojo_source_find(dojo, digest);
-	if (source) {
-		run_it(call, source);
+	if (!options.image) {
+		stateful_except(call, "image_name:!pulled");
 		return;
 	}
-	if (!image || dojo_plan_source(call->api, image, &plan, &err) < 0 ||
-	    run_start(engine, TAKE_PTR(plan), &options, &events, call, &call->source_run, &err) < 0) {
-		plan_destroy(plan);
-		stateful_except(call, image ? err.text : "image_name:!pulled");
-	}
+	known = light_sources_find(api->light_sources, options.image, &len);
+	if (known)
+		run_it(call, known, len);
+	else if (run_source_start(&options, &call->reading, &err) < 0)
+		stateful_except(call, err.text);
 }
 
 /* Kata and avatar */
