@@ -72,6 +72,7 @@ struct native {
 	struct session *by_number[KEEPER_SESSIONS_MAX]; /* those that the keeper has given a number */
 	struct left_service *left_services;
 	uv_timer_t patience;
+	uint64_t ticked_us; /* when that came last */
 	struct sandbox
 		*pending; /* those that have something to tell that must not be told from inside a call */
 	uv_idle_t idle;	  /* runs while there are such */

@@ -1,7 +1,8 @@
 /*
  * The end of waiting. A step has the keeper's deadline; all else that a sandbox is asked (to exist, to greet, to take
  * files, to give them) has this: without any progress for PATIENCE_US it has failed, be it init that is hostile or
- * stopped, or a machine that is too slow to be of use.
+ * stopped, or a machine that is too slow to be of use. Time in which kiln itself was busy with other things is not
+ * init's.
  */
 #include "engine/native/native_priv.h"
 
@@ -51,10 +52,19 @@ static void ping(struct sandbox *sb, uint64_t now_us)
 		sandbox_flush(sb);
 }
 
+/* How long the loop did not come round since the last tick: then it was this side that did not listen, not init. */
+static uint64_t deaf_us(struct native *native, uint64_t now_us)
+{
+	uint64_t since_us = now_us - native->ticked_us;
+
+	native->ticked_us = now_us;
+	return since_us > 2 * TICK_MS * 1000ull ? since_us - TICK_MS * 1000ull : 0;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct native *native = timer->data;
-	uint64_t now_us = uv_hrtime() / 1000;
+	uint64_t now_us = uv_hrtime() / 1000, deaf = deaf_us(native, now_us);
 	struct sandbox *sb, *next;
 
 	if (!native->sandboxes) {
@@ -67,6 +77,8 @@ static void on_tick(uv_timer_t *timer)
 		struct err err = ERR_INIT;
 
 		sandbox_enter(sb);
+		if (waits(sb) && sb->progress_us + deaf <= now_us)
+			sb->progress_us += deaf;
 		if (waits(sb) && now_us - sb->progress_us > patience_us) {
 			err_set(&err, sb->eof ? -EPIPE : -ETIMEDOUT, "the sandbox's init %s",
 				sb->eof ? "died" : "does not answer");
@@ -93,8 +105,10 @@ int patience_open(struct native *native)
 
 void patience_watch(struct native *native)
 {
-	if (!uv_is_active((uv_handle_t *)&native->patience))
-		uv_timer_start(&native->patience, on_tick, TICK_MS, TICK_MS);
+	if (uv_is_active((uv_handle_t *)&native->patience))
+		return;
+	native->ticked_us = uv_hrtime() / 1000;
+	uv_timer_start(&native->patience, on_tick, TICK_MS, TICK_MS);
 }
 
 static void on_closed(uv_handle_t *handle)
