@@ -210,7 +210,8 @@ void world_pump(struct world *w)
 	uv_timer_t timer;
 
 	uv_timer_init(&w->loop, &timer);
-	uv_timer_start(&timer, pump_timer, 2, 0);
+	/* Again and again: one that fires before the loop sleeps would leave nothing to wake it. */
+	uv_timer_start(&timer, pump_timer, 2, 2);
 	uv_run(&w->loop, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)&timer, NULL);
 	uv_run(&w->loop, UV_RUN_NOWAIT);

@@ -1,9 +1,15 @@
-"""A plugin of pytest (-p tap_plugin): TAP instead of its own output, each failure told when it happens."""
+"""A plugin of pytest (-p tap_plugin): TAP instead of its own output, each failure told when it happens.
+
+KILN_VM_FAILED names a file that gets the ids of the tests that failed, a line each.
+"""
+
+import os
 
 
 class Tap:
     def __init__(self):
         self.count = 0
+        self.failed = set()
 
     def result(self, good, name, skip=None):
         self.count += 1
@@ -17,6 +23,7 @@ class Tap:
 
     def pytest_runtest_logreport(self, report):
         if report.failed:
+            self.failed.add(report.nodeid)
             self.result(False, report.nodeid if report.when == "call" else f"{report.nodeid}, its {report.when}")
             self.details(report)
         elif report.skipped:
@@ -27,6 +34,7 @@ class Tap:
 
     def pytest_collectreport(self, report):
         if report.failed:
+            self.failed.add(report.nodeid)
             self.result(False, f"{report.nodeid}, reading it")
             self.details(report)
         elif report.skipped:
@@ -34,6 +42,9 @@ class Tap:
 
     def pytest_sessionfinish(self):
         print(f"1..{self.count}", flush=True)
+        if "KILN_VM_FAILED" in os.environ:
+            with open(os.environ["KILN_VM_FAILED"], "w") as file:
+                file.writelines(f"{test}\n" for test in sorted(self.failed))
 
     def pytest_report_teststatus(self, report):
         """No dots between the lines."""

@@ -10,8 +10,10 @@ OUTCOMES = ("passed", "failed", "skipped")
 class Suite:
     """One suite, fed line by line: (outcome, name, reason of a skip) for each test. end() has the last word."""
 
-    def __init__(self, role, name):
+    def __init__(self, role, name, again=None):
         self.title = f"{role} {name}"
+        self.again = again == "again"
+        self.unsteady = []
         self.results = []
         self.planned = None
         self.ended = False
@@ -39,6 +41,17 @@ class Suite:
             self.fail(f"ended with code {code}, but no test failed")
         if not self.results:
             self.fail("ran no test")
+
+    def take_second(self, second):
+        """Tests of this suite that failed, and passed when they were tried once more, have passed."""
+        outcomes = {}
+        for outcome, name, _ in second.results:
+            test = name.partition(", its ")[0]
+            outcomes[test] = "failed" if "failed" in (outcome, outcomes.get(test)) else outcome
+        for at, (outcome, name, reason) in enumerate(self.results):
+            if outcome == "failed" and outcomes.get(name.partition(", its ")[0]) == "passed":
+                self.results[at] = ("passed", name, reason)
+                self.unsteady.append(name)
 
     def counts(self):
         outcomes = [outcome for outcome, _, _ in self.results]
@@ -73,6 +86,9 @@ class Report:
             self.suites.append(Suite(*words))
         elif verb == "end":
             self.suites[-1].end(int(words[0]))
+            if self.suites[-1].again and len(self.suites) > 1:
+                second = self.suites.pop()
+                self.suites[-1].take_second(second)
         return False
 
     def close(self, why):
@@ -103,6 +119,8 @@ class Report:
             for outcome, name, reason in self.all_results():
                 if outcome == wanted:
                     yield f"{wanted.upper()} {name}" + (f": {reason}" if reason else "")
+        for suite in self.suites:
+            yield from (f"UNSTEADY {suite.title}: {name}: failed once, passed when tried again" for name in suite.unsteady)
         for suite in self.suites:
             yield f"{suite.title}: {counted(suite.counts())}"
         yield counted(self.total())
