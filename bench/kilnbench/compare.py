@@ -76,7 +76,7 @@ def run(options):
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kiln-bench-compare-", ignore_cleanup_errors=True)))
         work.chmod(0o755)
         ready = []
-        for peer in peers_of.all_peers(options.go_judge, options.piston):
+        for peer in peers_of.all_peers(options.go_judge, options.piston, options.runs):
             if options.only and peer.name not in options.only:
                 continue
             folder = work / peer.name.replace(" ", "-")

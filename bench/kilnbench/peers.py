@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -185,6 +186,42 @@ class Docker(Peer):
         return [*self.docker(), "exec", container, *job.command]
 
 
+class KilnDocker(Peer):
+    """kiln's own Docker engine with the same daemon. Its image has the programs in it; as many containers wait as a round has runs."""
+
+    name = "kiln docker"
+    IMAGE = "kiln-bench-programs"
+    PACKAGES = "bash coreutils dash gcc libc6-dev python3-minimal".split()
+
+    def __init__(self, runs):
+        self.runs = runs
+
+    def prepare(self, stack, work):
+        sys.path.insert(0, str(program.TOP / "tests" / "lib"))
+        from kilntest.docker import write_image
+
+        self.work = Path(work)
+        host = os.environ.get("DOCKER_HOST") or docker_daemon(stack)
+        importing = subprocess.Popen([need("docker"), "-H", host, "import", "-", self.IMAGE], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        with importing.stdin as stream:
+            write_image(stream, self.PACKAGES, with_kiln=False)
+        if importing.wait() != 0:
+            raise Unmeasured("docker import failed")
+        (self.work / "state").mkdir()
+        self.server = stack.enter_context(program.Server(state=str(self.work / "state"), engine="docker", pool_min=self.runs, pool_max=self.runs,
+                                                         **{"docker.host": host, "docker.host_image": self.IMAGE}))
+
+    def command(self, job):
+        request = program.command_request(*job.command, files=job.files)
+        result = self.server.post(request)
+        if result["outcome"] != "ok":
+            raise Unmeasured(f"kiln docker: {json.dumps(result)[-300:]}")
+        self.server.wait_ready(self.runs)
+        path = self.work / f"{job.name}.json"
+        path.write_text(json.dumps(request))
+        return path, f"{self.server.url}/v1/runs", '"outcome":"ok"'
+
+
 daemons = {}
 
 
@@ -304,9 +341,9 @@ def wait_for(url, server, log):
     raise Unmeasured(f"it does not start: {log.read_text().strip()[-300:]}")
 
 
-def all_peers(go_judge=None, piston=None):
+def all_peers(go_judge=None, piston=None, runs=5):
     return [Bubblewrap(), Nsjail(), Isolate(), Oci("crun"), Oci("runc"), Oci("runsc", *RUNSC), GoJudge(go_judge), Piston(piston),
-            Docker("docker exec", warm=True), Docker("docker run"), Docker("docker gVisor", runtime="runsc")]
+            KilnDocker(runs), Docker("docker exec", warm=True), Docker("docker run"), Docker("docker gVisor", runtime="runsc")]
 
 
 def as_option(name, how):

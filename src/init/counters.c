@@ -1,6 +1,9 @@
 /*
- * What the control groups of a container say, as far as they are to be seen from inside: version 2 at their mount's
- * root, version 1 in a folder for each controller. Outside of containers the keeper counts.
+ * What the control groups of a container say, as far as they are to be seen from inside: version 2 in one tree,
+ * version 1 in one for each controller. Outside of containers the keeper counts.
+ *
+ * A container's own group is the root of the tree that it sees, or is below that: Podman shows containers all groups of
+ * a machine with version 1, unless its operator says otherwise.
  *
  * The groups are not reset between steps: each counter is taken as it was when the step began. A peak cannot be
  * taken so but where it has grown since; else it is the largest of the samples.
@@ -9,33 +12,105 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define NANO 1000
+#define NANO	     1000
+#define GROUPS	     "/sys/fs/cgroup"
+#define GROUP_MAX    512
+#define GROUP_FORMAT "%511s"
 
-static int open_first(const char *a, const char *b)
+/* "9:cpu,cpuacct:/path" of /proc/self/cgroup: the path, when that line is the controller's; version 2's has none. */
+static const char *path_in_line(char *line, const char *controller)
 {
-	int fd = open(a, O_RDONLY | O_CLOEXEC);
+	char *rest = line, *names, *name;
 
-	return fd < 0 ? open(b, O_RDONLY | O_CLOEXEC) : fd;
+	line[strcspn(line, "\n")] = '\0';
+	strsep(&rest, ":");
+	names = strsep(&rest, ":");
+	while (rest && (name = strsep(&names, ","))) {
+		if (strcmp(name, controller) == 0)
+			return rest;
+	}
+	return NULL;
+}
+
+static bool own_path(const char *controller, char ret[GROUP_MAX])
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	char line[GROUP_MAX + 64];
+	const char *path = NULL;
+
+	while (file && !path && fgets(line, sizeof(line), file))
+		path = path_in_line(line, controller);
+	if (file)
+		fclose(file);
+	return path && snprintf(ret, GROUP_MAX, "%s", path) < GROUP_MAX;
+}
+
+/* Which group is to be seen at a folder where groups are mounted. */
+static bool path_of_mount(const char *folder, char ret[GROUP_MAX])
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, point[PATH_MAX], root[GROUP_MAX], real[PATH_MAX];
+	bool found = false;
+	size_t size = 0;
+
+	if (!realpath(folder, real))
+		real[0] = '\0';
+	/* The last one is on top. */
+	while (file && getline(&line, &size, file) > 0) {
+		if (sscanf(line, "%*s %*s %*s " GROUP_FORMAT " %4095s", root, point) != 2 ||
+		    strcmp(point, real) != 0)
+			continue;
+		memcpy(ret, root, sizeof(root));
+		found = true;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* A file of our own group; -1: it is not to be seen. */
+static int open_own(const char *folder, const char *controller, const char *name)
+{
+	char path[GROUP_MAX], root[GROUP_MAX], full[PATH_MAX];
+	size_t len;
+
+	if (!own_path(controller, path) || !path_of_mount(folder, root))
+		return -1;
+	len = strcmp(root, "/") == 0 ? 0 : strlen(root);
+	if (strncmp(path, root, len) != 0 || (path[len] && path[len] != '/') || strstr(path, "/.."))
+		return -1;
+	snprintf(full, sizeof(full), "%s%s/%s", folder, path + len, name);
+	return open(full, O_RDONLY | O_CLOEXEC);
+}
+
+static int open_first(const char *new_name, const char *controller, const char *old_name)
+{
+	char folder[64];
+	int fd = open_own(GROUPS, "", new_name);
+
+	if (fd >= 0)
+		return fd;
+	snprintf(folder, sizeof(folder), GROUPS "/%s", controller);
+	return open_own(folder, controller, old_name);
 }
 
 void counters_open(struct init *init)
 {
 	init->counters = (struct counters){
-		.memory_fd = open_first("/sys/fs/cgroup/memory.current",
-					"/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-		.peak_fd = open_first("/sys/fs/cgroup/memory.peak",
-				      "/sys/fs/cgroup/memory/memory.max_usage_in_bytes"),
-		.oom_fd = open_first("/sys/fs/cgroup/memory.events",
-				     "/sys/fs/cgroup/memory/memory.oom_control"),
-		.cpu_fd = open_first("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpuacct/cpuacct.usage"),
-		.tasks_fd = open_first("/sys/fs/cgroup/pids.current", "/sys/fs/cgroup/pids/pids.current"),
-		.pids_fd = open_first("/sys/fs/cgroup/pids.events", "/sys/fs/cgroup/pids/pids.events"),
+		.memory_fd = open_first("memory.current", "memory", "memory.usage_in_bytes"),
+		.peak_fd = open_first("memory.peak", "memory", "memory.max_usage_in_bytes"),
+		.oom_fd = open_first("memory.events", "memory", "memory.oom_control"),
+		.cpu_fd = open_first("cpu.stat", "cpuacct", "cpuacct.usage"),
+		.tasks_fd = open_first("pids.current", "pids", "pids.current"),
+		.pids_fd = open_first("pids.events", "pids", "pids.events"),
 	};
 }
 

@@ -13,22 +13,22 @@ from pathlib import Path
 import pytest
 
 from kilntest import host
-from kilntest.docker import RUN_IMAGE, RUN_PACKAGES, Docker, containers_of, nothing_is_left
+from kilntest.docker import DAEMONS, RUN_IMAGE, RUN_PACKAGES, absent, containers_of, nothing_is_left
 from kilntest.requests import MIB, command, output, python, shell, text
 from kilntest.server import Server
-from kilntest.settings import runs_as_root, seconds
+from kilntest.settings import seconds
 
 # A daemon makes containers while everything else runs too.
 PATIENCE_S = 60
 
 
-@pytest.fixture(scope="module")
-def docker():
-    if not runs_as_root():
-        pytest.skip("holds only where kiln runs as root")
-    if not Path("/usr/sbin/dockerd").exists():
-        pytest.skip("there is no dockerd here")
-    with Docker(packages=RUN_PACKAGES) as running:
+@pytest.fixture(scope="module", params=DAEMONS)
+def docker(request):
+    """The daemon, one of each kind."""
+    why_not = absent(request.param)
+    if why_not:
+        pytest.skip(why_not)
+    with DAEMONS[request.param](packages=RUN_PACKAGES) as running:
         yield running
     assert not running.folder.exists(), "the daemon's data is left"
     assert not [path for path in host.cgroups() if running.cgroup in path], "cgroups are left"

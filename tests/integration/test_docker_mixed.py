@@ -9,12 +9,13 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from kilntest import host
-from kilntest.docker import Docker, nothing_is_left
+from kilntest.docker import Docker, SlowDaemon, nothing_is_left
 from kilntest.requests import command, shell, text
 from kilntest.server import Server
 from kilntest.settings import runs_as_root, seconds
@@ -30,7 +31,7 @@ def docker():
         pytest.skip("holds only where kiln runs as root")
     if not Path("/usr/sbin/dockerd").exists():
         pytest.skip("there is no dockerd here")
-    with Docker(packages=["busybox-static"], options=tls_options) as running:
+    with Docker(packages=["busybox-static"], options=tls_options, disk="256m") as running:
         for name in ("site/tiny:1", "strict/tiny:1"):
             import_tiny(running, name)
         yield running
@@ -248,6 +249,64 @@ def swallow(server, request):
         server.post(request)
     except OSError:
         pass  # the connection of a server that is killed
+
+
+# ---- a daemon that is in trouble ----
+
+
+def test_when_the_daemons_disk_is_full_runs_end_in_its_words_and_go_on_when_there_is_room(docker):
+    server = make(docker, engine="docker").spawn()
+    wait_both(server)
+    wait_listed(server, "site/tiny:1")
+    assert server.run(tiny("true"))["outcome"] == "ok"
+    docker.fill_disk()
+    try:
+        answers = [server.post(tiny("true")).json() for _ in range(4)]
+    finally:
+        docker.free_disk()
+    # One or two were waiting.
+    assert {answer["outcome"] for answer in answers} <= {"ok", "engine_error"} and answers[-1]["outcome"] == "engine_error", answers
+    assert "no space left on device" in answers[-1]["steps"][0]["error"], answers[-1]
+    assert server.is_ready()
+    host.wait_until(lambda: server.post(tiny("true")).json()["outcome"] == "ok", 20, "it does not recover")
+    server.stop()
+    nothing_is_left(docker, server)
+
+
+def test_a_daemon_that_is_slow_is_waited_for_and_one_that_stands_still_is_not(docker):
+    slow = SlowDaemon(docker)
+    slow.delay_s = 0.3
+    server = make(docker, engine="docker", own={"host": f"unix://{slow.path}"}).spawn()
+    try:
+        wait_both(server)
+        wait_listed(server, "site/tiny:1")
+        answers = at_once(server, [tiny("sleep 1; echo x")] * 6)
+        assert [text(answer) for answer in answers] == ["x\n"] * 6, answers
+        slow.held = True
+        begin = time.monotonic()
+        answers = at_once(server, [tiny("sleep 1; echo x")] * 6)
+        # A call has a minute; the silence shows sooner.
+        assert {answer["outcome"] for answer in answers} == {"engine_error"} and time.monotonic() - begin < seconds(50), answers
+        assert "does not answer" in json.dumps(answers) and "does not answer" in why_not(server), answers
+        slow.held, slow.delay_s = False, 0
+        wait_both(server)
+        assert text(server.run(tiny("echo again"))) == "again\n"
+        server.stop()
+        nothing_is_left(docker, server)
+    finally:
+        slow.close()
+
+
+def at_once(server, requests):
+    answers = [None] * len(requests)
+
+    def post(i):
+        answers[i] = server.post(requests[i], timeout=150).json()
+
+    threads = [threading.Thread(target=post, args=(i,)) for i in range(len(requests))]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    return answers
 
 
 # ---- TLS ----
@@ -485,6 +544,33 @@ def test_many_who_want_one_image_get_one_pull_and_pull_image_says_when_it_is_the
     if puller.engine == "docker":
         assert said_of(puller, name) == "pulled"
         assert text(puller.run(tiny("cat /mark", name))) == "shared\n"
+
+
+def test_a_builder_that_dies_is_started_again_and_pulls(puller, registry):
+    """With one engine the Docker keeper does it; with both it is the native one's guard."""
+    name = registry.push(f"after/{puller.engine}:1", "after")
+    wait_unlisted(puller, name)
+    before = builders_of(puller)
+    assert len(before) == 1, before
+    os.kill(before[0], signal.SIGKILL)
+    host.wait_until(lambda: builders_of(puller) not in ([], before), 10, "there is no other one")
+    kind, data = events_of(pull(puller, name, EVENTS))[-1]
+    assert kind == "done", data
+    assert text(puller.run(tiny("cat /mark", name))) == "after\n"
+    assert "the builder died (signal 9)" in puller.log()
+
+
+def builders_of(server):
+    """The front knows of its socket too, and of the keeper's."""
+    environments = {pid: environment_of(pid) for pid in host.descendants(server.pid)}
+    return [pid for pid, text in environments.items() if b"KILN_BUILDER_FD=" in text and b"KILN_KEEPER_FD=" not in text]
+
+
+def environment_of(pid):
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def said_of(server, name):

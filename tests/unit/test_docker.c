@@ -467,6 +467,83 @@ static void a_container_is_made_without_what_it_must_not_have(void **state)
 	json_decref(made);
 }
 
+static const char *option_of(const json_t *container, const char *path)
+{
+	const json_t *config = json_object_get(container, "HostConfig");
+
+	return json_string_value(json_object_get(json_object_get(config, "Tmpfs"), path));
+}
+
+static void podman_is_asked_for_the_same_in_its_words(void **state)
+{
+	struct limits limits;
+	struct spec spec = a_spec(&limits, NULL);
+	json_t *made, *config, *options;
+	const char *mask;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		limits.value[i] = limit_table[i].default_value;
+	made = podman_container(spec_create(&spec));
+	assert_non_null(made);
+	config = json_object_get(made, "HostConfig");
+	/* No option that it refuses, and nothing of the image's in what is to be empty. */
+	assert_null(strstr(option_of(made, "/tmp"), "nr_inodes"));
+	assert_non_null(strstr(option_of(made, "/tmp"), ",mode=1777,notmpcopyup"));
+	assert_non_null(strstr(option_of(made, "/tmp"), ",size="));
+	assert_non_null(strstr(option_of(made, "/run"), "ro,"));
+	options = json_object_get(config, "SecurityOpt");
+	assert_int_equal(json_array_size(options), 2);
+	assert_string_equal(json_string_value(json_array_get(options, 0)), "no-new-privileges");
+	mask = json_string_value(json_array_get(options, 1));
+	assert_memory_equal(mask, "mask=/", 6);
+	assert_non_null(strstr(mask, ":/sys/class:"));
+	assert_null(strstr(mask, "pci0000"));
+	assert_null(json_object_get(config, "MaskedPaths"));
+	json_decref(made);
+}
+
+static void podman_is_told_of_limits_in_its_words(void **state)
+{
+	struct limits limits;
+	struct spec spec = a_spec(&limits, NULL);
+	json_t *update, *expected;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		limits.value[i] = limit_table[i].default_value;
+	limits.value[LIMIT_MEMORY_BYTES] = 100 << 20;
+	limits.value[LIMIT_CPU_PERCENT] = 150;
+	limits.value[LIMIT_PROCESSES] = 10;
+	update = podman_update(spec_update(&spec));
+	expected = json_pack("{s:{s:i, s:i}, s:{s:i, s:i}, s:{s:i}}", "memory", "limit", 100 << 20, "swap",
+			     100 << 20, "cpu", "quota", 150000, "period", 100000, "pids", "limit", 12);
+	assert_true(json_equal(update, expected));
+	json_decref(update);
+	spec.cpu = spec.pids = spec.swap = false;
+	update = podman_update(spec_update(&spec));
+	json_object_del(expected, "cpu");
+	json_object_del(expected, "pids");
+	json_object_del(json_object_get(expected, "memory"), "swap");
+	assert_true(json_equal(update, expected));
+	json_decref(update);
+	json_decref(expected);
+}
+
+static void images_of_dockers_own_registry_have_dockers_names(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "docker.io/library/python:3", "python:3" },
+		{ "docker.io/site/tool:1", "site/tool:1" },
+		{ "docker.io/library/a/b:1", "library/a/b:1" },
+		{ "localhost/tool:1", "localhost/tool:1" },
+		{ "docker.io.example/a:1", "docker.io.example/a:1" },
+		{ "python", "python" },
+		{ "", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_string_equal(docker_familiar_name(rows[i][0]), rows[i][1]);
+}
+
 static void the_frames_of_a_stream_are_taken_apart(void **state)
 {
 	static const uint8_t data[] = "\1\0\0\0\0\0\0\3out\2\0\0\0\0\0\0\1!";
@@ -505,6 +582,7 @@ static void images_are_found_by_each_of_their_names(void **state)
 	} rows[] = {
 		{ "tool", "tool@sha256:" IMAGE },
 		{ "tool:latest", "tool@sha256:" IMAGE },
+		{ "docker.io/library/tool", "tool@sha256:" IMAGE },
 		{ "host", "tool@sha256:" IMAGE },
 		{ "reg:5000/x/tool:2", "reg:5000/x/tool:2@sha256:" IMAGE },
 		{ "sha256:" IMAGE, "tool@sha256:" IMAGE },
@@ -542,6 +620,9 @@ int main(void)
 		cmocka_unit_test(without_a_daemon_hello_is_answered_and_says_so),
 		cmocka_unit_test(requests_out_of_place_change_nothing),
 		cmocka_unit_test(a_container_is_made_without_what_it_must_not_have),
+		cmocka_unit_test(podman_is_asked_for_the_same_in_its_words),
+		cmocka_unit_test(podman_is_told_of_limits_in_its_words),
+		cmocka_unit_test(images_of_dockers_own_registry_have_dockers_names),
 		cmocka_unit_test(the_frames_of_a_stream_are_taken_apart),
 		cmocka_unit_test(heads_that_are_none_are_refused),
 		cmocka_unit_test(images_are_found_by_each_of_their_names),

@@ -17,6 +17,7 @@
 #define PEM_MAX		   (1u << 20)
 #define PROTOCOLS_ALLOWED  "http,https"
 #define HEADER_API_VERSION "api-version:"
+#define HEADER_PODMAN	   "libpod-api-version:"
 
 struct daemon_call {
 	struct daemon_transfer transfer;
@@ -26,6 +27,7 @@ struct daemon_call {
 	struct curl_slist *headers;
 	struct buf answer;
 	char api_version[16];
+	bool podman;
 	char error[CURL_ERROR_SIZE];
 	daemon_fn done;
 	void *user;
@@ -276,6 +278,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
 	struct daemon_call *call = user;
 	size_t len = size * count, name = sizeof(HEADER_API_VERSION) - 1, used = 0;
 
+	if (len >= sizeof(HEADER_PODMAN) - 1 &&
+	    strncasecmp(data, HEADER_PODMAN, sizeof(HEADER_PODMAN) - 1) == 0)
+		call->podman = true;
 	if (len < name || strncasecmp(data, HEADER_API_VERSION, name) != 0)
 		return len;
 	for (size_t i = name; i < len && used < sizeof(call->api_version) - 1; i++) {
@@ -391,7 +396,7 @@ static void describe_failure(const struct daemon_call *call, CURLcode code, stru
 static void finish_call(struct daemon_transfer *transfer, CURLcode code)
 {
 	struct daemon_call *call = (struct daemon_call *)transfer;
-	struct daemon_answer answer = { .api_version = call->api_version };
+	struct daemon_answer answer = { .api_version = call->api_version, .podman = call->podman };
 	json_t *json = NULL;
 
 	if (code == CURLE_OK)

@@ -56,6 +56,7 @@ struct daemon_answer {
 	long status;	    /* of HTTP */
 	const json_t *json; /* the body where it is JSON, else NULL; lasts for the call */
 	const char *api_version;    /* of the header, or "" */
+	bool podman;		    /* by a header that it alone sends */
 	char text[DAEMON_TEXT_MAX]; /* when it failed: why, in the daemon's own words if it had any */
 };
 

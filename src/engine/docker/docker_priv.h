@@ -76,6 +76,7 @@ enum placed { PLACED_NOT, PLACING, PLACED };
 struct docker_host {
 	bool up;
 	char why[KEEPER_STAGE_SIZE]; /* while it is not */
+	bool podman;
 	bool memory, swap, cpu, pids;
 	char runtime[ENGINE_RUNTIME_MAX + 1]; /* that the daemon chooses by itself; "": not known */
 	bool mapped; /* root in containers is somebody else outside, and there are 65536 ids */
@@ -154,6 +155,8 @@ bool slots_busy(const struct docker *d);
 void slots_advance(struct docker *d);
 /* Those that wait cannot be made. */
 void slots_refuse_queued(struct docker *d, const char *why);
+/* What they asked the daemon for is not waited for any more; what comes of it is found by its label. */
+void slots_give_up_calls(struct docker *d, const char *why);
 bool slot_has_container(const struct docker *d, const char *id);
 void slot_reply(struct slot *slot, int error, const char *why, int fd);
 
@@ -176,6 +179,13 @@ void hex_encode(const uint8_t *data, size_t len, char *ret); /* 2 * len + 1 byte
 bool hex_decode(const char *text, uint8_t *ret, size_t len);
 bool container_id_valid(const char *text);
 
+/*
+ * podman.c: what spec_create() and spec_update() made, in words that Podman takes; a new reference for theirs. NULL: no
+ * memory, or they had none.
+ */
+json_t *podman_container(json_t *container);
+json_t *podman_update(json_t *update);
+
 /* host.c */
 void host_begin(struct docker *d);
 void host_end(struct docker *d);
@@ -196,6 +206,8 @@ void host_remove(struct docker *d, const char *id);
 void place_start(struct docker *d,
 		 const uint8_t *digest); /* slots_advance() or slots_refuse_queued() follows */
 void place_forget(struct docker *d);
+/* The daemon is away: it is to be put there again, and what is under way is not waited for. */
+void place_give_up(struct docker *d);
 void place_end(struct docker *d);
 
 /* images.c */
@@ -210,5 +222,43 @@ int images_memfd(const struct docker *d);
 /* A call with a JSON body (taken over, may be NULL); NULL when it could not be begun. */
 struct daemon_call *docker_call(struct docker *d, const char *method, const char *path, json_t *body,
 				daemon_fn done, void *user);
+
+/* serve.c: its children are its own program again. */
+#define CRASHES_MAX 5
+
+struct program {
+	int fd;
+	char *const *argv;
+};
+
+struct crashes {
+	uint64_t at_ms[CRASHES_MAX]; /* of the last ones */
+	unsigned next;
+};
+
+/* With one socket, and perhaps the builder's behind it (-1: without). */
+_Noreturn void child_execute(const struct program *program, const char *variable, int socket_fd,
+			     int builder_fd);
+/* Notes one more: whether there were that many within a minute. */
+bool crashes_too_often(struct crashes *crashes, uint64_t now_ms);
+void keeper_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* builder.c: the process that has the daemon pull images; it is started again when it dies. */
+struct builder {
+	struct docker *docker;
+	const struct program *program;
+	pid_t pid;	      /* 0: there is none */
+	int own_fd, their_fd; /* the fronts' end of its socket, and its own; -1: it has ended for good */
+	uv_timer_t pause;
+	struct crashes crashes;
+	bool ending; /* its end is no death */
+};
+
+/* 0 or a negative errno; builder_end() follows either. */
+[[nodiscard]] int builder_begin(struct builder *b, struct docker *d, const struct program *program,
+				struct err *err);
+/* A child has ended, perhaps it. */
+void builder_reap(struct builder *b);
+void builder_end(struct builder *b);
 
 #endif

@@ -32,9 +32,10 @@ static void down(struct docker *d, const char *why)
 	snprintf(d->host.why, sizeof(d->host.why), "%s", why);
 	d->asked_once = true;
 	d->daemon.version[0] = '\0';
-	d->placed = d->placed == PLACED ? PLACED_NOT : d->placed;
+	place_give_up(d);
 	if (was_up)
 		front_tell_host(d, -1);
+	slots_give_up_calls(d, why);
 	slots_refuse_queued(d, why);
 }
 
@@ -234,6 +235,7 @@ static void on_ping(void *user, const struct daemon_answer *answer)
 		down(d, why);
 		return;
 	}
+	d->host.podman = answer->podman;
 	begin(d, "GET", "/info", on_info);
 }
 

@@ -153,7 +153,7 @@ static void add_names(json_t *to, const json_t *from)
 		const char *text = json_string_value(name);
 
 		if (text && !strstr(text, "<none>"))
-			json_array_append(to, name);
+			json_array_append_new(to, json_string(docker_familiar_name(text)));
 	}
 }
 

@@ -22,6 +22,9 @@ struct docker_images {
 	unsigned changes;   /* how often another document has come */
 };
 
+/* An image of Docker's own registry by the name that Docker calls it by: Podman calls it by where it is from, too. */
+const char *docker_familiar_name(const char *name);
+
 /* Reads the keeper's document; `fd` is closed. A document that is none leaves everything as it was. */
 void docker_images_read(struct docker_images *images, int fd);
 

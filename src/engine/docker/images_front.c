@@ -12,6 +12,18 @@
 #define ID_LEN	     71 /* "sha256:" and 64 digits */
 #define NAME_MAX_LEN 300
 
+const char *docker_familiar_name(const char *name)
+{
+	static const char hub[] = "docker.io/", library[] = "library/";
+
+	if (strncmp(name, hub, sizeof(hub) - 1) != 0)
+		return name;
+	name += sizeof(hub) - 1;
+	if (strncmp(name, library, sizeof(library) - 1) == 0 && !strchr(name + sizeof(library) - 1, '/'))
+		name += sizeof(library) - 1;
+	return name;
+}
+
 void docker_images_read(struct docker_images *images, int fd)
 {
 	struct stat st;
@@ -130,6 +142,7 @@ const json_t *docker_images_find(const struct docker_images *images, const char 
 			return NULL;
 		name = images->host;
 	}
+	name = docker_familiar_name(name);
 	json_array_foreach(images->all, i, image)
 	{
 		if (id_of(image)[0] && matches(image, name, ret, size))

@@ -235,6 +235,15 @@ void place_forget(struct docker *d)
 		d->placed = PLACED_NOT;
 }
 
+void place_give_up(struct docker *d)
+{
+	daemon_call_forget(d->place_call);
+	d->place_call = NULL;
+	d->placed = PLACED_NOT;
+	/* The helper is found by its label. */
+	d->helper[0] = '\0';
+}
+
 void place_end(struct docker *d)
 {
 	daemon_call_forget(d->place_call);

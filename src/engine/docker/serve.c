@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #define END_PATIENCE_MS	 15000 /* for the daemon to remove what there is */
-#define CRASHES_MAX	 5
 #define CRASH_WINDOW_MS	 60000
 #define FRONT_FD	 3
 #define FRONT_BUILDER_FD 4
@@ -28,14 +27,11 @@
 
 struct server {
 	struct docker *docker;
-	char *const *argv;
-	int program_fd;
+	struct program program;
 	pid_t pid;
-	pid_t builder_pid; /* 0: there is none */
-	int builder_fd;	   /* the fronts' end of its socket, or -1 */
+	struct builder builder;
 	uv_signal_t child, ending[3];
-	uint64_t crashes[CRASHES_MAX];
-	unsigned next_crash;
+	struct crashes crashes;
 	bool told_to_end, over;
 	int status;
 };
@@ -65,8 +61,7 @@ struct daemon_call *docker_call(struct docker *d, const char *method, const char
 
 /* ---- the front's process ---- */
 
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
+void keeper_say(const char *format, ...)
 {
 	char text[512];
 	va_list args;
@@ -77,11 +72,10 @@ static void say(const char *format, ...)
 	dprintf(STDERR_FILENO, "kiln-keeper (docker): %s\n", text);
 }
 
-/* This program again, with one socket, and perhaps the builder's behind it. */
-static _Noreturn void execute_child(const struct server *s, const char *variable, int socket_fd,
-				    int builder_fd)
+_Noreturn void child_execute(const struct program *program, const char *variable, int socket_fd,
+			     int builder_fd)
 {
-	int program_fd = fcntl(s->program_fd, F_DUPFD_CLOEXEC, HIGH_FD), high_fd;
+	int program_fd = fcntl(program->fd, F_DUPFD_CLOEXEC, HIGH_FD), high_fd;
 	sigset_t none;
 
 	/* A key at the terminal signals the keeper alone, which passes it on: twice would mean to end at once. */
@@ -97,23 +91,8 @@ static _Noreturn void execute_child(const struct server *s, const char *variable
 	setenv(variable, "3", 1);
 	if (high_fd >= 0)
 		setenv("KILN_BUILDER_FD", "4", 1);
-	fexecve(program_fd, s->argv, environ);
+	fexecve(program_fd, program->argv, environ);
 	_exit(125);
-}
-
-/* The process that has the daemon pull images. Without it a server runs as ever and pulls none. */
-static int start_builder(struct server *s, struct err *err)
-{
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return err_set(err, -errno, "make the builder's socket");
-	s->builder_pid = fork();
-	if (s->builder_pid == 0)
-		execute_child(s, "KILN_BUILDER_FD", ends[1], -1);
-	close(ends[1]);
-	s->builder_fd = ends[0];
-	return s->builder_pid < 0 ? err_set(err, -errno, "fork the builder") : 0;
 }
 
 static int start_front(struct server *s, struct err *err)
@@ -125,7 +104,7 @@ static int start_front(struct server *s, struct err *err)
 		return err_set(err, -errno, "make the front's socket");
 	s->pid = fork();
 	if (s->pid == 0)
-		execute_child(s, "KILN_KEEPER_FD", ends[1], s->builder_fd);
+		child_execute(&s->program, "KILN_KEEPER_FD", ends[1], s->builder.own_fd);
 	close(ends[1]);
 	if (s->pid < 0) {
 		close(ends[0]);
@@ -135,13 +114,13 @@ static int start_front(struct server *s, struct err *err)
 	return r;
 }
 
-static bool crashes_too_often(struct server *s)
+bool crashes_too_often(struct crashes *crashes, uint64_t now_ms)
 {
-	uint64_t now_ms = uv_now(&s->docker->loop), oldest = s->crashes[s->next_crash];
+	uint64_t *oldest = &crashes->at_ms[crashes->next++ % CRASHES_MAX];
+	bool often = *oldest && now_ms - *oldest < CRASH_WINDOW_MS;
 
-	s->crashes[s->next_crash] = now_ms;
-	s->next_crash = (s->next_crash + 1) % CRASHES_MAX;
-	return oldest && now_ms - oldest < CRASH_WINDOW_MS;
+	*oldest = now_ms;
+	return often;
 }
 
 static uint32_t count_used(const struct docker *d)
@@ -161,13 +140,13 @@ static void front_died(struct server *s, int status)
 
 	requests_end(d);
 	slots_destroy_all(d);
-	if (WIFSIGNALED(status) && !s->told_to_end && !crashes_too_often(s)) {
-		say("the front was killed by signal %d; %u runs are lost; starting it again",
-		    WTERMSIG(status), used);
+	if (WIFSIGNALED(status) && !s->told_to_end && !crashes_too_often(&s->crashes, uv_now(&d->loop))) {
+		keeper_say("the front was killed by signal %d; %u runs are lost; starting it again",
+			   WTERMSIG(status), used);
 		d->lost += used;
 		if (start_front(s, &err) == 0)
 			return;
-		say("%s", err.text);
+		keeper_say("%s", err.text);
 	}
 	/* It was too young to catch the signal that we passed on: there was nothing to drain. */
 	if (s->told_to_end && WIFSIGNALED(status) &&
@@ -182,11 +161,8 @@ static void on_child(uv_signal_t *handle, int number)
 	struct server *s = handle->data;
 	int status;
 
-	if (s->builder_pid > 0 && waitpid(s->builder_pid, &status, WNOHANG) == s->builder_pid) {
-		s->builder_pid = 0;
-		if (!s->told_to_end && !s->over)
-			say("the builder ended: no images can be pulled until the server is started again");
-	}
+	if (!s->over)
+		builder_reap(&s->builder);
 	if (s->pid <= 0 || waitpid(s->pid, &status, WNOHANG) != s->pid)
 		return;
 	s->pid = 0;
@@ -197,7 +173,7 @@ static void on_ending(uv_signal_t *handle, int number)
 {
 	struct server *s = handle->data;
 
-	s->told_to_end = true;
+	s->told_to_end = s->builder.ending = true;
 	if (s->pid > 0)
 		kill(s->pid, number == SIGHUP ? SIGTERM : number);
 }
@@ -226,13 +202,7 @@ static void server_begin(struct server *s)
 
 static void server_end(struct server *s)
 {
-	if (s->builder_fd >= 0)
-		close(s->builder_fd);
-	if (s->builder_pid > 0) {
-		kill(s->builder_pid, SIGTERM);
-		while (waitpid(s->builder_pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	builder_end(&s->builder);
 	uv_close((uv_handle_t *)&s->child, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(ending_signals); i++)
 		uv_close((uv_handle_t *)&s->ending[i], NULL);
@@ -342,19 +312,19 @@ int docker_keeper_serve(const struct docker_options *options, int front_fd, stru
 
 int docker_keeper_serve_front(const struct docker_options *options, char *const *argv, struct err *err)
 {
-	struct server server = { .argv = argv, .builder_fd = -1 };
+	struct server server = { .program.argv = argv };
 	struct docker d;
 	int r;
 
-	server.program_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	if (server.program_fd < 0)
+	server.program.fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (server.program.fd < 0)
 		return err_set(err, -errno, "open this program");
 	r = docker_begin(&d, options, err);
 	if (r == 0) {
 		server.docker = &d;
 		d.server = &server;
 		server_begin(&server);
-		r = start_builder(&server, err);
+		r = builder_begin(&server.builder, &d, &server.program, err);
 		if (r == 0)
 			r = start_front(&server, err);
 		if (r == 0)
@@ -362,7 +332,7 @@ int docker_keeper_serve_front(const struct docker_options *options, char *const 
 		server_end(&server);
 	}
 	docker_end(&d);
-	close(server.program_fd);
+	close(server.program.fd);
 	return r < 0 ? r : server.status;
 }
 
@@ -385,7 +355,7 @@ static _Noreturn void serve_child(const struct docker_options *options, int sock
 	fcntl(FRONT_FD, F_SETFD, FD_CLOEXEC);
 	r = docker_keeper_serve(options, FRONT_FD, &err);
 	if (r < 0)
-		say("%s", err.text);
+		keeper_say("%s", err.text);
 	_exit(r < 0 ? 1 : 0);
 }
 

@@ -349,16 +349,33 @@ static struct spec spec_of(const struct slot *slot, const struct limits *limits)
 	};
 }
 
+/* Podman runs every container with the same one, whatever it is asked for, and does not say so. */
+static bool has_runtime(const struct docker *d, const char *runtime)
+{
+	return !d->host.podman || !runtime || !runtime[0] || strcmp(runtime, d->host.runtime) == 0;
+}
+
 static void make(struct slot *slot)
 {
 	struct docker *d = slot->docker;
 	struct spec spec = spec_of(slot, &slot->limits);
+	json_t *container;
+	char why[KEEPER_STAGE_SIZE];
 
 	slot->state = SLOT_MAKING;
 	slot->why[0] = '\0';
 	slot->counted = true;
 	d->making++;
-	slot->call = docker_call(d, "POST", "/containers/create", spec_create(&spec), on_created, slot);
+	if (!has_runtime(d, spec.runtime)) {
+		snprintf(why, sizeof(why), "Podman has the runtime '%s', not '%s'", d->host.runtime,
+			 spec.runtime);
+		make_failed(slot, -EINVAL, why);
+		return;
+	}
+	container = spec_create(&spec);
+	if (container && d->host.podman)
+		container = podman_container(container);
+	slot->call = docker_call(d, "POST", "/containers/create", container, on_created, slot);
 	if (slot->call)
 		return;
 	slot->again = true;
@@ -384,6 +401,24 @@ void slots_refuse_queued(struct docker *d, const char *why)
 		leave_queue(slot);
 		slot->again = true;
 		make_failed(slot, -EIO, why);
+	}
+}
+
+void slots_give_up_calls(struct docker *d, const char *why)
+{
+	for (uint32_t i = 0; i < d->slots_count; i++) {
+		struct slot *slot = &d->slots[i];
+		bool making = slot->state == SLOT_MAKING;
+
+		if (!making && (!slot->call || slot->asked == ASKED_NOTHING))
+			continue;
+		daemon_call_forget(slot->call);
+		slot->call = NULL;
+		slot->again = true;
+		if (making)
+			make_failed(slot, -EHOSTDOWN, why);
+		else
+			slot_reply(slot, -EHOSTDOWN, why, -1);
 	}
 }
 
@@ -455,9 +490,16 @@ static void on_adopted(void *user, const struct daemon_answer *answer)
 
 static bool update(struct slot *slot, daemon_fn done)
 {
+	const struct docker *d = slot->docker;
 	struct spec spec = spec_of(slot, &slot->wanted);
+	json_t *limits = spec_update(&spec);
+	char path[CONTAINER_ID_MAX + 64];
 
-	slot->call = call_container(slot, "POST", "/update", spec_update(&spec), done);
+	if (limits && d->host.podman)
+		limits = podman_update(limits);
+	/* Docker's call Podman has only in later versions. */
+	snprintf(path, sizeof(path), "%s/containers/%s/update", d->host.podman ? "/libpod" : "", slot->id);
+	slot->call = docker_call(slot->docker, "POST", path, limits, done, slot);
 	return slot->call != NULL;
 }
 

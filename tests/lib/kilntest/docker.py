@@ -8,21 +8,26 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
+import socket
 import struct
 import subprocess
 import tarfile
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 from kilntest import host
-from kilntest.settings import KILN, ROOT, seconds
+from kilntest.settings import KILN, ROOT, runs_as_root, seconds
 
 # What the image is made of beside kiln and its libraries: packages of this machine, with all that they depend on.
 PACKAGES = "bash coreutils curl dash grep libmagic-mgc mount procps python3-minimal uidmap util-linux".split()
 NOT_NEEDED = re.compile(r"/usr/share/(doc|man|locale|info|lintian|i18n|bash-completion)/|.*\.pyc$")
 TO_COMPILE = re.compile(r".*\.[ah]$")
 KILN_UID = 10001
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 PASSWD = f"root:x:0:0::/root:/bin/sh\nkiln:x:{KILN_UID}:{KILN_UID}::/home/kiln:/bin/sh\n"
 GROUP = f"root:x:0:\nkiln:x:{KILN_UID}:\n"
@@ -39,18 +44,44 @@ CAP_SETGID, CAP_SETUID = 6, 7
 CAPABLE = {"usr/bin/newuidmap": CAP_SETUID, "usr/bin/newgidmap": CAP_SETGID}
 
 # The first process of the namespaces, $1 the daemon's folder, $2 its cgroups. Docker's folders that no option moves are covered.
-INSIDE = """
+DOCKERD = """
 mount --make-rprivate / && ip link set lo up || exit
 for folder in /etc/docker /run/docker /run/containerd /opt/containerd; do
     mkdir -p "$folder" && mount -t tmpfs tmpfs "$folder" || exit
 done
 [ -e "$1/daemon.json" ] || echo '{}' >"$1/daemon.json"
-# In the foreground, so that the shell reaps the orphans of its containers, which fall to PID 1.
+[ ! -e "$1/disk" ] || { mkdir "$1/data" && mount -t tmpfs -o "size=$(cat "$1/disk")" tmpfs "$1/data"; } || exit
 run() {
     dockerd --config-file "$1/daemon.json" --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" \
     --host "unix://$1/socket" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
     --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$2" $(cat "$1/options") >>"$1/log" 2>&1
 }
+"""
+# Podman's own cgroups have one name on every machine: it sees $2 in the place of each hierarchy. crun works with both versions of
+# cgroups, but not where there are both. What Podman asks the packages of its programs for takes half a minute of a busy machine.
+PODMAN = """
+mount --make-rprivate / && ip link set lo up || exit
+umount /sys/fs/cgroup/unified 2>/dev/null
+for folder in /sys/fs/cgroup /sys/fs/cgroup/*; do
+    [ -e "$folder/cgroup.procs" ] || continue
+    mkdir "$folder/$2" || exit
+    for file in cpuset.cpus cpuset.mems; do
+        [ ! -e "$folder/$file" ] || cat "$folder/$file" >"$folder/$2/$file"
+    done
+    mount --bind "$folder/$2" "$folder" || exit
+done
+for folder in /run/libpod /run/crun /run/containers /run/netns /var/lib/cni /var/lib/dpkg /dev/shm; do
+    mkdir -p "$folder" && mount -t tmpfs tmpfs "$folder" || exit
+done
+export CONTAINERS_REGISTRIES_CONF="$1/registries.conf"
+run() {
+    rm -f "$1/socket"
+    podman --root "$1/data" --runroot "$1/exec" --tmpdir "$1/tmp" --cgroup-manager cgroupfs --events-backend none \
+    --runtime crun --log-level info system service --time 0 "unix://$1/socket" >>"$1/log" 2>&1
+}
+"""
+# In the foreground, so that the shell reaps the orphans of its containers, which fall to PID 1.
+AGAIN_AND_AGAIN = """
 run "$@"
 while [ -e "$1/again" ]; do
     while [ -e "$1/away" ]; do sleep 0.1; done
@@ -166,33 +197,38 @@ class Docker:
     """The daemon and its client. Used as a context: at its end nothing of it is left, or that fails.
 
     It gets one image: kiln's own, or, of `packages`, RUN_IMAGE without kiln. `runtimes`: name to program. `options`: makes more of
-    dockerd's, in its folder.
+    dockerd's, in its folder. `disk`: as mount(8) has it, of what it keeps.
     """
 
-    def __init__(self, packages=None, runtimes=None, options=None):
+    program, inside = "dockerd", DOCKERD
+
+    def __init__(self, packages=None, runtimes=None, options=None, disk=None):
         self.packages = packages
+        self.disk = disk
         self.options = options or (lambda folder: [])
         self.runtimes = runtimes or {}
         self.keep = tempfile.TemporaryDirectory(prefix="kiln-docker-")
         self.folder = Path(self.keep.name)
         self.cgroup = f"kiln-docker-{os.getpid()}"
-        self.environment = dict(os.environ, PATH="/usr/sbin:/usr/bin:/sbin:/bin", DOCKER_HOST=f"unix://{self.folder}/socket")
+        self.environment = dict(os.environ, PATH=PATH, DOCKER_HOST=f"unix://{self.folder}/socket")
         self.environment["DOCKER_CONFIG"] = str(self.folder)
         self.outer = None
 
     def __enter__(self):
         document = {"runtimes": {name: {"path": path, "runtimeArgs": args} for name, (path, *args) in self.runtimes.items()}}
         (self.folder / "daemon.json").write_text(json.dumps(document))
+        if self.disk:
+            (self.folder / "disk").write_text(self.disk)
         (self.folder / "options").write_text(" ".join(self.options(self.folder)))
         isolated = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"]
         try:
             self.outer = subprocess.Popen(
-                [*isolated, "/bin/sh", "-c", INSIDE, "dockerd", self.folder, self.cgroup],
+                [*isolated, "/bin/sh", "-c", self.inside + AGAIN_AND_AGAIN, self.program, self.folder, self.cgroup],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            host.wait_until(self.answers_or_ended, 60, lambda: f"dockerd does not answer:\n{self.log()}")
-            assert self.outer.poll() is None, f"dockerd ended by itself:\n{self.log()}"
+            host.wait_until(self.answers_or_ended, 60, lambda: f"{self.program} does not answer:\n{self.log()}")
+            assert self.outer.poll() is None, f"{self.program} ended by itself:\n{self.log()}"
             if self.packages:
                 self.import_image(RUN_IMAGE, lambda stream: write_image(stream, self.packages, with_kiln=False))
             else:
@@ -224,9 +260,9 @@ class Docker:
         return f"unix://{self.folder}/socket"
 
     def daemon_pid(self):
-        """dockerd itself, as this namespace sees it."""
+        """The daemon itself, as this namespace sees it."""
         first = self.first_process()
-        return next((pid for pid in host.children(first[0]) if host.name_of(pid) == "dockerd"), None) if first else None
+        return next((pid for pid in host.children(first[0]) if host.name_of(pid) == self.program), None) if first else None
 
     def kill_daemon(self):
         """As a crash would, its containers' processes stay. bring_back() starts it again."""
@@ -234,11 +270,21 @@ class Docker:
         (self.folder / "away").touch()
         pid = self.daemon_pid()
         os.kill(pid, signal.SIGKILL)
-        host.wait_until(lambda: not host.is_alive(pid), 10, "dockerd does not die")
+        host.wait_until(lambda: not host.is_alive(pid), 10, f"{self.program} does not die")
 
     def bring_back(self):
         (self.folder / "away").unlink()
-        host.wait_until(self.answers_or_ended, 60, lambda: f"dockerd does not come back:\n{self.log()}")
+        host.wait_until(self.answers_or_ended, 60, lambda: f"{self.program} does not come back:\n{self.log()}")
+
+    def fill_disk(self):
+        """What it keeps has no room left."""
+        self.in_its_mounts(f"dd if=/dev/zero of={self.folder}/data/fill bs=64k 2>/dev/null || true")
+
+    def free_disk(self):
+        self.in_its_mounts(f"rm {self.folder}/data/fill")
+
+    def in_its_mounts(self, script):
+        subprocess.run(["nsenter", "--mount", "--target", str(self.first_process()[0]), "/bin/sh", "-euc", script], check=True, timeout=seconds(60))
 
     def containers(self):
         return self.run("docker ps --all --quiet --no-trunc").stdout.split()
@@ -278,3 +324,67 @@ class Docker:
         except OSError:
             return False
         return True
+
+
+class Podman(Docker):
+    """Podman's service, which speaks the same API, with crun; Docker's client is good for it too."""
+
+    program, inside = "podman", PODMAN
+
+    def __enter__(self):
+        (self.folder / "registries.conf").write_text('[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n')
+        return super().__enter__()
+
+
+DAEMONS = {"dockerd": Docker, "podman": Podman}
+
+
+def absent(name):
+    """Why a daemon of this name cannot be tested here; or None."""
+    if not runs_as_root():
+        return "holds only where kiln runs as root"
+    if not all(shutil.which(program, path=PATH) for program in ("docker", name)):
+        return f"there is no {name} here"
+    return None
+
+
+class SlowDaemon:
+    """A socket in front of a daemon's: whatever is said to the daemon comes `delay_s` later, or while it is `held` not at all."""
+
+    def __init__(self, docker):
+        self.target, self.path = f"{docker.folder}/socket", f"{docker.folder}/slow"
+        self.delay_s, self.held, self.over = 0, False, False
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                ours = self.listener.accept()[0]
+            except OSError:
+                return
+            theirs = socket.socket(socket.AF_UNIX)
+            theirs.connect(self.target)
+            threading.Thread(target=self.copy, args=(ours, theirs, self.wait), daemon=True).start()
+            threading.Thread(target=self.copy, args=(theirs, ours, lambda: None), daemon=True).start()
+
+    def wait(self):
+        time.sleep(self.delay_s)
+        while self.held and not self.over:
+            time.sleep(0.05)
+
+    def copy(self, source, target, wait):
+        try:
+            while data := source.recv(65536):
+                wait()
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            source.close()
+
+    def close(self):
+        self.over = True
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
