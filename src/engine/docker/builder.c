@@ -1,6 +1,6 @@
 /*
- * When a builder dies, the front is told first and hears nothing of the dead one's jobs any more; then the next one starts,
- * with the same socket. Its jobs are calls of the daemon and die with it by themselves (image/builder.c).
+ * When a builder dies, the front is told first and hears nothing of the dead one's jobs any more; then the next one
+ * starts, with the same socket. Its jobs are calls of the daemon and die with it by themselves (image/builder.c).
  */
 #include "engine/docker/docker_priv.h"
 

@@ -192,6 +192,8 @@ void host_end(struct docker *d);
 void host_sweep(struct docker *d); /* looks for containers that nobody knows */
 /* A call has failed in a way that makes us doubt the daemon. */
 void host_doubt(struct docker *d, const struct daemon_answer *answer);
+/* It is away, or has given no sign of life for longer than it is left alone. */
+bool host_is_silent(const struct docker *d);
 void host_hello(const struct docker *d, struct keeper_hello *ret);
 /*
  * Whether a runtime is gVisor, whose kernel is not the one that control groups ask about; NULL or "": the daemon's

@@ -290,6 +290,11 @@ void host_doubt(struct docker *d, const struct daemon_answer *answer)
 		down(d, answer->text);
 }
 
+bool host_is_silent(const struct docker *d)
+{
+	return !d->host.up || uv_now(&d->loop) - d->heard_ms > QUIET_MS + 2 * TICK_MS;
+}
+
 void host_hello(const struct docker *d, struct keeper_hello *ret)
 {
 	const struct docker_host *host = &d->host;

@@ -197,7 +197,12 @@ static void on_deadline(uv_timer_t *timer)
 		return;
 	daemon_call_forget(slot->call);
 	slot->call = NULL;
-	lost(slot, KEEPER_EVENT_DEADLINE, 0, "the deadline passed");
+	/* init's own clock has ended the step in time: where nothing of that comes, it may be stuck in the daemon. */
+	if (host_is_silent(slot->docker))
+		lost(slot, KEEPER_EVENT_DIED, 0,
+		     slot->docker->host.up ? "the daemon does not answer" : slot->docker->host.why);
+	else
+		lost(slot, KEEPER_EVENT_DEADLINE, 0, "the deadline passed");
 }
 
 /* ---- being made ---- */
