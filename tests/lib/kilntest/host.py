@@ -158,6 +158,10 @@ def listening_inodes(port):
     return inodes
 
 
+def shows_descriptors(pid):
+    return os.access(f"/proc/{pid}/fd", os.R_OK)
+
+
 def holds_socket(pid, inodes):
     wanted = {f"socket:[{inode}]" for inode in inodes}
     try:

@@ -150,7 +150,9 @@ class Server:
         inodes = host.listening_inodes(self.port)
         outside = [pid for pid in host.descendants(self.pid) if not host.in_nested_namespace(host.status_of(pid))]
         holders = [pid for pid in outside if host.holds_socket(pid, inodes)]
-        candidates = holders or outside
+        # An ordinary user sees no descriptors of the front, which may not be dumped, and those of all others.
+        hidden = [pid for pid in outside if not host.shows_descriptors(pid)]
+        candidates = holders or hidden or outside
         assert candidates, f"{self.pid} has no front below it"
         return candidates[0]
 
