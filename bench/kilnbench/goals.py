@@ -198,8 +198,9 @@ def crowd(plan, shared):
     """Two servers, one with a single waiting sandbox and one with a thousand, in turns."""
     if not setting_exists("pool-min"):
         raise Unmeasured("there is no pool yet")
-    few = {"pool_min": 2, "pool_max": 2, "hot": "false"}
-    many = {"pool_min": MANY, "pool_max": MANY, "pool_memory_bytes": "8GiB", "hot": "false"}
+    both = {"hot": "false", "sessions": 0}  # with sessions a state folder is one server's
+    few = {"pool_min": 2, "pool_max": 2, **both}
+    many = {"pool_min": MANY, "pool_max": MANY, "pool_memory_bytes": "8GiB", **both}
     with Server(**few) as one, Server(**many) as other, request_file(command_request("/bin/true")) as request:
         other.wait_ready(MANY, 600)
         report = measure("--connections", 0, "--no-bare", "--url", other.url, *plan.singles(30, 20), "--request", request,

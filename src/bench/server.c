@@ -44,7 +44,8 @@ __attribute__((noreturn)) static void server_exec(char **argv, const cpu_set_t *
 
 static int argv_make(char *const *flags, char ***ret)
 {
-	static const char *const words[] = { "kiln", "serve", "--listen=127.0.0.1:0" };
+	/* Without sessions, so that it may stand beside a server with the same state folder. */
+	static const char *const words[] = { "kiln", "serve", "--listen=127.0.0.1:0", "--sessions=0" };
 	char **argv = NULL;
 	int r = 0;
 

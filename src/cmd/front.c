@@ -32,6 +32,9 @@
 /* Without a keeper there are only answers to send: to those whose runs it took along. */
 #define LOST_DRAIN_MS 1000
 
+/* So long the front of a killed server may take to end, that we come after. */
+#define PREDECESSOR_MS 5000
+
 static const int ending_signals[] = { SIGTERM, SIGINT };
 
 struct front {
@@ -248,8 +251,10 @@ static void images_look(void *user)
 static int sessions_begin(struct front *f, struct err *err)
 {
 	AUTO_FREE char *dir = NULL;
-	struct store_options options = { .bytes_max = (uint64_t)f->config->sessions_disk_bytes };
+	struct store_options options = { .bytes_max = (uint64_t)f->config->sessions_disk_bytes,
+					 .lock_ms = PREDECESSOR_MS };
 	struct err why = ERR_INIT;
+	int r;
 
 	if (f->config->sessions == 0)
 		return 0;
@@ -258,7 +263,12 @@ static int sessions_begin(struct front *f, struct err *err)
 		return err_set(err, -ENOMEM, "sessions");
 	}
 	options.dir = dir;
-	if (session_store_open(&options, &f->sessions, &why) < 0)
+	r = session_store_open(&options, &f->sessions, &why);
+	if (r == -EBUSY) {
+		*err = why;
+		return r;
+	}
+	if (r < 0)
 		log_write(&f->log, LOG_LEVEL_WARN, "no sessions", LOG_FIELDS(log_text("error", why.text)));
 	return 0;
 }

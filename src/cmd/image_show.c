@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "cmd/cmd.h"
 #include "cmd/progress.h"
+#include "cmd/show.h"
 #include "cmd/table.h"
 #include "cmd/units.h"
 
@@ -103,10 +104,17 @@ static int verify(struct image_store *store, const struct image *image, struct e
 	return r;
 }
 
+static void print_text(const char *key, const char *text)
+{
+	printf("%-12s", key);
+	show_text(stdout, text);
+	printf("\n");
+}
+
 static void print_texts(const char *key, char *const *texts)
 {
 	for (; texts && *texts; texts++) {
-		printf("%-12s%s\n", key, *texts);
+		print_text(key, *texts);
 		key = "";
 	}
 }
@@ -115,19 +123,23 @@ static void print_image(const struct image *image, bool verified)
 {
 	char text[64];
 
-	printf("%-12s%s\n", "name", image->name ? image->name : "-");
+	print_text("name", image->name ? image->name : "-");
 	printf("%-12s%s%s\n", "digest", image->digest, verified ? " (verified)" : "");
-	printf("%-12s%s\n", "source", image->source ? image->source : "-");
+	print_text("source", image->source ? image->source : "-");
 	printf("%-12s%s\n", "created", image_show_time(image->created_s, text, sizeof(text)));
 	printf("%-12s%s\n", "size", bytes_show(image->size_bytes, text, sizeof(text)));
 	printf("%-12s%llu\n", "files", (unsigned long long)image->files);
 	if (image->user)
-		printf("%-12s%s\n", "user", image->user);
-	if (image->account.uid)
-		printf("%-12s%u:%u (%s), at home in %s\n", "runs as", image->account.uid, image->account.gid,
-		       image->account.name, image->account.home);
+		print_text("user", image->user);
+	if (image->account.uid) {
+		printf("%-12s%u:%u (", "runs as", image->account.uid, image->account.gid);
+		show_text(stdout, image->account.name);
+		printf("), at home in ");
+		show_text(stdout, image->account.home);
+		printf("\n");
+	}
 	if (image->workdir)
-		printf("%-12s%s\n", "workdir", image->workdir);
+		print_text("workdir", image->workdir);
 	print_texts("env", image->env);
 	print_texts("entrypoint", image->entrypoint);
 	print_texts("command", image->command);

@@ -11,6 +11,7 @@
 #include "cmd/front.h"
 #include "cmd/listener.h"
 #include "cmd/node_start.h"
+#include "cmd/state_lock.h"
 #include "config/config.h"
 #include "engine/docker/pull.h"
 #include "engine/native/native.h"
@@ -86,6 +87,27 @@ static void store_prepare(const struct config *config)
 	image_store_close(store);
 }
 
+/*
+ * Sessions and containers are one server's; images alone may be several's, so that `kiln bench` can measure beside a
+ * server. A folder that cannot be written has nothing to be guarded.
+ */
+static int state_lock_take(const struct config *config, int *ret_fd, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r;
+
+	if (config->sessions == 0 && !config_engine_is_docker(config) && !config_engine_is_mixed(config))
+		return 0;
+	r = state_lock(config->state_dir, ret_fd, &why);
+	if (r == -EBUSY) {
+		*err = why;
+		return r;
+	}
+	if (r < 0)
+		fprintf(stderr, "kiln: another server could use the same state folder: %s\n", why.text);
+	return 0;
+}
+
 /* What `kiln doctor` would say of this host is asked now: the front, which tells it, can try nothing any more. */
 static int facts_hand_on(struct err *err)
 {
@@ -101,7 +123,7 @@ static int facts_hand_on(struct err *err)
  */
 static int serve_started(const struct config *config, char *const *argv, struct err *err)
 {
-	const struct native_options options = node_native_options(config, -1);
+	struct native_options options = node_native_options(config, -1);
 	char **rules = NULL;
 	int r = listeners_check(config, err);
 
@@ -111,9 +133,13 @@ static int serve_started(const struct config *config, char *const *argv, struct 
 	if (r < 0)
 		return r;
 	store_prepare(config);
-	r = facts_hand_on(err);
-	if (r < 0)
+	r = state_lock_take(config, &options.lock_fd, err);
+	if (r >= 0)
+		r = facts_hand_on(err);
+	if (r < 0) {
+		strv_free(rules);
 		return r;
+	}
 	if (config_engine_is_docker(config)) {
 		const struct docker_options docker = docker_options_of(config, rules);
 
@@ -184,7 +210,7 @@ static int serve_main(const struct command *command, int argc, char *const *argv
 		return cmd_fail(CMD_USAGE, &err);
 	if (keeper_fd < 0 && builder_fd < 0) {
 		r = serve_started(&config, argv - 2, &err);
-		status = r < 0 ? cmd_fail(CMD_USAGE, &err) : r;
+		status = r >= 0 ? r : r == -EBUSY ? cmd_fail(CMD_DEGRADED, &err) : cmd_fail(CMD_USAGE, &err);
 	} else {
 		r = keeper_fd < 0
 			    ? serve_builder(&config, builder_fd, &err)

@@ -1,16 +1,8 @@
 #include "cmd/table.h"
 
+#include "cmd/show.h"
+
 #include <assert.h>
-
-/* Characters of UTF-8: the bytes that do not continue one. */
-static size_t width(const char *text)
-{
-	size_t n = 0;
-
-	for (; text && *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
-}
 
 void table_print(const char *const *cells, size_t rows, size_t columns)
 {
@@ -18,15 +10,17 @@ void table_print(const char *const *cells, size_t rows, size_t columns)
 
 	assert(columns >= 1 && columns <= TABLE_COLUMNS_MAX);
 	for (size_t i = 0; i < rows * columns; i++) {
-		if (width(cells[i]) > widths[i % columns])
-			widths[i % columns] = width(cells[i]);
+		size_t width = show_text(NULL, cells[i]);
+
+		if (width > widths[i % columns])
+			widths[i % columns] = width;
 	}
 	for (size_t i = 0; i < rows * columns; i++) {
-		const char *cell = cells[i] ? cells[i] : "";
+		size_t width = show_text(stdout, cells[i]);
 
 		if (i % columns == columns - 1)
-			printf("%s\n", cell);
+			printf("\n");
 		else
-			printf("%s%*s", cell, (int)(widths[i % columns] - width(cell) + 2), "");
+			printf("%*s", (int)(widths[i % columns] - width + 2), "");
 	}
 }

@@ -1,5 +1,5 @@
 /*
- * Text in aligned columns on stdout, widths counted in characters.
+ * Text in aligned columns on stdout, widths counted in characters; shown as by show_text().
  */
 #ifndef KILN_CMD_TABLE_H
 #define KILN_CMD_TABLE_H

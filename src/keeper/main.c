@@ -12,6 +12,7 @@
 #include "keeper/keeper_priv.h"
 
 #include "base/fd.h"
+#include "base/plural.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -346,7 +347,8 @@ static int start(struct keeper *k, char **argv, struct err *err)
 	if (r < 0)
 		return r;
 	if (k->cgroups.leftovers)
-		keeper_log("removed %u sandboxes that an earlier keeper left behind", k->cgroups.leftovers);
+		keeper_log("removed %u %s that an earlier keeper left behind", k->cgroups.leftovers,
+			   plural(k->cgroups.leftovers, "sandbox", "sandboxes"));
 	if (k->settings.serve)
 		return front_start(k, err);
 	k->socket_fd = KEEPER_SOCKET_FD;
@@ -367,7 +369,8 @@ int main(int argc, char **argv)
 	/* Rootless, newuidmap must be able to look at our children in /proc; they inherit this. */
 	if (geteuid() == 0)
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	fcntl(KEEPER_FRONT_FD, F_SETFD, FD_CLOEXEC);
+	/* The program of the front, and the lock of the state folder, wherever that is. */
+	close_range(KEEPER_FRONT_FD, ~0u, CLOSE_RANGE_CLOEXEC);
 	if (start(&keeper, argv, &err) < 0) {
 		keeper_log("%s", err.text);
 		cgroup_host_close(&keeper.cgroups);

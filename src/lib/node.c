@@ -150,6 +150,7 @@ struct native_options node_native_options(const struct config *config, int keepe
 		.cgroup = config->cgroup && config->cgroup[0] ? config->cgroup : NULL,
 		.state_dir = config->state_dir,
 		.keeper_fd = keeper_fd,
+		.lock_fd = -1,
 	};
 }
 

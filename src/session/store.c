@@ -151,7 +151,10 @@ int session_store_open(const struct store_options *options, struct session_store
 	store = calloc(1, sizeof(*store));
 	if (!store)
 		return err_set(err, -ENOMEM, "sessions");
-	r = connect_db(path, &store->db, err);
+	store->lock_fd = -1;
+	r = store_lock(options->dir, options->lock_ms, &store->lock_fd, err);
+	if (r == 0)
+		r = connect_db(path, &store->db, err);
 	if (r == 0)
 		r = schema_make(store, err);
 	if (r == 0)
@@ -180,6 +183,7 @@ void session_store_close(struct session_store *store)
 		sqlite3_finalize(store->prepared[i]);
 	sqlite3_close(store->checkpoints);
 	sqlite3_close(store->db);
+	cleanup_close(&store->lock_fd);
 	free(store);
 }
 

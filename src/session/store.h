@@ -27,11 +27,12 @@ struct session_store;
 struct store_options {
 	const char *dir;    /* is made when it is not there */
 	uint64_t bytes_max; /* of the database; a write beyond is -ENOSPC */
+	unsigned lock_ms;   /* how long to wait for another process that has it and is about to end */
 };
 
 /*
- * Opens or makes the database. -EBUSY when another process has it; -EINVAL when what is there was made by a later
- * version or is damaged.
+ * Opens or makes the database. Blocks up to `lock_ms`. -EBUSY when another process has it still; -EINVAL when what is
+ * there was made by a later version or is damaged.
  */
 [[nodiscard]] int session_store_open(const struct store_options *options, struct session_store **ret,
 				     struct err *err);

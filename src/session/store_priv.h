@@ -1,6 +1,6 @@
 /*
  * What the files of the store share: store.c (sessions, users and files), store_runs.c (runs, and what each of them
- * left), store_sql.c (tables and statements).
+ * left), store_sql.c (tables and statements), store_lock.c.
  */
 #ifndef KILN_SESSION_STORE_PRIV_H
 #define KILN_SESSION_STORE_PRIV_H
@@ -68,7 +68,11 @@ struct session_store {
 	sqlite3 *checkpoints; /* the other thread's */
 	sqlite3_stmt *prepared[STATEMENT_COUNT];
 	int frames; /* in the log */
+	int lock_fd;
 };
+
+/* Holds the folder as long as *ret_fd is open. -EBUSY: another has held it all the time. */
+[[nodiscard]] int store_lock(const char *dir, unsigned patience_ms, int *ret_fd, struct err *err);
 
 /* What SQLite says is wrong, as a negative errno with `err` filled in. */
 int store_fail(const struct session_store *store, struct err *err, const char *what);

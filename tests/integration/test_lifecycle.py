@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,8 +15,8 @@ import pytest
 from kilntest import host
 from kilntest.http import connect, post_bytes, read_answer, read_to_end, statuses
 from kilntest.requests import command, shell, text
-from kilntest.server import RESTART_S, Server
-from kilntest.settings import seconds
+from kilntest.server import RESTART_S, Server, identity
+from kilntest.settings import KILN, seconds
 
 
 def sleeper(mark, duration=30):
@@ -330,6 +331,57 @@ def test_a_new_server_s_sweep_spares_a_living_one(mortal, server):
         second.run(command("true"))
         second.stop()
         assert text(running.result(seconds(10))) == "spared\n"
+
+
+# One server for a state folder
+
+
+def refused_beside(server, **settings):
+    """What a second server with the same state folder says before it ends."""
+    second = Server(home=server.home, **settings).spawn()
+    assert second.wait(20) == 1, second.log()
+    return second.log()
+
+
+def test_a_second_server_of_a_state_folder_is_refused_by_the_name_of_the_first(mortal):
+    server = mortal().start()
+    log = refused_beside(server)
+    assert re.search(rf"the state folder '/\S+' is used by another kiln serve \(pid {server.pid}\)$", log, re.M), log
+    assert server.run(command("echo", "whole"))["steps"][0]["stdout"] == "whole\n"
+
+
+def test_a_state_folder_stays_taken_when_a_front_dies(mortal):
+    server = mortal().start()
+    front = server.front_pid()
+    os.kill(front, signal.SIGKILL)
+    host.wait_until(lambda: not host.is_alive(front), 10, "the front does not die")
+    assert f"(pid {server.pid})" in refused_beside(server)
+    host.wait_until(server.is_ready, RESTART_S, "no new front")
+    assert f"(pid {server.pid})" in refused_beside(server)
+
+
+def test_a_state_folder_is_free_again_when_its_server_was_killed(mortal):
+    server = mortal().start()
+    server.kill(everything=False)
+    second = Server(home=server.home).start()
+    assert second.get("/v1/sessions").status == 200
+    second.stop()
+
+
+def test_a_state_folder_is_free_again_after_a_drain(mortal):
+    server = mortal().start()
+    server.terminate()
+    assert server.wait() == 0
+    Server(home=server.home).start().stop()
+
+
+def test_what_uses_only_images_may_stand_beside_a_server(mortal):
+    server = mortal().start()
+    environment = {"env": server.home.environment(), "cwd": "/", "capture_output": True, "timeout": seconds(60), **identity()}
+    done = subprocess.run([KILN, "run", "-i", "host", "--", "echo", "beside"], check=False, **environment)
+    assert (done.returncode, done.stdout) == (0, b"beside\n"), done
+    assert subprocess.run([KILN, "images"], check=False, **environment).returncode == 0
+    Server(home=server.home, sessions=0).start().stop()
 
 
 def test_nothing_is_written_outside_the_state_folder(mortal):

@@ -216,11 +216,11 @@ void api_fixture_restart(struct fixture *f, bool in_good_order)
 
 static void remove_store(struct fixture *f)
 {
-	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm" };
+	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm", "lock" };
 	char path[256];
 
 	session_store_close(f->store);
-	for (size_t i = 0; f->store_dir && i < 3; i++) {
+	for (size_t i = 0; f->store_dir && i < sizeof(files) / sizeof(*files); i++) {
 		snprintf(path, sizeof(path), "%s/%s", f->store_dir, files[i]);
 		unlink(path);
 	}

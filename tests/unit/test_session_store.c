@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -43,12 +45,12 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm" };
+	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm", "lock" };
 	struct fixture *f = *state;
 	char path[64];
 
 	session_store_close(f->store);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		snprintf(path, sizeof(path), "%s/%s", f->dir, files[i]);
 		unlink(path);
 	}
@@ -417,6 +419,49 @@ static void a_checkpoint_is_due_after_much_writing(void **state)
 	assert_string_equal(files(f, "k", NULL), "lion/a=end;");
 }
 
+static void a_second_one_is_refused_as_long_as_the_first_is_open(void **state)
+{
+	struct fixture *f = *state;
+	struct session_store *second = NULL;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(session_store_open(&f->options, &second, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "is used by another kiln serve"));
+	assert_null(second);
+	session_store_close(f->store);
+	assert_int_equal(session_store_open(&f->options, &f->store, NULL), 0);
+}
+
+/* What comes after a process that is about to end waits for it. */
+static void a_second_one_waits_for_the_first_to_end(void **state)
+{
+	const struct timespec moment = { .tv_nsec = 200 * 1000 * 1000 };
+	struct fixture *f = *state;
+	struct store_options patient = f->options;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	session_store_close(f->store);
+	f->store = NULL;
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct session_store *first;
+
+		if (session_store_open(&f->options, &first, NULL) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		nanosleep(&moment, NULL);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	patient.lock_ms = 60000;
+	assert_int_equal(session_store_open(&patient, &f->store, NULL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void refuses_a_database_of_a_later_version(void **state)
 {
 	struct fixture *f = *state;
@@ -593,6 +638,8 @@ int main(void)
 		TEST(makes_room_by_forgetting),
 		TEST(takes_over_a_database_of_version_1),
 		TEST(a_checkpoint_is_due_after_much_writing),
+		TEST(a_second_one_is_refused_as_long_as_the_first_is_open),
+		TEST(a_second_one_waits_for_the_first_to_end),
 		TEST(refuses_a_database_of_a_later_version),
 		cmocka_unit_test(a_spec_survives_the_store),
 		cmocka_unit_test(reads_a_compose_file),

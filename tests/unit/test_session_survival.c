@@ -186,7 +186,7 @@ static void files_and_services_outlive_fronts_and_deadlines_too(void **state)
 {
 	char folder[] = "/tmp/kiln-test-survival-XXXXXX", path[256];
 	char *argv[] = { (char *)"test_session_survival", folder, NULL };
-	const struct native_options options = { .keeper_fd = -1 };
+	const struct native_options options = { .keeper_fd = -1, .lock_fd = -1 };
 	int status;
 	pid_t pid;
 

@@ -123,6 +123,8 @@ int engine_native_serve_exec(const struct native_options *options, char **argv, 
 	if (dup2(settings_fd, KEEPER_SETTINGS_FD) < 0 || dup2(exe_fd, KEEPER_FRONT_FD) < 0)
 		return err_set(err, -errno, "arrange the keeper's descriptors");
 	close_range(KEEPER_FRONT_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+	if (options->lock_fd >= 0 && fcntl(options->lock_fd, F_SETFD, 0) < 0)
+		return err_set(err, -errno, "keep the state folder's lock");
 	fexecve(program_fd, argv, environ);
 	return err_set(err, -errno, "execute the keeper");
 }

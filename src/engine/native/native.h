@@ -25,6 +25,7 @@ struct native_options {
 	 */
 	void (*on_images)(void *user, int fd);
 	int keeper_fd; /* socket to a keeper that is there already (taken over), or -1: one is started */
+	int lock_fd; /* of engine_native_serve_exec(): the keeper holds it open as long as it lives; -1: none */
 };
 
 /*
