@@ -1,6 +1,7 @@
 #include "cmd/image.h"
 
 #include "base/cleanup.h"
+#include "base/plural.h"
 #include "cmd/cmd.h"
 #include "cmd/progress.h"
 #include "cmd/units.h"
@@ -41,7 +42,10 @@ static const char image_text[] =
 	"over, and no name or link leads out of it. Every file becomes readable to every program in the "
 	"image.\n"
 	"\n"
-	"Exit status: 0, 1 when something could not be done, 2 for bad usage or settings.\n";
+	"Exit status: 0, 1 when something could not be done, 2 for bad usage or settings, 128 and its number "
+	"when a "
+	"signal\n"
+	"gave it up.\n";
 
 struct verb_context {
 	struct image_store *store;
@@ -125,7 +129,9 @@ static int verb_gc(const struct verb_context *c, const char *word, struct err *e
 	int r = image_store_gc(c->store, &gc, err);
 
 	if (r == 0)
-		printf("removed %zu images and %zu unfinished downloads: %s\n", gc.images, gc.downloads,
+		printf("removed %zu %s and %zu unfinished %s: %s\n", gc.images,
+		       plural(gc.images, "image", "images"), gc.downloads,
+		       plural(gc.downloads, "download", "downloads"),
 		       bytes_show(gc.bytes, size, sizeof(size)));
 	return r;
 }
@@ -133,12 +139,13 @@ static int verb_gc(const struct verb_context *c, const char *word, struct err *e
 static const struct verb {
 	const char *name;
 	bool takes_words, writes;
+	bool waits; /* for others: it can be given up */
 	int (*run)(const struct verb_context *context, const char *word, struct err *err);
 } verbs[] = {
-	{ "build", true, true, verb_build },	  { "pull", true, true, verb_pull },
-	{ "import", true, true, verb_import },	  { "rm", true, true, verb_rm },
-	{ "inspect", true, false, verb_inspect }, { "list", false, false, verb_list },
-	{ "gc", false, true, verb_gc },
+	{ "build", true, true, true, verb_build },	 { "pull", true, true, true, verb_pull },
+	{ "import", true, true, true, verb_import },	 { "rm", true, true, false, verb_rm },
+	{ "inspect", true, false, false, verb_inspect }, { "list", false, false, false, verb_list },
+	{ "gc", false, true, false, verb_gc },
 };
 
 static int image_option(void *user, int id, const char *value, struct err *err)
@@ -191,10 +198,10 @@ static const struct verb *find_verb(const struct args *args, const struct image_
 }
 
 static int run_verb(const struct verb *verb, const struct config *config, const struct args *args,
-		    const struct image_options *options, struct err *err)
+		    const struct image_options *options, int *ret_signal, struct err *err)
 {
 	AUTO_FREE char *runtime_dir = NULL;
-	struct progress progress;
+	struct progress progress = { 0 };
 	struct image_make make;
 	struct verb_context context = { .config = config, .options = options, .make = &make };
 	int r = image_store_open(config->state_dir, verb->writes ? IMAGE_STORE_WRITE : IMAGE_STORE_READ,
@@ -207,8 +214,14 @@ static int run_verb(const struct verb *verb, const struct config *config, const 
 		r = verb->run(&context, NULL, err);
 	for (size_t i = 1; r == 0 && i < args->operands_count; i++) {
 		progress_init(&progress);
+		if (verb->waits)
+			progress_watch(&progress);
 		make.progress = progress_handle(&progress);
 		r = verb->run(&context, args->operands[i], err);
+		*ret_signal = progress_signal(&progress);
+		/* Its children may have had the same key pressed, and failed of that. */
+		if (r < 0 && *ret_signal)
+			err_set(err, -ECANCELED, "'%.128s' was given up", args->operands[i]);
 	}
 	image_store_close(context.store);
 	return r;
@@ -221,16 +234,18 @@ static int image_main(const struct command *command, int argc, char *const *argv
 	struct err err = ERR_INIT;
 	AUTO_ARGS struct args args;
 	const struct verb *verb;
-	int status, r;
+	int status, r, number = 0;
 
 	if (cmd_begin(command, argc, argv, image_option, &options, &args, &status))
 		return status;
 	verb = find_verb(&args, &options, &err);
 	if (!verb || config_load(args.config, args.flags, &config, &err) < 0)
 		return cmd_fail(CMD_USAGE, &err);
-	r = run_verb(verb, &config, &args, &options, &err);
+	r = run_verb(verb, &config, &args, &options, &number, &err);
 	config_finish(&config);
-	return r < 0 ? cmd_fail(CMD_DEGRADED, &err) : CMD_OK;
+	if (r < 0)
+		return cmd_fail(number ? CMD_SIGNAL_BASE + number : CMD_DEGRADED, &err);
+	return CMD_OK;
 }
 
 const struct command command_image = {

@@ -3,6 +3,7 @@
 #include "cmd/units.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -64,12 +65,48 @@ char *progress_line(const char *phase, uint64_t done, uint64_t total, uint64_t r
 	return text;
 }
 
+static void ending_signals(sigset_t *ret)
+{
+	sigemptyset(ret);
+	sigaddset(ret, SIGINT);
+	sigaddset(ret, SIGTERM);
+	sigaddset(ret, SIGHUP);
+}
+
+void progress_watch(struct progress *progress)
+{
+	sigset_t signals;
+
+	ending_signals(&signals);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	progress->watched = true;
+}
+
+int progress_signal(struct progress *progress)
+{
+	const struct timespec now = { 0 };
+	sigset_t signals;
+	int number;
+
+	if (!progress->watched || progress->signal)
+		return progress->signal;
+	ending_signals(&signals);
+	number = sigtimedwait(&signals, NULL, &now);
+	if (number > 0) {
+		progress->signal = number;
+		sigprocmask(SIG_UNBLOCK, &signals, NULL);
+	}
+	return progress->signal;
+}
+
 static int tell(void *user, const char *phase, uint64_t done, uint64_t total)
 {
 	struct progress *progress = user;
 	uint64_t now = now_ms(), passed, rate;
 	char text[256];
 
+	if (progress_signal(progress))
+		return -ECANCELED;
 	if (!progress->shown)
 		return 0;
 	if (strcmp(progress->phase, phase) != 0 || done < progress->phase_from) {

@@ -15,6 +15,8 @@ struct progress {
 	uint64_t drawn_ms, phase_ms; /* monotonic: the last drawing, and the begin of the phase */
 	uint64_t phase_from;	     /* what was done when it began */
 	char phase[64];
+	bool watched; /* see progress_watch() */
+	int signal;   /* that asked for an end, or 0 */
 };
 
 /* Begins; finds out whether stderr is a terminal and how wide. */
@@ -22,6 +24,15 @@ void progress_init(struct progress *progress);
 
 /* To be handed to struct image_make; `progress` must outlive it. */
 struct image_progress progress_handle(struct progress *progress);
+
+/*
+ * SIGINT, SIGTERM and SIGHUP give up what is told of (-ECANCELED) instead of ending this process, so that it can tidy
+ * up; a second one ends it. They stay blocked. For processes with one thread.
+ */
+void progress_watch(struct progress *progress);
+
+/* The signal that asked for an end, also one that nothing has been told of since; 0: none. */
+int progress_signal(struct progress *progress);
 
 /* Clears the line. */
 void progress_finish(struct progress *progress);

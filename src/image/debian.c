@@ -395,7 +395,7 @@ static int run_mmdebstrap(struct build *b, struct image_work *work)
 	AUTO_FREE char *temporary = NULL;
 	char *env[2] = { NULL, NULL };
 	char **argv = NULL;
-	struct program_spec spec = { .env = env, .takes_stdout = true };
+	struct program_spec spec = { .env = env, .takes_stdout = true, .contained = true };
 	const struct make_watch watch = { .make = b->make, .program = &b->program, .tick = tick, .user = b };
 	int r;
 

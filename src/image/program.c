@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/strv.h"
+#include "image/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -79,9 +81,11 @@ static _Noreturn void execute(const struct program_spec *spec, char *const *env,
 
 	for (int i = 1; i < NSIG; i++)
 		sigaction(i, &normal, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+	if (spec->contained && geteuid() == 0)
+		program_contain();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 	umask(022);
 	if (dup2(null_fd, 0) >= 0 && dup2(out_fd, 1) >= 0 && dup2(err_fd, 2) >= 0 &&
 	    chdir(spec->dir ? spec->dir : "/") == 0 && close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
@@ -283,9 +287,26 @@ int program_end(struct program *program, struct err *err)
 	return err_set(err, -EIO, "%s failed (status %d): %s", program->name, WEXITSTATUS(status), words);
 }
 
+/* mmdebstrap does not listen itself: its child does, and tidies up. */
+static void tell_children(pid_t pid)
+{
+	AUTO_FREE char *text = NULL;
+	AUTO_CLOSE int fd = -1;
+	char path[64], *end;
+	long long child;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || tree_read_fd(fd, LINE_MAX_BYTES, &text, NULL) < 0)
+		return;
+	for (char *at = text; (child = strtoll(at, &end, 10)) > 1; at = end)
+		kill((pid_t)child, SIGTERM);
+}
+
 void program_stop(struct program *program)
 {
 	if (program->pid > 0) {
+		tell_children(program->pid);
 		kill(program->pid, SIGTERM);
 		/* It tidies up; whoever reads its output must be gone for it to notice. */
 		cleanup_close(&program->stdout_fd);

@@ -31,6 +31,7 @@ struct program_spec {
 	char *const *env;  /* added; NULL: none */
 	const char *dir;   /* NULL: "/" */
 	bool takes_stdout; /* a pipe for its stdout in program.stdout_fd; else it goes with stderr */
+	bool contained;	   /* as root: see program_contain() */
 };
 
 struct program {
@@ -55,6 +56,13 @@ bool program_wait(struct program *program, int ms);
 
 /* Waits for its end. 0, or -EIO with its last words when its status is not 0. */
 [[nodiscard]] int program_end(struct program *program, struct err *err);
+
+/*
+ * In a child that is about to execute a program, as root: gives it pid and mount namespaces of its own, so that
+ * whatever it starts and mounts is gone with it, however that ends. Returns in the one that is to execute; its parents
+ * wait and end as it does. Where that cannot be had it returns in the caller, with nothing changed.
+ */
+void program_contain(void);
 
 /* Kills it if it still runs. Fine after program_end(), and on a zeroed one. */
 void program_stop(struct program *program);

@@ -260,6 +260,76 @@ def test_a_server_runs_in_an_image_that_came_after_its_start(home):
         server.kill()
 
 
+def test_what_a_stranger_wrote_into_an_image_does_not_drive_the_terminal(home):
+    evil = "\x1b]0;owned\x07\u202e\x9b2J"
+    data = tar(oci([rootfs()], Env=[f"A={evil}"], Entrypoint=["sh", evil], Labels={"note": evil}))
+    kiln(home, "image", "import", archive(home, data), "--name", "tiny")
+    shown = kiln(home, "image", "inspect", "tiny").stdout
+    assert "\\x1b]0;owned\\x07\\u202e\\x9b2J" in shown
+    assert not {c for c in shown if (c < " " and c != "\n") or "\x7f" <= c <= "\x9f" or c == "\u202e"}
+    assert f"A={evil}" in json.loads(kiln(home, "image", "inspect", "tiny", "--json").stdout)["env"]
+
+
+# What mmdebstrap does when it is ended, at its worst: it heeds no signal, and others go on working on what it has mounted.
+MMDEBSTRAP = """#!/bin/sh
+trap '' TERM INT HUP
+mkdir "$TMPDIR/root" && mount -t tmpfs none "$TMPDIR/root" && mount --bind /tmp "$TMPDIR/root" || exit 3
+setsid sh -c "trap '' TERM INT HUP; exec -a kiln-orphan sleep 300" &
+while :; do sleep 1; done
+"""
+
+
+@pytest.fixture
+def building(home, root_only):
+    """`kiln image build` while its mmdebstrap is at work."""
+    tools = home.path / "tools"
+    tools.mkdir()
+    (tools / "mmdebstrap").write_text(MMDEBSTRAP.replace("sh -c", "bash -c"))
+    (tools / "mmdebstrap").chmod(0o755)
+    recipe = home.write("slow.yaml", "name: slow\ndescription: never done\nsuite: trixie\npackages: []\n")
+    environment = {**home.environment(), "PATH": f"{tools}:{home.environment()['PATH']}"}
+    process = subprocess.Popen(
+        [KILN, "image", "build", recipe], env=environment, cwd="/", text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    host.wait_until(lambda: host.processes_with("kiln-orphan") or process.poll() is not None, 20, "nothing is built")
+    assert process.poll() is None, process.stdout.read()
+    yield process
+    process.kill()
+    process.wait()
+
+
+def build_folders():
+    return set(Path("/var/tmp").glob("kiln-build-*"))
+
+
+def nothing_is_built(mounts):
+    host.wait_until(lambda: not host.processes_with("kiln-orphan"), 20, "what was building lives on")
+    assert host.mounts() == mounts
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
+def test_a_build_that_is_ended_by_a_signal_leaves_nothing(home, number, request):
+    mounts, folders = host.mounts(), build_folders()
+    process = request.getfixturevalue("building")
+    assert host.mounts() == mounts, "what a build mounts is seen outside of it"
+    process.send_signal(number)
+    said = process.communicate(timeout=seconds(30))[0]
+    assert process.returncode == 128 + number and "was given up" in said, said
+    nothing_is_built(mounts)
+    assert build_folders() <= folders
+
+
+def test_a_build_that_is_killed_takes_its_programs_and_mounts_along(home, request):
+    mounts, folders = host.mounts(), build_folders()
+    process = request.getfixturevalue("building")
+    process.kill()
+    process.wait()
+    nothing_is_built(mounts)
+    kiln(home, "image", "gc")
+    assert build_folders() <= folders
+
+
 @pytest.fixture
 def registry(home):
     with Registry(home) as registry:
