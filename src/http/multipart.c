@@ -204,24 +204,59 @@ static int head_read(struct reader *r, struct part_head *head, struct err *err)
 	return 0;
 }
 
+static size_t left_of(const struct reader *r)
+{
+	return (size_t)(r->end - r->at);
+}
+
+static bool take_text(struct reader *r, const char *text)
+{
+	if (left_of(r) < 2 || memcmp(r->at, text, 2) != 0)
+		return false;
+	r->at += 2;
+	return true;
+}
+
 /* Behind a delimiter: 1 another part follows, 0 that was the last, negative malformed. */
 static int delimiter_tail(struct reader *r, struct err *err)
 {
-	size_t left = (size_t)(r->end - r->at);
+	bool last = take_text(r, "--");
+	size_t padding = 0;
 
-	if (left >= 2 && memcmp(r->at, "--", 2) == 0) {
-		r->at += 2;
-		left -= 2;
-		/* RFC 2046 allows an epilogue; nobody needs one, and it is a place to hide things. */
-		if (left == 0 || (left == 2 && memcmp(r->at, "\r\n", 2) == 0))
-			return 0;
-		return malformed(err, "bytes behind the closing boundary");
+	while (padding < left_of(r) && (r->at[padding] == ' ' || r->at[padding] == '\t'))
+		padding++;
+	if (padding > HTTP_PADDING_MAX)
+		return malformed(err, "more than 256 blanks behind a boundary");
+	r->at += padding;
+	if (last && r->at == r->end)
+		return 0;
+	if (!take_text(r, "\r\n"))
+		return malformed(err, "a boundary that is not followed by CRLF");
+	if (last && left_of(r) > HTTP_PREAMBLE_MAX)
+		return malformed(err, "more than 4 KiB behind the closing boundary");
+	return last ? 0 : 1;
+}
+
+/*
+ * Goes behind the first delimiter, which lacks its CRLF where it stands at the very beginning. What is before it, and
+ * behind the last one, is for readers who know no MIME (RFC 2046, 5.1.1): nobody looks at it.
+ */
+static int preamble_skip(struct reader *r, struct err *err)
+{
+	size_t first = r->delimiter_len - 2, seen = left_of(r);
+	const uint8_t *found;
+
+	if (seen >= first && memcmp(r->at, r->delimiter + 2, first) == 0) {
+		r->at += first;
+		return 0;
 	}
-	if (left >= 2 && memcmp(r->at, "\r\n", 2) == 0) {
-		r->at += 2;
-		return 1;
-	}
-	return malformed(err, "a boundary that is not followed by CRLF");
+	if (seen > HTTP_PREAMBLE_MAX + r->delimiter_len)
+		seen = HTTP_PREAMBLE_MAX + r->delimiter_len;
+	found = memmem(r->at, seen, r->delimiter, r->delimiter_len);
+	if (!found)
+		return malformed(err, "the boundary is not in its first 4 KiB");
+	r->at = found + r->delimiter_len;
+	return 0;
 }
 
 static int part_read(struct reader *r, http_part_fn part, void *user, struct err *err)
@@ -248,15 +283,11 @@ int http_multipart_parse(const char *content_type, const uint8_t *body, size_t l
 {
 	struct reader r = { .at = body, .end = body + len };
 	int result = boundary_read(content_type, &r, err);
-	size_t first;
 
+	if (result >= 0)
+		result = preamble_skip(&r, err);
 	if (result < 0)
 		return result;
-	/* The first delimiter stands at the very beginning, without its CRLF. */
-	first = r.delimiter_len - 2;
-	if (len < first || memcmp(body, r.delimiter + 2, first) != 0)
-		return malformed(err, "it does not begin with the boundary");
-	r.at += first;
 	for (int parts = 0;; parts++) {
 		result = delimiter_tail(&r, err);
 		if (result <= 0)

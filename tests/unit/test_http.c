@@ -441,6 +441,51 @@ static void takes_empty_parts_and_no_parts(void **state)
 	assert_string_equal(w->parts, "");
 }
 
+/* RFC 2046, 5.1.1: a preamble, an epilogue, and blanks behind a boundary that some gateway has put there. */
+static void skips_what_may_stand_around_the_parts(void **state)
+{
+	static const char *const bodies[] = {
+		"For readers without MIME.\r\n--b" PART("a") "x\r\n--b--",
+		"\r\n--b" PART("a") "x\r\n--b--\r\n",
+		"-b\r\n--b" PART("a") "x\r\n--b--\r\nThe end.\r\n--b" PART("c"),
+		"--b \t" PART("a") "x\r\n--b-- \t\r\n",
+		"--b" PART("a") "x\r\n--b-- ",
+	};
+	struct world *w = *state;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		if (multipart(FORM, bodies[i], w, &err) < 0)
+			fail_msg("body %zu was refused: %s", i, err.text);
+		assert_string_equal(w->parts, "[a|-|-|x]");
+	}
+}
+
+/* `count` of `c` before or behind what is a whole body of no parts. */
+static int multipart_around(struct world *w, const char *before, const char *behind, char c, size_t count)
+{
+	AUTO_BUF struct buf body = BUF_INIT(1 << 16);
+	struct err err = ERR_INIT;
+
+	assert_int_equal(buf_append_str(&body, before), 0);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(buf_append(&body, &c, 1), 0);
+	assert_int_equal(buf_append_str(&body, behind), 0);
+	return multipart(FORM, (char *)body.data, w, &err);
+}
+
+static void bounds_what_may_stand_around_the_parts(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(multipart_around(w, "", "\r\n--b--", 'x', HTTP_PREAMBLE_MAX), 0);
+	assert_int_equal(multipart_around(w, "", "\r\n--b--", 'x', HTTP_PREAMBLE_MAX + 1), -EINVAL);
+	assert_int_equal(multipart_around(w, "--b--\r\n", "", 'x', HTTP_PREAMBLE_MAX), 0);
+	assert_int_equal(multipart_around(w, "--b--\r\n", "", 'x', HTTP_PREAMBLE_MAX + 1), -EINVAL);
+	assert_int_equal(multipart_around(w, "--b--", "\r\n", ' ', HTTP_PADDING_MAX), 0);
+	assert_int_equal(multipart_around(w, "--b--", "\r\n", ' ', HTTP_PADDING_MAX + 1), -EINVAL);
+}
+
 static void refuses_malformed_multipart(void **state)
 {
 	static const char *const bodies[] = {
@@ -449,7 +494,11 @@ static void refuses_malformed_multipart(void **state)
 		"--b",
 		"--b\r\n",
 		"--bx--",
-		"preamble\r\n--b--",
+		"preamble--b--",
+		"preamble\n--b--",
+		"--b--epilogue",
+		"--b-- epilogue",
+		"--b \rx",
 		"--b" PART("a") "x",
 		"--b" PART("a") "x\r\n--b",
 		"--b" PART("a") "x\r\n--b-",
@@ -556,6 +605,8 @@ int main(int argc, char **argv)
 		T(knows_loopback_addresses),
 		T(takes_multipart_apart),
 		T(takes_empty_parts_and_no_parts),
+		T(skips_what_may_stand_around_the_parts),
+		T(bounds_what_may_stand_around_the_parts),
 		T(refuses_malformed_multipart),
 		T(refuses_more_parts_than_it_says),
 		T(takes_targets_apart),
