@@ -42,6 +42,22 @@ static json_t *usage_json(const struct session *session)
 			 (json_int_t)usage->disk_used_bytes, "processes", (int)usage->processes);
 }
 
+/* What the engine of its runs cannot enforce, as their results say it; NULL: nothing. */
+static json_t *unenforced_json(const struct session *session)
+{
+	struct engine *engine = engine_of_image(session->all->options.engine, session->spec.image ?: "host");
+	const char *const *names = engine->v->unenforced(engine);
+	json_t *list = names[0] ? json_array() : NULL;
+
+	for (; list && *names; names++) {
+		if (json_array_append_new(list, json_string(*names)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 /* What the copy of the files holds, and whether that is all. */
 static json_t *copy_json(const struct session *session)
 {
@@ -66,7 +82,7 @@ json_t *session_to_json(const struct session *session)
 	if (!session_lives(session) || left_ms < 0)
 		left_ms = 0;
 	return json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:I, s:I, s:I, s:o*, s:o, s:{s:I, s:I}, s:o, s:o, "
-			 "s:o*, s:I, s:o}",
+			 "s:o*, s:I, s:o, s:o*}",
 			 "id", session->id, "state", session_state_name(session->state), "reason",
 			 session->reason[0] ? session->reason : NULL, "language", language, "image",
 			 session->spec.image, "created_ms", (json_int_t)session->created_ms, "expires_ms",
@@ -75,5 +91,6 @@ json_t *session_to_json(const struct session *session)
 			 limits_json(session), "total", "memory_bytes", (json_int_t)session->memory_bytes,
 			 "processes", (json_int_t)session->processes, "users", users_json(session),
 			 "services", services_to_json(session), "resources", usage_json(session), "runs",
-			 (json_int_t)session->runs, "copy", copy_json(session));
+			 (json_int_t)session->runs, "copy", copy_json(session), "unenforced",
+			 unenforced_json(session));
 }

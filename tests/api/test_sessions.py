@@ -43,6 +43,14 @@ def test_a_run_finds_what_the_last_one_left(session):
     assert dojo.shell("lion", "true")["files"] == {"created": {}, "changed": {}, "deleted": [], "omitted": []}
 
 
+def test_a_session_and_its_runs_agree_on_what_is_not_enforced(session):
+    dojo = session()
+    dojo.user("lion")
+    names = dojo.shell("lion", "true").get("unenforced")
+    assert dojo.made.get("unenforced") == names == dojo.state().get("unenforced")
+    assert names is None or names
+
+
 def test_files_are_written_and_deleted_before_a_run(session):
     dojo = session()
     dojo.user("lion", {"keep": "k", "old": "o", "folder/x": "x"})

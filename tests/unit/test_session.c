@@ -83,6 +83,9 @@ static void makes_one_and_says_what_it_is(void **state)
 	assert_int_equal(a->status, 200);
 	assert_true(json_integer_value(json_object_get(a->json, "ttl_left_ms")) > 50000);
 	assert_non_null(json_object_get(a->json, "resources"));
+	assert_string_equal(json_string_value(json_array_get(json_object_get(a->json, "unenforced"), 0)),
+			    "memory_bytes");
+	assert_int_equal(json_array_size(json_object_get(a->json, "unenforced")), 1);
 	a = get(f, "/v1/sessions");
 	assert_int_equal(json_array_size(json_object_get(a->json, "sessions")), 1);
 }
