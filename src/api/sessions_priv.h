@@ -58,6 +58,15 @@ json_t *session_file_json(const struct store_file *file);
 [[nodiscard]] int session_take_text(json_t *object, const char *name, char **ret, struct err *err);
 /* Likewise a whole number of at least 1; 0 when it is not there. */
 [[nodiscard]] int session_take_number(json_t *object, const char *name, int64_t *ret, struct err *err);
+/* What a request for a run says beside the run request; its strings are the caller's, after a refusal too. */
+struct session_run_words {
+	char *user_name;
+	char **remove;
+	bool detached;
+};
+/* Takes all of `body` apart. Pure. 0 and *ret (request_finish()), or a refusal. */
+[[nodiscard]] int session_run_read(json_t *body, struct session_run_words *ret_words, struct run_request *ret,
+				   struct err *err);
 /* Refuses what is left in the object. */
 [[nodiscard]] int session_take_nothing(const json_t *object, struct err *err);
 

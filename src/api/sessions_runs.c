@@ -373,21 +373,11 @@ static int read_detached(json_t *body, bool *ret, struct err *err)
 	return 0;
 }
 
-/* What a request says beside the run request. */
-struct run_words {
-	char *user_name;
-	char **remove;
-	bool detached;
-};
-
-static int read_run(const struct session_ask *ask, struct run_words *ret_words, struct run_request *ret,
-		    struct err *err)
+int session_run_read(json_t *body, struct session_run_words *ret_words, struct run_request *ret,
+		     struct err *err)
 {
-	json_t *body = NULL;
-	int r = session_body_read(ask->request, &body, err);
+	int r = session_take_text(body, "user", &ret_words->user_name, err);
 
-	if (r == 0)
-		r = session_take_text(body, "user", &ret_words->user_name, err);
 	if (r == 0 && !ret_words->user_name)
 		r = err_refuse(err, ERR_MALFORMED, "missing_field", "user", "user: is missing");
 	if (r == 0)
@@ -396,13 +386,24 @@ static int read_run(const struct session_ask *ask, struct run_words *ret_words, 
 		r = read_detached(body, &ret_words->detached, err);
 	if (r == 0)
 		r = request_read_in_session(body, &request_bounds_default, ret, err);
+	return r;
+}
+
+static int read_run(const struct session_ask *ask, struct session_run_words *ret_words,
+		    struct run_request *ret, struct err *err)
+{
+	json_t *body = NULL;
+	int r = session_body_read(ask->request, &body, err);
+
+	if (r == 0)
+		r = session_run_read(body, ret_words, ret, err);
 	json_decref(body);
 	return r;
 }
 
 void session_handle_run(struct session_ask *ask)
 {
-	struct run_words words = { 0 };
+	struct session_run_words words = { 0 };
 	struct run_request request = { 0 };
 	struct run_answer *answer = calloc(1, sizeof(*answer));
 	struct session_run_call call = { .request = &request, .done = on_done, .user = answer };
