@@ -96,9 +96,12 @@ static int env_put(struct run_request *req, const char *text, struct err *err)
 {
 	const char *equals = strchr(text, '=');
 
-	if (!equals || equals == text)
+	if (!equals)
 		return err_refuse(err, ERR_MALFORMED, "bad_usage", "env",
 				  "--env wants NAME=VALUE, not '%.64s'", text);
+	if (!request_is_variable(text, (size_t)(equals - text)))
+		return err_refuse(err, ERR_MALFORMED, "bad_name", "env",
+				  "--env '%.64s': " REQUEST_VARIABLE_RULE, text);
 	return strv_put(&req->env, text, err);
 }
 

@@ -118,6 +118,10 @@ extern const struct request_bounds request_bounds_default;
  */
 [[nodiscard]] int request_add_there(struct run_request *req, const char *name, struct err *err);
 
+/* What a variable of an environment may be called, and the sentence for one that is called otherwise. */
+#define REQUEST_VARIABLE_RULE "the name of a variable has letters, digits and _, no digit first"
+bool request_is_variable(const char *name, size_t len);
+
 void request_finish(struct run_request *req);
 
 #endif

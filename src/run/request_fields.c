@@ -263,6 +263,11 @@ int read_globs(struct reader *r, const json_t *v, const struct path *p, void *st
 	return ret;
 }
 
+bool request_is_variable(const char *name, size_t len)
+{
+	return len > 0 && !strchr(DIGITS, *name) && word_len(name, ALNUM "_", ALNUM "_", len) == len;
+}
+
 int read_env(struct reader *r, const json_t *v, const struct path *p, void *strv)
 {
 	char ***list = strv;
@@ -279,12 +284,10 @@ int read_env(struct reader *r, const json_t *v, const struct path *p, void *strv
 	json_object_foreach((json_t *)v, key, value)
 	{
 		struct path here = { .up = p, .key = key };
-		size_t len = strlen(key);
 
-		if (word_len(key, ALNUM "_", ALNUM "_", len) != len || len == 0 || strchr(DIGITS, *key))
-			return request_refuse(
-				r->err, &here, ERR_MALFORMED, "bad_name",
-				"the name of a variable has letters, digits and _, no digit first");
+		if (!request_is_variable(key, strlen(key)))
+			return request_refuse(r->err, &here, ERR_MALFORMED, "bad_name",
+					      REQUEST_VARIABLE_RULE);
 		ret = read_text(r, value, &here, &text);
 		if (ret < 0)
 			return ret;

@@ -248,6 +248,15 @@ def test_kiln_s_own_errors_are_125_with_one_line(cli, args):
     assert one_line(done).startswith("kiln")
 
 
+@pytest.mark.parametrize("name", ["A B", "1A", "A-B", "", "A\x1b[2J"])
+def test_the_name_of_a_variable_is_refused_in_the_api_s_words(cli, name):
+    cli.write("main.sh", "echo ran")
+    done = cli.run("run", "-e", f"{name}=x", "main.sh")
+    assert (done.returncode, done.stdout) == (125, b"")
+    assert "the name of a variable has letters, digits and _, no digit first" in one_line(done)
+    assert "\x1b" not in one_line(done)
+
+
 @pytest.mark.parametrize(
     "args",
     [
