@@ -5,6 +5,7 @@
 #include "api/ws_priv.h"
 
 #include "base/cleanup.h"
+#include "base/plural.h"
 #include "run/run_id.h"
 
 #include <errno.h>
@@ -291,12 +292,12 @@ static int quota_check(const struct ws *ws, struct err *err)
 
 	if (ws->runs_count >= config->ws_runs)
 		return err_refuse(err, ERR_QUOTA, "too_many_runs", NULL,
-				  "%u runs are under way, which is all that one WebSocket may have",
-				  ws->runs_count);
+				  "%u %s under way, which is all that one WebSocket may have", ws->runs_count,
+				  plural(ws->runs_count, "run is", "runs are"));
 	if (ws->client->runs >= config->ws_client_runs)
 		return err_refuse(err, ERR_QUOTA, "too_many_runs", NULL,
-				  "%u runs are under way, which is all that one client's WebSockets may have",
-				  ws->client->runs);
+				  "%u %s under way, which is all that one client's WebSockets may have",
+				  ws->client->runs, plural(ws->client->runs, "run is", "runs are"));
 	return 0;
 }
 

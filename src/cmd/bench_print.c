@@ -1,6 +1,7 @@
 #include "cmd/bench_print.h"
 
 #include "base/cleanup.h"
+#include "base/plural.h"
 #include "cmd/table.h"
 
 #include <errno.h>
@@ -77,8 +78,10 @@ static int singles_print(const struct bench_options *options, const struct bench
 	};
 	int r = -ENOMEM;
 
-	printf("%s: %u rounds of %u runs, in turns, %u µs of rest before each%s\n\n", options->job->label,
-	       options->turns.rounds, options->turns.per_round, options->turns.gap_us,
+	printf("%s: %u %s of %u %s, in turns, %u µs of rest before each%s\n\n", options->job->label,
+	       options->turns.rounds, plural(options->turns.rounds, "round", "rounds"),
+	       options->turns.per_round, plural(options->turns.per_round, "run", "runs"),
+	       options->turns.gap_us,
 	       report->pinned ? "; the server has a processor less than the machine" : "");
 	if (sheet.text && sheet.cells)
 		r = sheet_print(&sheet, options, report);
@@ -118,10 +121,11 @@ static int rates_print(const struct bench_options *options, const struct bench_r
 	if (stats_summary(rates->kiln.values, rates->kiln.count, &kiln) < 0 ||
 	    stats_summary(rates->bare.values, rates->bare.count, &bare) < 0)
 		return -ENOMEM;
-	printf("\n%u connections, %u rounds of %u ms: %.0f runs a second, p50 %.1f ms, p99 %.1f ms; the load "
+	printf("\n%u %s, %u %s of %u ms: %.0f runs a second, p50 %.1f ms, p99 %.1f ms; the load "
 	       "itself took %.0f %% of a processor\n",
-	       options->connections, options->rate_rounds, options->rate_ms, kiln.p50,
-	       rates->times_us.p50 / 1000, rates->times_us.p99 / 1000, rates->cpu_share * 100);
+	       options->connections, plural(options->connections, "connection", "connections"),
+	       options->rate_rounds, plural(options->rate_rounds, "round", "rounds"), options->rate_ms,
+	       kiln.p50, rates->times_us.p50 / 1000, rates->times_us.p99 / 1000, rates->cpu_share * 100);
 	if (rates->refused > 0)
 		printf("refused with 503: %zu\n", rates->refused);
 	if (rates->has_ratio)

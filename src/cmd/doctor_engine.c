@@ -1,4 +1,5 @@
 #include "base/cleanup.h"
+#include "base/plural.h"
 #include "cmd/doctor.h"
 
 #include <errno.h>
@@ -143,8 +144,8 @@ void doctor_engine_check(struct findings *to, const struct native_host *host,
 	}
 	sessions_check(to, host, facts);
 	if (host->leftovers > 0)
-		finding_add(to, "leftovers", FINDING_PRESENT, "",
-			    "%u sandboxes of an earlier kiln were removed", host->leftovers);
+		finding_add(to, "leftovers", FINDING_PRESENT, "", "%u %s removed that an earlier kiln left",
+			    host->leftovers, plural(host->leftovers, "sandbox was", "sandboxes were"));
 }
 
 void doctor_languages_check(struct findings *to, const struct language_registry *languages)

@@ -3,6 +3,7 @@
  * on a machine, or in a container of this or that kind.
  */
 #include "base/cleanup.h"
+#include "base/plural.h"
 #include "cmd/doctor.h"
 
 #include <errno.h>
@@ -214,8 +215,9 @@ static void proc_check(struct findings *to, const struct doctor_facts *facts)
 			    facts->proc_covered ? ", although parts of this one are covered" : "");
 	else if (error == EPERM && !facts->root && facts->proc_covered > 0)
 		finding_add(to, name, FINDING_MISSING, openings[facts->container].proc,
-			    "%u parts of it are covered: the kernel gives a user namespace no new one",
-			    facts->proc_covered);
+			    "%u %s covered: the kernel gives a user namespace no new one",
+			    facts->proc_covered,
+			    plural(facts->proc_covered, "part of it is", "parts of it are"));
 	else
 		attempt_check(to, facts, name, ATTEMPT_PROC, "");
 }

@@ -6,6 +6,8 @@
  */
 #include "keeper/keeper_priv.h"
 
+#include "base/plural.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -106,9 +108,8 @@ static void restart(struct keeper *k, int status)
 	struct timespec pause = { .tv_nsec = CRASH_PAUSE_NS };
 	struct err err = ERR_INIT;
 
-	keeper_log("the front was killed by signal %d; %u sandboxes are ended, their runs are lost; starting "
-		   "it again",
-		   WTERMSIG(status), lost);
+	keeper_log("the front was killed by signal %d; %u %s lost; starting it again", WTERMSIG(status), lost,
+		   plural(lost, "run is", "runs are"));
 	k->lost += lost;
 	slots_kill_of_front(k);
 	nanosleep(&pause, NULL);

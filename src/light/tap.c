@@ -6,6 +6,7 @@
 #include "light/report_priv.h"
 
 #include "base/buf.h"
+#include "base/plural.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -190,7 +191,8 @@ static int check_plan(struct tap *tap)
 	if (r < 0 || !tap->has_plan || tap->bailed || tap->seen == tap->planned)
 		return r;
 	r = report_add(tap->report, "the plan", 8, false, &tap->test);
-	snprintf(message, sizeof(message), "%zu tests were planned, %zu were run", tap->planned, tap->seen);
+	snprintf(message, sizeof(message), "%zu %s planned, %zu %s run", tap->planned,
+		 plural(tap->planned, "test was", "tests were"), tap->seen, plural(tap->seen, "was", "were"));
 	return r < 0 || !tap->test ? r : report_set_message(tap->test, message, strlen(message));
 }
 

@@ -1,6 +1,7 @@
 #include "run/queue.h"
 
 #include "base/cleanup.h"
+#include "base/plural.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -159,8 +160,8 @@ static int refuse(struct queue *queue, struct err *err)
 			   "this node is shutting down and takes no new runs");
 	else
 		err_refuse(err, ERR_BUSY, "queue_full", NULL,
-			   "%u runs are running and %u waiting, which is all this node holds",
-			   queue->stats.running, queue->stats.waiting);
+			   "%u %s running and %u waiting, which is all this node holds", queue->stats.running,
+			   plural(queue->stats.running, "run is", "runs are"), queue->stats.waiting);
 	if (err)
 		err->code = -EBUSY;
 	return -EBUSY;

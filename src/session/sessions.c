@@ -2,6 +2,7 @@
 #include "session/session_priv.h"
 
 #include "base/cleanup.h"
+#include "base/plural.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -140,8 +141,8 @@ int sessions_quota_check(const struct sessions *all, const char *tenant, int64_t
 	}
 	if (count >= options->per_tenant)
 		return err_refuse(err, ERR_QUOTA, "too_many_sessions", NULL,
-				  "%zu sessions are open, and no more than %zu may be: finish or remove one",
-				  count, options->per_tenant);
+				  "%zu %s open, and no more than %zu may be: finish or remove one", count,
+				  plural(count, "session is", "sessions are"), options->per_tenant);
 	if (memory > options->memory_bytes)
 		return err_refuse(
 			err, ERR_QUOTA, "sessions_memory_exhausted", "limits.memory_bytes",

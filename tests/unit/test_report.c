@@ -71,7 +71,7 @@ static void a_plan_that_was_not_kept_is_a_failure(void **state)
 	AUTO_REPORT struct report report = tap("1..5\nok 1 - a\n");
 
 	assert_int_equal(report.count, 2);
-	assert_test(&report, 1, "the plan", false, "5 tests were planned, 1 were run");
+	assert_test(&report, 1, "the plan", false, "5 tests were planned, 1 was run");
 }
 
 static void bailing_out_is_a_failure(void **state)

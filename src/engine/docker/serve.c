@@ -6,6 +6,7 @@
 #include "engine/docker/docker_priv.h"
 
 #include "base/cleanup.h"
+#include "base/plural.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,8 +142,8 @@ static void front_died(struct server *s, int status)
 	requests_end(d);
 	slots_destroy_all(d);
 	if (WIFSIGNALED(status) && !s->told_to_end && !crashes_too_often(&s->crashes, uv_now(&d->loop))) {
-		keeper_say("the front was killed by signal %d; %u runs are lost; starting it again",
-			   WTERMSIG(status), used);
+		keeper_say("the front was killed by signal %d; %u %s lost; starting it again",
+			   WTERMSIG(status), used, plural(used, "run is", "runs are"));
 		d->lost += used;
 		if (start_front(s, &err) == 0)
 			return;
