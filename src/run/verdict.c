@@ -91,7 +91,11 @@ static uint64_t disk_used(const struct step_facts *f, const struct limits *l)
 	return f->disk_used_bytes;
 }
 
-/* The kernel sends SIGXFSZ for the write that would pass the limit: the file had reached it. */
+/*
+ * The kernel sends SIGXFSZ for a write or truncation beyond the limit. A program that sends it to itself cannot be
+ * told from that: the kernel does it by send_sig(), with the very siginfo of a kill(2) of one's own (si_code SI_USER,
+ * the own pid), an exit status has neither, and the file may be small all the same (truncate -s 1T).
+ */
 static uint64_t file_used(const struct step_facts *f, const struct limits *l)
 {
 	return (uint64_t)l->value[LIMIT_FILE_BYTES];
