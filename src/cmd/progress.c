@@ -65,12 +65,17 @@ char *progress_line(const char *phase, uint64_t done, uint64_t total, uint64_t r
 	return text;
 }
 
+/* But for those that whoever started us has us ignore, as nohup does. */
 static void ending_signals(sigset_t *ret)
 {
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action;
+
 	sigemptyset(ret);
-	sigaddset(ret, SIGINT);
-	sigaddset(ret, SIGTERM);
-	sigaddset(ret, SIGHUP);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(ret, numbers[i]);
+	}
 }
 
 void progress_watch(struct progress *progress)

@@ -27,7 +27,7 @@ struct image_progress progress_handle(struct progress *progress);
 
 /*
  * SIGINT, SIGTERM and SIGHUP give up what is told of (-ECANCELED) instead of ending this process, so that it can tidy
- * up; a second one ends it. They stay blocked. For processes with one thread.
+ * up; a second one ends it. They stay blocked; what is ignored stays so. For processes with one thread.
  */
 void progress_watch(struct progress *progress);
 

@@ -320,6 +320,20 @@ def test_a_build_that_is_ended_by_a_signal_leaves_nothing(home, number, request)
     assert build_folders() <= folders
 
 
+def test_a_build_goes_on_where_a_signal_is_ignored(home, request):
+    """As below nohup, and in the background of a script."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = request.getfixturevalue("building")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.terminate()
+    assert process.wait(seconds(30)) == 128 + signal.SIGTERM
+
+
 def test_a_build_that_is_killed_takes_its_programs_and_mounts_along(home, request):
     mounts, folders = host.mounts(), build_folders()
     process = request.getfixturevalue("building")
