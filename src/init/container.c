@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -107,10 +108,20 @@ static uint32_t parse_uid(const char *text)
 	return (uint32_t)uid;
 }
 
+/* What whoever started the engine had ignored: the user's processes would ignore it, too. */
+static void reset_signals(void)
+{
+	const struct sigaction act = { .sa_handler = SIG_DFL };
+
+	for (int i = 1; i < NSIG; i++)
+		sigaction(i, &act, NULL);
+}
+
 void container_enter(struct init *init, const char *text)
 {
 	uint32_t uid = parse_uid(text);
 
+	reset_signals();
 	init->contained = true;
 	init->home = "/sandbox";
 	init->heard_us = now_us();

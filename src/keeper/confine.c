@@ -34,7 +34,7 @@ static const uint8_t kept_capabilities[] = {
 	CAP_FOWNER,	      /* modes of the scratch folders */
 	CAP_KILL,	      /* ending sandboxes, which are other uids */
 	CAP_SYS_PTRACE,	      /* /proc/<pid>/uid_map of an undumpable child */
-	CAP_SYS_CHROOT,	      /* going into the mount namespace of a session */
+	CAP_SYS_CHROOT,	      /* going into the mount namespace of a session, or of a template */
 	CAP_NET_BIND_SERVICE, /* the front's ports below 1024 */
 };
 

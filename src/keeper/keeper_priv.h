@@ -5,6 +5,7 @@
 #define KILN_KEEPER_KEEPER_PRIV_H
 
 #include "base/err.h"
+#include "keeper/template.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/mounts.h"
 #include "wire/keeper_proto.h"
@@ -115,9 +116,13 @@ struct keeper {
 	bool privileged;
 	struct idmap idmap;
 	struct cgroup_host cgroups;
+	uint64_t turned_over_us;	    /* when a sandbox was last made or ended */
 	struct mount_plan plan, image_plan; /* of the host image, and of every stored one */
-	bool overlay;			    /* can be mounted here; else images are bound */
-	bool fresh_proc;		    /* as in struct setup */
+	struct plan_template host_template, image_template;
+	int template_base_fd;  /* of both; 0: not made yet, negative: cannot be */
+	unsigned made_without; /* sandboxes without a template, of a keeper that may make but a few */
+	bool overlay;	       /* can be mounted here; else images are bound */
+	bool fresh_proc, signals_ignored; /* as in struct setup */
 	int epoll_fd, signal_fd, socket_fd;
 	int init_fd, config_fd; /* sealed memfds: init's program and its configuration */
 	struct netns_stock netns;

@@ -31,7 +31,7 @@
 
 #define EXIT_ENGINE	 125
 #define STOP_PATIENCE_US (5ull * 1000000)
-#define FDS_PER_SANDBOX	 20
+#define FDS_PER_SANDBOX	 20 /* 18 of a running one; what is kept of others is less than that */
 #define FDS_PER_SESSION	 5
 #define FDS_RESERVE	 64
 

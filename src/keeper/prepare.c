@@ -103,6 +103,18 @@ static bool probe_overlay(const struct keeper *k)
 	return pid > 0 && status == 0;
 }
 
+/* We have no handlers: sandboxes need to undo only what was ignored from the start. */
+static bool are_signals_ignored(void)
+{
+	struct sigaction act;
+
+	for (int i = 1; i < NSIG; i++) {
+		if (sigaction(i, NULL, &act) == 0 && act.sa_handler != SIG_DFL)
+			return true;
+	}
+	return false;
+}
+
 int prepare_shared(struct keeper *k, struct err *err)
 {
 	struct statvfs fs;
@@ -115,6 +127,9 @@ int prepare_shared(struct keeper *k, struct err *err)
 	if (r == 0)
 		r = mount_plan_image(&k->image_plan, err);
 	k->overlay = r == 0 && probe_overlay(k);
+	if (r == 0 && k->settings.serve)
+		(void)template_for(k, false);
+	k->signals_ignored = are_signals_ignored();
 	k->fresh_proc = statvfs("/proc/sys", &fs) == 0 && fs.f_flag & ST_RDONLY;
 	return r;
 }

@@ -32,6 +32,7 @@
 #define SAMPLE_US	  20000 /* where only samples tell how many processes there were */
 #define REMOVE_RETRY_US	  5000
 #define SETUP_PATIENCE_US 15000000
+#define GROUPS_IDLE_US	  2000000 /* without a sandbox made or ended, after which none of their groups is kept */
 #define TICK_MAX_US	  3600000000ull /* what epoll counts in milliseconds would overflow after 24 days */
 
 static uint32_t slot_number(const struct keeper *k, const struct slot *slot)
@@ -99,6 +100,10 @@ static uint64_t supervisor_of(const struct keeper *k, uint32_t number)
 	return k->settings.uid_base + 2ull * number;
 }
 
+/*
+ * In turn: what the kernel gives back a moment late of a uid's budgets (message queues, with their namespace) the next
+ * one does not miss.
+ */
 static struct slot *find_free(struct keeper *k)
 {
 	for (uint32_t i = 0; i < k->slots_count; i++) {
@@ -198,7 +203,13 @@ static void plan_member(const struct keeper *k, const struct slot *slot, const s
 	plan->argv[INIT_ARG_ROLE] = (char *)(runs ? INIT_AS_RUN : INIT_AS_FILES);
 }
 
-static void fill_setup(const struct keeper *k, const struct slot *slot, const struct keeper_request *request,
+/* What a session or a terminal puts into the root is not in a template. */
+static bool has_own_mounts(const struct slot *slot, const struct keeper_request *request)
+{
+	return slot->session || request->flags & KEEPER_FLAG_TTY;
+}
+
+static void fill_setup(struct keeper *k, const struct slot *slot, const struct keeper_request *request,
 		       struct plan *plan)
 {
 	struct setup *setup = &plan->setup;
@@ -228,11 +239,13 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 		.single_uid = !k->privileged && !k->idmap.ranges,
 		.loopback = request->flags & KEEPER_FLAG_LOOPBACK,
 		.fresh_proc = k->fresh_proc,
+		.signals_ignored = k->signals_ignored,
 		.supervisor = (uid_t)supervisor,
 		.init_fd = k->init_fd,
 		.config_fd = k->config_fd,
 		.box = &slot->box,
 		.net_fd = slot->net_fd,
+		.mounts_from = has_own_mounts(slot, request) ? NULL : template_for(k, slot->image_fd >= 0),
 		.cgroup_fd = k->cgroups.version == 2 ? slot->box.fd[0] : -1,
 	};
 	if (slot->session || slot->inside.uid != PAYLOAD_UID || slot->inside.gid != PAYLOAD_GID)
@@ -244,7 +257,8 @@ static void fill_setup(const struct keeper *k, const struct slot *slot, const st
 static int clone_setup(struct keeper *k, struct slot *slot, const struct setup *setup, struct err *err)
 {
 	struct clone_args args = {
-		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
+		.flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
+			 (setup->mounts_from ? 0 : CLONE_NEWNS) |
 			 (setup->net_fd < 0 && !slot->session ? CLONE_NEWNET : 0) |
 			 (k->privileged ? 0 : CLONE_NEWUSER),
 		.pidfd = (uint64_t)(uintptr_t)&slot->pid_fd,
@@ -341,6 +355,7 @@ static void release(struct keeper *k, struct slot *slot)
 	slot->state = SLOT_FREE;
 	slot->pid = 0;
 	k->live--;
+	k->turned_over_us = keeper_now_us();
 	session_left(k, slot);
 }
 
@@ -387,6 +402,7 @@ int slot_create(struct keeper *k, const struct keeper_request *request, struct s
 	slot->check_us = slot->retry_us = 0;
 	set_active(k, slot, true);
 	k->live++;
+	k->turned_over_us = keeper_now_us();
 	r = cgroup_box_create(&slot->box, &k->cgroups, session ? &session->group : NULL, slot_number(k, slot),
 			      k->privileged ? (uid_t)supervisor_of(k, slot_number(k, slot)) : geteuid(), err);
 	if (r == 0) {
@@ -501,6 +517,22 @@ void slot_on_oom(struct keeper *k, struct slot *slot)
 	slot->check_us = 0;
 }
 
+/*
+ * What a runtime has already written may be more than the run is to have: then as much as holds that, and less than
+ * twice as much. In a sandbox without the runtime the program would have had to write it.
+ */
+static int resize_scratch(const struct slot *slot, uint64_t disk_bytes)
+{
+	uint64_t most = (uint64_t)slot->limits.value[LIMIT_DISK_BYTES];
+	int r = mounts_resize_scratch(slot->disk_fd, disk_bytes);
+
+	while (r == -EINVAL && disk_bytes < most) {
+		disk_bytes = disk_bytes < most / 2 ? 2 * disk_bytes : most;
+		r = mounts_resize_scratch(slot->disk_fd, disk_bytes);
+	}
+	return r;
+}
+
 /* Files come before the first step, so what bounds them must hold now. */
 int slot_adopt(struct keeper *k, struct slot *slot, const struct limits *limits, struct err *err)
 {
@@ -508,7 +540,7 @@ int slot_adopt(struct keeper *k, struct slot *slot, const struct limits *limits,
 	int r = 0;
 
 	if (disk_bytes != slot->limits.value[LIMIT_DISK_BYTES])
-		r = mounts_resize_scratch(slot->disk_fd, (uint64_t)disk_bytes);
+		r = resize_scratch(slot, (uint64_t)disk_bytes);
 	if (r < 0)
 		return err_set(err, r, "give the scratch another size");
 	r = cgroup_box_prepare(&slot->box, limits, err);
@@ -618,15 +650,29 @@ static void tick(struct keeper *k, struct slot *slot, uint64_t now_us)
 	}
 }
 
+/* A burst leaves nothing behind; when it is next to be called. */
+static uint64_t groups_tick(struct keeper *k, uint64_t now_us)
+{
+	uint64_t due_us = k->turned_over_us + GROUPS_IDLE_US;
+
+	if (!cgroup_host_keeps(&k->cgroups))
+		return UINT64_MAX;
+	if (now_us < due_us)
+		return due_us;
+	cgroup_host_clear(&k->cgroups);
+	return UINT64_MAX;
+}
+
 int slots_tick(struct keeper *k)
 {
-	uint64_t now_us = keeper_now_us(), next_us = UINT64_MAX, sessions_us;
+	uint64_t now_us = keeper_now_us(), next_us, sessions_us;
 	struct slot *slot, *next;
 
 	for (slot = k->active; slot; slot = next) {
 		next = slot->next_active;
 		tick(k, slot, now_us);
 	}
+	next_us = groups_tick(k, now_us);
 	for (slot = k->active; slot; slot = slot->next_active) {
 		uint64_t at = slot->state == SLOT_DYING ? slot->retry_us : slot->deadline_us;
 

@@ -240,13 +240,40 @@ static struct shelf *shelf_find(struct pool *pool, const struct engine_sandbox_s
 	return NULL;
 }
 
-/* NULL: there are too many, or no memory; then this kind is always made when it is asked for. */
+static void shelf_destroy(struct shelf *shelf)
+{
+	while (shelf->items)
+		item_destroy(shelf->items);
+	free(shelf->image);
+	free(shelf);
+}
+
+/* Forgets the kind that was not asked for longest, of those that have nothing in stock. False: each has. */
+static bool make_room_for_shelf(struct pool *pool)
+{
+	struct shelf **idlest = NULL, *gone;
+
+	for (struct shelf **at = &pool->shelves; *at; at = &(*at)->next) {
+		if (!(*at)->items && !(*at)->fostered &&
+		    (!idlest || (*at)->demand.last_us < (*idlest)->demand.last_us))
+			idlest = at;
+	}
+	if (!idlest)
+		return false;
+	gone = *idlest;
+	*idlest = gone->next;
+	pool->shelves_count--;
+	shelf_destroy(gone);
+	return true;
+}
+
+/* NULL: all that there may be are in use, or no memory; then this kind is made when it is asked for. */
 static struct shelf *shelf_get(struct pool *pool, const struct engine_sandbox_spec *spec,
 			       const struct engine_warm *warm)
 {
 	struct shelf *shelf = shelf_find(pool, spec, warm);
 
-	if (shelf || pool->shelves_count == SHELVES_MAX)
+	if (shelf || (pool->shelves_count == SHELVES_MAX && !make_room_for_shelf(pool)))
 		return shelf;
 	shelf = calloc(1, sizeof(*shelf));
 	if (shelf)
@@ -562,14 +589,6 @@ static void on_closed(uv_handle_t *handle)
 	struct pool *pool = handle->data;
 
 	pool->handles--;
-}
-
-static void shelf_destroy(struct shelf *shelf)
-{
-	while (shelf->items)
-		item_destroy(shelf->items);
-	free(shelf->image);
-	free(shelf);
 }
 
 static void pool_destroy(struct engine *engine)

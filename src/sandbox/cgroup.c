@@ -126,6 +126,7 @@ int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host,
 {
 	*box = CGROUP_BOX_NONE;
 	box->host = host;
+	box->in_group = group != NULL;
 	snprintf(box->name, sizeof(box->name), "%s%ss%u", group ? group->name : "", group ? "/" : "", slot);
 	return ops(box) ? ops(box)->create(box, owner, err) : 0;
 }

@@ -37,6 +37,25 @@ enum cgroup_counter {
 	COUNTERS,
 };
 
+/* Of each kind: as many as come back, while a server has its hands full, before the next sandboxes take them. */
+#define CGROUP_KEPT_MAX 8
+
+/*
+ * Version 1, as root: groups of former sandboxes that are as they were when they were made, for later ones. Never those
+ * of memory, which go on holding what was charged to them.
+ */
+struct cgroup_kept {
+	unsigned number; /* of its name */
+	int fd, counter_fd[COUNTERS];
+	int64_t limit; /* that is written: processes, or percent of a processor */
+};
+
+struct cgroup_stock {
+	struct cgroup_kept items[CGROUP_HIERARCHIES][CGROUP_KEPT_MAX];
+	unsigned count[CGROUP_HIERARCHIES];
+	unsigned made; /* for names */
+};
+
 struct cgroup_host {
 	int version; /* 2, 1, or 0: none */
 	bool memory, pids, cpu, cpu_time, swap_limited;
@@ -47,15 +66,18 @@ struct cgroup_host {
 	char base[CGROUP_HIERARCHIES][320]; /* absolute folders in which `name` stands; "" without */
 	int fd[CGROUP_HIERARCHIES];	    /* the folders called `name`; version 2 uses the first */
 	uint32_t leftovers;		    /* boxes of dead keepers that were removed */
+	struct cgroup_stock *stock;	    /* NULL: no group is used again */
 };
 
 struct cgroup_box {
 	const struct cgroup_host *host;
-	char name[32];		    /* "s<slot>", behind "x<session>/" in a session */
-	int fd[CGROUP_HIERARCHIES]; /* version 2: the first */
-	int init_fd, run_fd;	    /* version 2 */
-	int counter_fd[COUNTERS];   /* opened when first read; -1: not yet, or not there */
-	int oom_fd;		    /* version 1: eventfd, readable after a kill for memory; else -1 */
+	char name[32]; /* "s<slot>", behind "x<session>/" in a session */
+	bool in_group;
+	unsigned number[CGROUP_HIERARCHIES]; /* version 1: in the names of groups that can be used again */
+	int fd[CGROUP_HIERARCHIES];	     /* version 2: the first */
+	int init_fd, run_fd;		     /* version 2 */
+	int counter_fd[COUNTERS];	     /* opened when first read; -1: not yet, or not there */
+	int oom_fd; /* version 1: eventfd, readable after a kill for memory; else -1 */
 	uint32_t step;
 	struct limits written; /* version 2: to run<step>; 0: nothing yet */
 	bool warm;	       /* something may be in run1 before the first step begins */
@@ -71,6 +93,9 @@ struct cgroup_box {
  */
 [[nodiscard]] int cgroup_host_open(struct cgroup_host *host, const char *wanted, struct err *err);
 void cgroup_host_close(struct cgroup_host *host);
+/* Whether groups wait for the next sandbox, and to remove them all: when none was made or ended for a while. */
+bool cgroup_host_keeps(const struct cgroup_host *host);
+void cgroup_host_clear(struct cgroup_host *host);
 
 /* A session's group in each hierarchy, above those of its sandboxes. */
 struct cgroup_group {

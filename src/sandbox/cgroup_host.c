@@ -92,7 +92,9 @@ int cgroup_remove_tree(int dir_fd, const char *name)
 	while ((entry = readdir(dir))) {
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
-		if (cgroup_remove_tree(dirfd(dir), entry->d_name) >= 0)
+		/* What was kept was nobody's sandbox. */
+		if (cgroup_remove_tree(dirfd(dir), entry->d_name) >= 0 &&
+		    entry->d_name[0] != CGROUP_KEPT_PREFIX)
 			boxes++;
 	}
 	closedir(dir);
@@ -499,6 +501,7 @@ int cgroup_host_open(struct cgroup_host *host, const char *wanted, struct err *e
 		return r;
 	if (!host->version)
 		open_v1(host, wanted);
+	cgroup_stock_open(host);
 	notes_sweep(host);
 	note_write(host);
 	host->swap_limited = swap_is_off();
@@ -517,6 +520,7 @@ void cgroup_host_close(struct cgroup_host *host)
 {
 	char path[128];
 
+	cgroup_stock_close(host);
 	for (int i = 0; i < CGROUP_HIERARCHIES; i++) {
 		int base_fd;
 

@@ -28,6 +28,22 @@ int cgroup_make(int dir_fd, const char *name);
 /* Kills what is in a group and its sub-groups and removes them; boxes removed, or -errno. */
 int cgroup_remove_tree(int dir_fd, const char *name);
 
+/*
+ * cgroup_keep.c: groups that are used again. They have names of their own, so that nobody takes one for a sandbox.
+ */
+#define CGROUP_KEPT_PREFIX 'k'
+struct cgroup_name {
+	char text[32];
+};
+struct cgroup_name cgroup_kept_name(unsigned number);
+bool cgroup_can_keep(const struct cgroup_box *box, enum cgroup_hierarchy hierarchy);
+/* False: there is none. */
+bool cgroup_take_kept(struct cgroup_box *box, enum cgroup_hierarchy hierarchy);
+/* Of a group without processes: keeps it, unless it is not as new or there are enough. */
+bool cgroup_keep(struct cgroup_box *box, enum cgroup_hierarchy hierarchy);
+void cgroup_stock_open(struct cgroup_host *host);
+void cgroup_stock_close(struct cgroup_host *host);
+
 struct cgroup_file {
 	int dir_fd;
 	const char *name;
@@ -45,6 +61,9 @@ struct cgroup_ops {
 };
 
 extern const struct cgroup_ops cgroup_ops_v1, cgroup_ops_v2;
+
+/* Version 1: in which hierarchy a counter is. */
+enum cgroup_hierarchy cgroup_v1_hierarchy(enum cgroup_counter counter);
 
 extern const char *const cgroup_controller_names[CGROUP_HIERARCHIES];
 

@@ -16,6 +16,33 @@
 #define TCP_BUFFER_BYTES (4L * 1024 * 1024)
 #define CPU_PERIOD_US	 100000L
 
+static const struct {
+	enum cgroup_hierarchy hierarchy;
+	const char *name;
+} counter_files[COUNTERS] = {
+	[COUNTER_CPU] = { CGROUP_CPUACCT, "cpuacct.usage" },
+	[COUNTER_MEMORY_PEAK] = { CGROUP_MEMORY, "memory.max_usage_in_bytes" },
+	[COUNTER_OOM] = { CGROUP_MEMORY, "memory.oom_control" },
+	[COUNTER_PIDS_EVENTS] = { CGROUP_PIDS, "pids.events" },
+	[COUNTER_PIDS_PEAK] = { CGROUP_PIDS, "pids.peak" },
+	[COUNTER_PIDS_NOW] = { CGROUP_PIDS, "pids.current" },
+};
+
+enum cgroup_hierarchy cgroup_v1_hierarchy(enum cgroup_counter counter)
+{
+	return counter_files[counter].hierarchy;
+}
+
+static struct cgroup_file v1_counter(const struct cgroup_box *box, enum cgroup_counter counter)
+{
+	return (struct cgroup_file){ box->fd[counter_files[counter].hierarchy], counter_files[counter].name };
+}
+
+static uint64_t v1_cpu_us(struct cgroup_box *box)
+{
+	return cgroup_count(box, COUNTER_CPU, NULL, 0) / 1000;
+}
+
 static int watch_oom(struct cgroup_box *box)
 {
 	int memory_fd = box->fd[CGROUP_MEMORY];
@@ -32,16 +59,35 @@ static int watch_oom(struct cgroup_box *box)
 	return r;
 }
 
+static struct cgroup_name group_name(const struct cgroup_box *box, enum cgroup_hierarchy which)
+{
+	struct cgroup_name name;
+
+	if (cgroup_can_keep(box, which))
+		return cgroup_kept_name(box->number[which]);
+	snprintf(name.text, sizeof(name.text), "%s", box->name);
+	return name;
+}
+
+static int make_group(struct cgroup_box *box, enum cgroup_hierarchy which)
+{
+	if (box->host->fd[which] < 0 || cgroup_take_kept(box, which))
+		return 0;
+	if (cgroup_can_keep(box, which))
+		box->number[which] = box->host->stock->made++;
+	box->fd[which] = cgroup_make(box->host->fd[which], group_name(box, which).text);
+	return box->fd[which] < 0 ? box->fd[which] : 0;
+}
+
 static int v1_create(struct cgroup_box *box, uid_t owner, struct err *err)
 {
 	for (int i = 0; i < CGROUP_HIERARCHIES; i++) {
-		if (box->host->fd[i] < 0)
-			continue;
-		box->fd[i] = cgroup_make(box->host->fd[i], box->name);
-		if (box->fd[i] < 0)
-			return err_set(err, box->fd[i], "cgroup: make %s/%s", cgroup_controller_names[i],
-				       box->name);
+		int r = make_group(box, (enum cgroup_hierarchy)i);
+
+		if (r < 0)
+			return err_set(err, r, "cgroup: make %s/%s", cgroup_controller_names[i], box->name);
 	}
+	box->cpu_base_us = v1_cpu_us(box);
 	if (box->fd[CGROUP_MEMORY] >= 0) {
 		int r = watch_oom(box);
 
@@ -102,28 +148,6 @@ static int v1_limits(struct cgroup_box *box, const struct limits *limits, struct
 	return 0;
 }
 
-static struct cgroup_file v1_counter(const struct cgroup_box *box, enum cgroup_counter counter)
-{
-	static const struct {
-		enum cgroup_hierarchy hierarchy;
-		const char *name;
-	} files[COUNTERS] = {
-		[COUNTER_CPU] = { CGROUP_CPUACCT, "cpuacct.usage" },
-		[COUNTER_MEMORY_PEAK] = { CGROUP_MEMORY, "memory.max_usage_in_bytes" },
-		[COUNTER_OOM] = { CGROUP_MEMORY, "memory.oom_control" },
-		[COUNTER_PIDS_EVENTS] = { CGROUP_PIDS, "pids.events" },
-		[COUNTER_PIDS_PEAK] = { CGROUP_PIDS, "pids.peak" },
-		[COUNTER_PIDS_NOW] = { CGROUP_PIDS, "pids.current" },
-	};
-
-	return (struct cgroup_file){ box->fd[files[counter].hierarchy], files[counter].name };
-}
-
-static uint64_t v1_cpu_us(struct cgroup_box *box)
-{
-	return cgroup_count(box, COUNTER_CPU, NULL, 0) / 1000;
-}
-
 static uint32_t v1_oom_kills(struct cgroup_box *box)
 {
 	return (uint32_t)cgroup_count(box, COUNTER_OOM, "oom_kill", 0);
@@ -163,9 +187,15 @@ static int v1_step(struct cgroup_box *box, uint32_t step, const struct limits *l
 static int v1_remove(struct cgroup_box *box)
 {
 	for (int i = 0; i < CGROUP_HIERARCHIES; i++) {
+		enum cgroup_hierarchy which = (enum cgroup_hierarchy)i;
+
 		if (box->fd[i] < 0)
 			continue;
-		if (unlinkat(box->host->fd[i], box->name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		/* That of memory is the first: once it is gone, no process is in the others either. */
+		if (cgroup_can_keep(box, which) && cgroup_keep(box, which))
+			continue;
+		if (unlinkat(box->host->fd[i], group_name(box, which).text, AT_REMOVEDIR) < 0 &&
+		    errno != ENOENT)
 			return -errno;
 	}
 	return 0;

@@ -85,18 +85,18 @@ static const struct mount_op host_system[] = {
 
 /* What /proc tells of the host; in the end all that is not scratch becomes read-only. */
 static const struct mount_op walls[] = {
-	{ MOUNT_HIDE, "proc/acpi", NULL, 0 },	      { MOUNT_HIDE, "proc/asound", NULL, 0 },
-	{ MOUNT_MASK, "proc/buddyinfo", NULL, 0 },    { MOUNT_HIDE, "proc/bus", NULL, 0 },
+	{ MOUNT_HIDE, "proc/acpi", NULL, 1 },	      { MOUNT_HIDE, "proc/asound", NULL, 1 },
+	{ MOUNT_MASK, "proc/buddyinfo", NULL, 0 },    { MOUNT_HIDE, "proc/bus", NULL, 1 },
 	{ MOUNT_MASK, "proc/cmdline", NULL, 0 },      { MOUNT_MASK, "proc/config.gz", NULL, 0 },
-	{ MOUNT_HIDE, "proc/driver", NULL, 0 },	      { MOUNT_HIDE, "proc/fs", NULL, 0 },
+	{ MOUNT_HIDE, "proc/driver", NULL, 1 },	      { MOUNT_HIDE, "proc/fs", NULL, 1 },
 	{ MOUNT_MASK, "proc/interrupts", NULL, 0 },   { MOUNT_HIDE, "proc/iomem", NULL, 0 },
-	{ MOUNT_HIDE, "proc/ioports", NULL, 0 },      { MOUNT_HIDE, "proc/irq", NULL, 0 },
+	{ MOUNT_HIDE, "proc/ioports", NULL, 0 },      { MOUNT_HIDE, "proc/irq", NULL, 1 },
 	{ MOUNT_HIDE, "proc/kallsyms", NULL, 0 },     { MOUNT_HIDE, "proc/kcore", NULL, 0 },
 	{ MOUNT_HIDE, "proc/key-users", NULL, 0 },    { MOUNT_HIDE, "proc/keys", NULL, 0 },
 	{ MOUNT_HIDE, "proc/kmsg", NULL, 0 },	      { MOUNT_HIDE, "proc/latency_stats", NULL, 0 },
 	{ MOUNT_MASK, "proc/locks", NULL, 0 },	      { MOUNT_MASK, "proc/modules", NULL, 0 },
 	{ MOUNT_MASK, "proc/pagetypeinfo", NULL, 0 }, { MOUNT_HIDE, "proc/sched_debug", NULL, 0 },
-	{ MOUNT_HIDE, "proc/scsi", NULL, 0 },	      { MOUNT_HIDE, "proc/slabinfo", NULL, 0 },
+	{ MOUNT_HIDE, "proc/scsi", NULL, 1 },	      { MOUNT_HIDE, "proc/slabinfo", NULL, 0 },
 	{ MOUNT_MASK, "proc/softirqs", NULL, 0 },     { MOUNT_HIDE, "proc/sysrq-trigger", NULL, 0 },
 	{ MOUNT_HIDE, "proc/timer_list", NULL, 0 },   { MOUNT_HIDE, "proc/timer_stats", NULL, 0 },
 	{ MOUNT_HIDE, "proc/vmallocinfo", NULL, 0 },  { MOUNT_SEAL, "dev", NULL, MS_NOSUID | MS_NOEXEC },

@@ -14,8 +14,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define ROOT  "/tmp" /* every Linux has it; only this namespace sees what is mounted over it */
-#define EMPTY ROOT "/empty"
+#define EMPTY	      MOUNTS_ROOT "/empty"
+#define SCRATCH_FLAGS (MS_NOSUID | MS_NODEV)
 
 static const struct {
 	const char *path;
@@ -30,7 +30,7 @@ static const struct {
 	{ "sandbox", 0755 }, { "tmp", 01777 }, { "home", 0755 }, { "vartmp", 01777 }, { "shm", 01777 },
 };
 
-static char *put_text(char *to, const char *text)
+char *put_text(char *to, const char *text)
 {
 	size_t len = strlen(text);
 
@@ -38,7 +38,7 @@ static char *put_text(char *to, const char *text)
 	return to + len;
 }
 
-static char *put_number(char *to, uint64_t number)
+char *put_number(char *to, uint64_t number)
 {
 	char digits[24];
 	int n = 0;
@@ -125,11 +125,8 @@ static int mount_overlay(const struct mount_op *op, const struct mount_values *v
 	return bind_read_only(op->source, op->target);
 }
 
-/*
- * Opened here and not before the clone: an overlay takes only what is mounted in its own namespace. Beneath
- * the folder of the images nothing is a link, or it is refused.
- */
-static int open_image(const struct mount_values *values)
+/* Opened here and not before the clone: an overlay takes only what is mounted in its own namespace. */
+int mounts_open_image(const struct mount_values *values)
 {
 	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
@@ -199,7 +196,7 @@ int mounts_new_scratch(int fs_fd, const char *target, uint64_t disk_bytes)
 	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
 	    fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
-	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV); /* SCRATCH_FLAGS */
 	if (mount_fd < 0)
 		return -errno;
 	if (move_mount(mount_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -215,9 +212,8 @@ static int make_part(const char *scratch, const char *name, mode_t mode, const s
 	if (strlen(scratch) + 1 + strlen(name) >= sizeof(path))
 		return -ENAMETOOLONG;
 	put_text(put_text(put_text(path, scratch), "/"), name);
-	return mkdir(path, 0700) < 0 || chmod(path, mode) < 0 || chown(path, values->user, values->group) < 0
-		       ? -errno
-		       : 0;
+	/* There is no umask. */
+	return mkdir(path, mode) < 0 || chown(path, values->user, values->group) < 0 ? -errno : 0;
 }
 
 /* One tmpfs, one budget of bytes and of inodes, for everything that a run can write. */
@@ -237,17 +233,25 @@ static int mount_scratch(const struct mount_op *op, const struct mount_values *v
 	return r;
 }
 
+int mounts_make_node(const char *target, const char *path)
+{
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		if (strcmp(nodes[i].path, path) != 0)
+			continue;
+		if (mknod(target, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0)
+			return -errno;
+		return chmod(target, 0666) < 0 ? -errno : 0;
+	}
+	return -ENOENT;
+}
+
 static int make_node(const struct mount_op *op, const struct mount_values *values)
 {
 	unsigned long flags = MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NOEXEC;
 	int fd;
 
-	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]) && values->may_mknod; i++) {
-		if (strcmp(nodes[i].path, op->source) != 0)
-			continue;
-		if (mknod(op->target, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) == 0)
-			return chmod(op->target, 0666) < 0 ? -errno : 0;
-	}
+	if (values->may_mknod && mounts_make_node(op->target, op->source) == 0)
+		return 0;
 	fd = open(op->target, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return -errno;
@@ -293,21 +297,26 @@ static int make_hidden(const char *target)
 	return 0;
 }
 
-/* With an empty folder, or with a file: `with`, or the hidden one. */
-static int cover(const char *target, const char *covers, const char *with)
+/*
+ * `is_folder` is what it is on all kernels that we know:
+ * to ask each time costs as much as the mount, and to be told by the kernel, which refuses to mount one over the other,
+ * ten times that, as it waits for all processors.
+ */
+int mounts_cover(const char *target, const char *covers, const char *with, bool is_folder)
 {
-	char path[32];
-	struct stat st;
+	char empty[32], hidden[32];
 
-	if (stat(target, &st) < 0)
-		return 0;
-	if (S_ISDIR(st.st_mode) || !with) {
-		put_text(put_text(path, covers), S_ISDIR(st.st_mode) ? "empty" : "hidden");
-		with = path;
+	put_text(put_text(empty, covers), "empty");
+	put_text(put_text(hidden, covers), "hidden");
+	if (!with)
+		with = hidden;
+	for (int i = 0; i < 2; i++, is_folder = !is_folder) {
+		if (mount(is_folder ? empty : with, target, NULL, MS_BIND, NULL) == 0)
+			return 0;
+		if (errno != ENOTDIR)
+			break;
 	}
-	/* What is not visible needs no cover; what is there must get one. */
-	if (mount(with, target, NULL, MS_BIND, NULL) == 0)
-		return 0;
+	/* What is not there needs no cover; what is there must get one. */
 	return errno == ENOENT ? 0 : -errno;
 }
 
@@ -320,14 +329,17 @@ static int seal(const struct mount_op *op)
 
 static int mount_part(const struct mount_op *op)
 {
-	if (mount(op->source, op->target, NULL, MS_BIND, NULL) < 0 ||
+	if (mount(op->source, op->target, NULL, MS_BIND, NULL) < 0)
+		return -errno;
+	/* It has the flags of the scratch's own mount until it gets others. */
+	if (op->number != SCRATCH_FLAGS &&
 	    mount(NULL, op->target, NULL, MS_REMOUNT | MS_BIND | op->number, NULL) < 0)
 		return -errno;
 	return 0;
 }
 
-static int apply(const struct mount_op *op, const struct mount_plan *plan, const struct mount_values *values,
-		 int image_fd)
+int mounts_do(const struct mount_op *op, const struct mount_plan *plan, const struct mount_values *values,
+	      int image_fd)
 {
 	switch (op->kind) {
 	case MOUNT_DIR:
@@ -376,9 +388,9 @@ static int apply(const struct mount_op *op, const struct mount_plan *plan, const
 	case MOUNT_HIDDEN:
 		return make_hidden(op->target);
 	case MOUNT_HIDE:
-		return cover(op->target, plan->covers, NULL);
+		return mounts_cover(op->target, plan->covers, NULL, op->number);
 	case MOUNT_MASK:
-		return cover(op->target, plan->covers, "dev/null");
+		return mounts_cover(op->target, plan->covers, "dev/null", false);
 	case MOUNT_SEAL:
 		return seal(op);
 	case MOUNT_ROOT:
@@ -388,13 +400,18 @@ static int apply(const struct mount_op *op, const struct mount_plan *plan, const
 	return -EINVAL;
 }
 
-/* The new root over the old one, which is then detached: from here on nothing of the host has a path. */
 int mounts_change_root(void)
+{
+	/* The new root over the old one, which is then detached. */
+	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -errno;
+	return mounts_check_root();
+}
+
+int mounts_check_root(void)
 {
 	struct stat root, above;
 
-	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return -errno;
 	if (stat("/", &root) < 0 || stat("/..", &above) < 0)
 		return -errno;
 	return root.st_ino == above.st_ino && root.st_dev == above.st_dev ? 0 : -EXDEV;
@@ -403,9 +420,9 @@ int mounts_change_root(void)
 bool mounts_can_overlay(void)
 {
 	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       mount("kiln", ROOT, "tmpfs", 0, "mode=0755,size=64k") == 0 && mkdir(EMPTY, 0755) == 0 &&
-	       mkdir(ROOT "/usr", 0755) == 0 &&
-	       mount("overlay", ROOT "/usr", "overlay", MS_RDONLY, "lowerdir=/usr:" EMPTY) == 0;
+	       mount("kiln", MOUNTS_ROOT, "tmpfs", 0, "mode=0755,size=64k") == 0 && mkdir(EMPTY, 0755) == 0 &&
+	       mkdir(MOUNTS_ROOT "/usr", 0755) == 0 &&
+	       mount("overlay", MOUNTS_ROOT "/usr", "overlay", MS_RDONLY, "lowerdir=/usr:" EMPTY) == 0;
 }
 
 int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *values,
@@ -421,18 +438,19 @@ int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *v
 	/* While everything can still be seen: it may stand below what is mounted over next. */
 	if (values->image) {
 		*ret_failed = &image;
-		image_fd = open_image(values);
+		image_fd = mounts_open_image(values);
 		if (image_fd < 0)
 			return image_fd;
 		*ret_failed = &root;
 	}
-	if (mount("kiln", ROOT, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=2m,nr_inodes=256") < 0 ||
-	    chdir(ROOT) < 0)
+	if (mount("kiln", MOUNTS_ROOT, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=2m,nr_inodes=256") <
+		    0 ||
+	    chdir(MOUNTS_ROOT) < 0)
 		return -errno;
 	umask(0);
 	for (unsigned i = 0; i < plan->count; i++) {
 		*ret_failed = &plan->ops[i];
-		r = apply(&plan->ops[i], plan, values, image_fd);
+		r = mounts_do(&plan->ops[i], plan, values, image_fd);
 		if (r < 0)
 			return r;
 	}

@@ -33,10 +33,10 @@ enum mount_kind {
 	MOUNT_TTY, /* in a sandbox whose steps may have them: terminals of its own, in an instance of devpts */
 	MOUNT_PROC,
 	MOUNT_HIDDEN, /* a file that nobody inside can open, for MOUNT_HIDE */
-	MOUNT_HIDE,   /* cover with the above, or a folder with an empty one; nothing there: fine */
-	MOUNT_MASK,   /* cover a file with our null device: it can be read, and is empty */
-	MOUNT_SEAL,   /* remount read-only; further flags in `number` */
-	MOUNT_ROOT,   /* not in a plan: before its first and after its last operation */
+	MOUNT_HIDE, /* cover with the above, or a folder (`number` 1) with an empty one; nothing there: fine */
+	MOUNT_MASK, /* cover a file with our null device: it can be read, and is empty */
+	MOUNT_SEAL, /* remount read-only; further flags in `number` */
+	MOUNT_ROOT, /* not in a plan: before its first and after its last operation */
 	MOUNT_KIND_COUNT,
 };
 
@@ -87,6 +87,28 @@ struct mount_values {
  */
 [[nodiscard]] int mount_plan_apply(const struct mount_plan *plan, const struct mount_values *values,
 				   const struct mount_op **ret_failed);
+
+/*
+ * A template: two mount namespaces, held by descriptors, with all of a plan that is the same in every sandbox, so that
+ * a sandbox does not start from a copy of the host's mounts, but from one of nearly nothing. The template's files reach
+ * a sandbox through an overlay, as those of an image do: its inodes are its own. Only as root.
+ */
+struct mount_template {
+	int sources_fd; /* what overlays are made of */
+	int base_fd;	/* where they are mounted */
+};
+
+/*
+ * Make one of them out of the calling process's mount namespace (a private copy); `images` is where those of stored
+ * images are. -errno (with *ret_failed the operation at fault): then plans are to be applied without.
+ */
+[[nodiscard]] int mount_template_sources(const struct mount_plan *plan, const char *images,
+					 const struct mount_op **ret_failed);
+[[nodiscard]] int mount_template_base(void);
+
+/* Like mount_plan_apply(), out of the plan's template; the calling process leaves its namespace of mounts. */
+[[nodiscard]] int mount_template_apply(const struct mount_template *from, const struct mount_plan *plan,
+				       const struct mount_values *values, const struct mount_op **ret_failed);
 
 /*
  * Gives a scratch that is mounted another size, from wherever its user namespace's owner is. -errno: -EINVAL when it

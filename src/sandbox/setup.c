@@ -266,7 +266,7 @@ static void prepare_process(const struct setup *setup)
 		fail(setup, SETUP_DEATH_SIGNAL, errno, NULL);
 	if (setsid() < 0)
 		fail(setup, SETUP_SESSION, errno, NULL);
-	for (int i = 1; i < NSIG; i++)
+	for (int i = 1; setup->signals_ignored && i < NSIG; i++)
 		sigaction(i, &act, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -305,7 +305,10 @@ static void make_mounts(const struct setup *setup)
 	r = reach_files(setup, &values);
 	if (r < 0)
 		fail(setup, SETUP_FILES, -r, NULL);
-	r = mount_plan_apply(setup->plan, &values, &failed);
+	if (setup->mounts_from)
+		r = mount_template_apply(setup->mounts_from, setup->plan, &values, &failed);
+	else
+		r = mount_plan_apply(setup->plan, &values, &failed);
 	if (r < 0)
 		fail(setup, SETUP_MOUNT, -r, failed);
 	r = (int)fd_send(setup->sync_fd, &disk, sizeof(disk), disk_fd);

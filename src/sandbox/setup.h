@@ -61,13 +61,16 @@ struct setup {
 	bool privileged; /* user namespace last, as `supervisor` */
 	bool single_uid; /* rootless without a uid range: init keeps its capabilities by the ambient set */
 	bool loopback;
-	bool fresh_proc; /* /proc/sys is mounted read-only here, as in containers */
+	bool signals_ignored; /* by the keeper, since whoever started it did */
+	bool fresh_proc;      /* /proc/sys is mounted read-only here, as in containers */
 	uid_t supervisor;
 	const struct mount_member *member; /* of a session whose files it has, or NULL */
 	bool joined; /* rootless, of a session: its files come on sync_fd, behind the byte (join.c) */
 	char *const *init_argv;
 	const struct cgroup_box *box; /* to enter */
 	int net_fd;		      /* network namespace to enter; -1: it was cloned into a new one */
+	const struct mount_template
+		*mounts_from; /* NULL: in a copy of the host's mounts, which it was cloned with */
 	int sync_fd, init_fd, config_fd, socket_fd, cgroup_fd; /* cgroup_fd -1: none */
 };
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import tarfile
 from pathlib import Path
@@ -11,9 +12,9 @@ import pytest
 
 from kilntest import host
 from kilntest.images import SHELL, Registry, oci, rootfs
-from kilntest.requests import member, tar
+from kilntest.requests import command, member, tar, text
 from kilntest.server import Home, Server, identity
-from kilntest.settings import CANARY_FILE, KILN, seconds
+from kilntest.settings import CANARY_FILE, KILN, runs_as_root, seconds
 
 pytestmark = pytest.mark.skipif(not SHELL.exists(), reason="needs busybox-static")
 
@@ -62,6 +63,24 @@ def test_what_an_oci_image_says_about_itself_is_honoured(home):
     done = kiln(home, "run", "-i", "said", "--", "echo $FOO; pwd; ls /").stdout.split("\n")
     assert done[:2] == ["bar", "/work"]
     assert "new" in done and "old" not in done
+
+
+DEV = "fd full null random shm stderr stdin stdout urandom zero".split()
+
+
+def test_what_an_image_has_in_its_dev_is_not_there(home):
+    kiln(home, "image", "import", archive(home, rootfs({"dev/odd": b"x", "dev/null": b"y", "dev/zero/file": b"z"})), "--name", "odd")
+    if runs_as_root():  # who unpacks cannot make any; who administers can
+        (folder,) = [path.parent for path in (home.path / "state" / "images").rglob("dev/odd")]
+        os.mknod(folder / "mem", stat.S_IFCHR | 0o666, os.makedev(1, 1))
+    server = Server(home=home).start()
+    try:
+        for _ in range(5):
+            script = "ls /dev; stat -c '%F %t %T' /dev/null; cat /dev/null /dev/mem /dev/odd; true"
+            lines = text(server.run(command("sh", "-c", script, image="odd"))).splitlines()
+            assert lines == [*DEV, "character special file 1 3"]
+    finally:
+        server.stop()
 
 
 ACCOUNTS = {

@@ -160,15 +160,20 @@ def test_the_front_has_no_capability_and_no_uid_of_anybody_else(server):
     if os.geteuid() == 0 and status_of(server.pid)["Uid"][0] == "0":
         assert int(front["CapBnd"][0], 16) == 0
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-        others = [pid for pid in pids if front["Uid"][0] in uids_of(pid) and pid != server.front_pid()]
-        assert [pid for pid in others if status_of(pid)["Name"] != ["kiln"]] == []  # the fronts of other servers
+        others = [pid for pid in pids if front["Uid"][0] in field_of(pid, "Uid") and pid != server.front_pid()]
+        names = [field_of(pid, "Name") for pid in others]
+        assert [name for name in names if name not in (["kiln"], [])] == []  # the fronts of other servers
+
+
+def field_of(pid, name):
+    try:
+        return status_of(pid)[name]
+    except OSError:
+        return []
 
 
 def uids_of(pid):
-    try:
-        return status_of(pid)["Uid"]
-    except OSError:
-        return []
+    return field_of(pid, "Uid")
 
 
 def test_the_keeper_has_given_up_what_it_does_not_need(server):

@@ -387,6 +387,40 @@ static void the_memory_budget_goes_to_what_is_asked_for_now(void **state)
 	close_pool(&f);
 }
 
+/* As many kinds as a pool may know, each asked for once and then forgotten but by the pool. */
+static void a_kind_is_stocked_however_many_there_were_before(void **state)
+{
+	enum { KINDS = 256 };
+	static struct engine_warm kinds[KINDS + 1];
+	static char ids[KINDS + 1][16];
+	struct pool_options brief = roomy;
+	struct pool_shelf_facts facts[KINDS + 1];
+	struct fixture f;
+	struct guest guest;
+
+	brief.idle_us = 1;
+	open_pool(&f, &brief, false);
+	for (int i = 0; i <= KINDS; i++) {
+		struct engine_sandbox_spec spec = spec_of("host", &kinds[i]);
+
+		snprintf(ids[i], sizeof(ids[i]), "kind %d", i);
+		kinds[i].id = ids[i];
+		kinds[i].limits.value[LIMIT_DISK_BYTES] = 1 << 20;
+		if (i == KINDS) {
+			run_for(&f, 1500); /* they shrink to nothing */
+			pool_foster(f.pool, &spec);
+		}
+		take(&f, &spec, &guest);
+		run_for(&f, 1);
+		give_back(&f, &guest);
+	}
+	run_for(&f, 20);
+	assert_int_equal(pool_inspect(f.pool, facts, KINDS + 1), KINDS);
+	assert_string_equal(facts[0].runtime, ids[KINDS]);
+	assert_int_equal(facts[0].ready, 2);
+	close_pool(&f);
+}
+
 static void what_nobody_asks_for_shrinks_to_nothing(void **state)
 {
 	struct pool_options brief = roomy;
@@ -620,6 +654,7 @@ int main(void)
 		cmocka_unit_test(a_sandbox_that_dies_in_stock_is_replaced),
 		cmocka_unit_test(an_engine_that_makes_nothing_is_asked_with_growing_pauses),
 		cmocka_unit_test(the_memory_budget_goes_to_what_is_asked_for_now),
+		cmocka_unit_test(a_kind_is_stocked_however_many_there_were_before),
 		cmocka_unit_test(what_nobody_asks_for_shrinks_to_nothing),
 		cmocka_unit_test(a_user_who_comes_again_is_awaited_and_nobody_else),
 		cmocka_unit_test(a_user_who_comes_again_and_again_is_awaited_by_several),

@@ -495,6 +495,165 @@ static void a_kill_before_the_keeper_hears_of_the_step_is_the_steps(void **state
 	unlinkat(f->fd, "memory.oom_control", 0);
 }
 
+/* ---- groups that are used again ---- */
+
+/* Stands in for a hierarchy of version 1: what is below it are folders. */
+static struct cgroup_host host_that_keeps(const struct folder *f, struct cgroup_stock *stock)
+{
+	*stock = (struct cgroup_stock){ .made = 0 };
+	return (struct cgroup_host){
+		.version = 1, .processors = 2, .fd = { f->fd, f->fd, f->fd, f->fd }, .stock = stock
+	};
+}
+
+static void group_file_put(int group_fd, const char *name, const char *text)
+{
+	AUTO_CLOSE int fd = openat(group_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+/* A box's group of processes, with what a kernel would have counted in it. */
+static void group_begin(struct cgroup_box *box, const struct cgroup_host *host, const char *peak,
+			const char *events)
+{
+	*box = CGROUP_BOX_NONE;
+	box->host = host;
+	box->number[CGROUP_PIDS] = host->stock->made++;
+	box->fd[CGROUP_PIDS] =
+		cgroup_make(host->fd[CGROUP_PIDS], cgroup_kept_name(box->number[CGROUP_PIDS]).text);
+	group_file_put(box->fd[CGROUP_PIDS], "pids.peak", peak);
+	group_file_put(box->fd[CGROUP_PIDS], "pids.events", events);
+}
+
+/* A folder is removed only empty; a group's files go with it. */
+static void group_empty(int group_fd)
+{
+	assert_int_equal(unlinkat(group_fd, "pids.peak", 0), 0);
+	assert_int_equal(unlinkat(group_fd, "pids.events", 0), 0);
+}
+
+static bool is_kept(const struct folder *f, const char *peak, const char *events)
+{
+	struct cgroup_stock stock;
+	struct cgroup_host host = host_that_keeps(f, &stock);
+	struct cgroup_box box;
+	bool kept;
+
+	group_begin(&box, &host, peak, events);
+	kept = cgroup_keep(&box, CGROUP_PIDS);
+	assert_int_equal(cgroup_host_keeps(&host), kept);
+	group_empty(kept ? stock.items[CGROUP_PIDS][0].fd : box.fd[CGROUP_PIDS]);
+	cgroup_host_clear(&host);
+	cgroup_close_counters(&box);
+	if (!kept) {
+		close(box.fd[CGROUP_PIDS]);
+		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(0).text, AT_REMOVEDIR), 0);
+	}
+	return kept;
+}
+
+static void a_group_is_kept_only_if_it_counted_no_more_than_any_sandbox_has(void **state)
+{
+	const struct folder *f = *state;
+
+	assert_true(is_kept(f, "1\n", "max 0\n"));
+	assert_true(is_kept(f, "2\n", "max 0\n"));
+	assert_false(is_kept(f, "3\n", "max 0\n"));
+	assert_false(is_kept(f, "2\n", "max 1\n"));
+}
+
+static void a_session_s_groups_and_those_of_memory_are_never_kept(void **state)
+{
+	const struct folder *f = *state;
+	struct cgroup_stock stock;
+	const struct cgroup_host host = host_that_keeps(f, &stock);
+	struct cgroup_box box = CGROUP_BOX_NONE;
+
+	box.host = &host;
+	assert_true(cgroup_can_keep(&box, CGROUP_PIDS));
+	assert_true(cgroup_can_keep(&box, CGROUP_CPU));
+	assert_true(cgroup_can_keep(&box, CGROUP_CPUACCT));
+	assert_false(cgroup_can_keep(&box, CGROUP_MEMORY));
+	box.in_group = true;
+	assert_false(cgroup_can_keep(&box, CGROUP_PIDS));
+}
+
+static void few_groups_are_kept_and_all_go_when_nobody_comes(void **state)
+{
+	const struct folder *f = *state;
+	struct cgroup_stock stock;
+	struct cgroup_host host = host_that_keeps(f, &stock);
+
+	for (unsigned i = 0; i <= CGROUP_KEPT_MAX; i++) {
+		struct cgroup_box box;
+
+		group_begin(&box, &host, "1\n", "max 0\n");
+		assert_int_equal(cgroup_keep(&box, CGROUP_PIDS), i < CGROUP_KEPT_MAX);
+		group_empty(i < CGROUP_KEPT_MAX ? stock.items[CGROUP_PIDS][i].fd : box.fd[CGROUP_PIDS]);
+		if (i < CGROUP_KEPT_MAX)
+			continue;
+		cgroup_close_counters(&box);
+		close(box.fd[CGROUP_PIDS]);
+		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(i).text, AT_REMOVEDIR), 0);
+	}
+	cgroup_host_clear(&host);
+	assert_false(cgroup_host_keeps(&host));
+	for (unsigned i = 0; i < CGROUP_KEPT_MAX; i++)
+		assert_int_not_equal(faccessat(f->fd, cgroup_kept_name(i).text, F_OK, 0), 0);
+}
+
+static void a_group_is_taken_with_the_limit_that_is_written_to_it(void **state)
+{
+	const struct folder *f = *state;
+	struct cgroup_stock stock;
+	struct cgroup_host host = host_that_keeps(f, &stock);
+	struct cgroup_box box;
+	int fd;
+
+	group_begin(&box, &host, "1\n", "max 0\n");
+	fd = box.fd[CGROUP_PIDS];
+	box.written.value[LIMIT_PROCESSES] = 5;
+	assert_true(cgroup_keep(&box, CGROUP_PIDS));
+	assert_int_equal(box.fd[CGROUP_PIDS], -1);
+
+	box = CGROUP_BOX_NONE;
+	box.host = &host;
+	assert_false(cgroup_take_kept(&box, CGROUP_CPU));
+	assert_true(cgroup_take_kept(&box, CGROUP_PIDS));
+	assert_int_equal(box.fd[CGROUP_PIDS], fd);
+	assert_int_equal(box.written.value[LIMIT_PROCESSES], 5);
+	assert_false(cgroup_take_kept(&box, CGROUP_PIDS));
+
+	group_empty(fd);
+	cgroup_close_counters(&box);
+	close(fd);
+	assert_int_equal(unlinkat(f->fd, cgroup_kept_name(0).text, AT_REMOVEDIR), 0);
+}
+
+/* What was used of a quota's period is given back when it is written: also if it is the same one. */
+static void a_quota_that_a_group_had_is_always_written_again(void **state)
+{
+	const struct folder *f = *state;
+	struct cgroup_stock stock;
+	struct cgroup_host host = host_that_keeps(f, &stock);
+	static const int64_t quotas[] = { 50, 199, 200, 300 };
+
+	for (size_t i = 0; i < ARRAY_LEN(quotas); i++) {
+		struct cgroup_box box = CGROUP_BOX_NONE;
+
+		box.host = &host;
+		box.fd[CGROUP_CPU] = f->fd;
+		box.written.value[LIMIT_CPU_PERCENT] = quotas[i];
+		assert_true(cgroup_keep(&box, CGROUP_CPU));
+		box = CGROUP_BOX_NONE;
+		box.host = &host;
+		assert_true(cgroup_take_kept(&box, CGROUP_CPU));
+		assert_int_equal(box.written.value[LIMIT_CPU_PERCENT], quotas[i] < 200 ? -1 : 0);
+	}
+}
+
 #define with_folder(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
 
 int main(void)
@@ -520,6 +679,11 @@ int main(void)
 		with_folder(a_group_is_made_once_and_opened_again),
 		cmocka_unit_test(without_control_groups_a_box_is_empty_and_goes_away),
 		with_folder(a_kill_before_the_keeper_hears_of_the_step_is_the_steps),
+		with_folder(a_group_is_kept_only_if_it_counted_no_more_than_any_sandbox_has),
+		with_folder(a_session_s_groups_and_those_of_memory_are_never_kept),
+		with_folder(few_groups_are_kept_and_all_go_when_nobody_comes),
+		with_folder(a_group_is_taken_with_the_limit_that_is_written_to_it),
+		with_folder(a_quota_that_a_group_had_is_always_written_again),
 	};
 
 	return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);

@@ -1,0 +1,152 @@
+/*
+ * Version 1: groups that are used again.
+ *
+ * To make and remove one group costs as much as ten mounts, and a sandbox has four. Three of them hold nothing once
+ * they are empty but counters and limits. Limits are written again; of the counters the time used has a base, and
+ * those of processes (the most at a time, refusals) must be what any sandbox reaches before its program is
+ * executed, or the group is removed like that of memory.
+ */
+#include "sandbox/cgroup_priv.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PROCESSES_OF_ANY 2 /* init, and one process of a step */
+
+bool cgroup_can_keep(const struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
+{
+	return box->host->stock && hierarchy != CGROUP_MEMORY && !box->in_group;
+}
+
+struct cgroup_name cgroup_kept_name(unsigned number)
+{
+	struct cgroup_name name;
+
+	snprintf(name.text, sizeof(name.text), "%c%u", CGROUP_KEPT_PREFIX, number);
+	return name;
+}
+
+static void move_fd(int *to, int *from)
+{
+	*to = *from;
+	*from = -1;
+}
+
+/* Those that are in a hierarchy. */
+static void move_counters(enum cgroup_hierarchy hierarchy, int to[COUNTERS], int from[COUNTERS])
+{
+	for (int i = 0; i < COUNTERS; i++) {
+		if (cgroup_v1_hierarchy((enum cgroup_counter)i) == hierarchy)
+			move_fd(&to[i], &from[i]);
+	}
+}
+
+bool cgroup_take_kept(struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
+{
+	struct cgroup_stock *stock = box->host->stock;
+	struct cgroup_kept *kept;
+
+	if (!cgroup_can_keep(box, hierarchy) || stock->count[hierarchy] == 0)
+		return false;
+	kept = &stock->items[hierarchy][--stock->count[hierarchy]];
+	box->number[hierarchy] = kept->number;
+	move_fd(&box->fd[hierarchy], &kept->fd);
+	move_counters(hierarchy, box->counter_fd, kept->counter_fd);
+	if (hierarchy == CGROUP_PIDS)
+		box->written.value[LIMIT_PROCESSES] = kept->limit;
+	/* Any quota is written again, which gives back what was used of this period's: -1 is like no other. */
+	if (hierarchy == CGROUP_CPU && kept->limit && kept->limit < 100 * box->host->processors)
+		box->written.value[LIMIT_CPU_PERCENT] = -1;
+	return true;
+}
+
+/* Whether its counters say what a new one's would. */
+static bool is_as_new(struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
+{
+	return hierarchy != CGROUP_PIDS ||
+	       (cgroup_count(box, COUNTER_PIDS_PEAK, NULL, 0) <= PROCESSES_OF_ANY &&
+		cgroup_count(box, COUNTER_PIDS_EVENTS, "max", 0) == 0);
+}
+
+bool cgroup_keep(struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
+{
+	struct cgroup_stock *stock = box->host->stock;
+	struct cgroup_kept *kept;
+
+	if (stock->count[hierarchy] == CGROUP_KEPT_MAX || !is_as_new(box, hierarchy))
+		return false;
+	kept = &stock->items[hierarchy][stock->count[hierarchy]++];
+	kept->number = box->number[hierarchy];
+	move_fd(&kept->fd, &box->fd[hierarchy]);
+	for (int i = 0; i < COUNTERS; i++)
+		kept->counter_fd[i] = -1;
+	move_counters(hierarchy, kept->counter_fd, box->counter_fd);
+	kept->limit = box->written.value[hierarchy == CGROUP_PIDS ? LIMIT_PROCESSES : LIMIT_CPU_PERCENT];
+	return true;
+}
+
+/* Hosts may have several controllers in one hierarchy: then a sandbox has one group for them, not one each. */
+static bool are_apart(const struct cgroup_host *host)
+{
+	struct stat st[CGROUP_HIERARCHIES];
+
+	for (int i = 0; i < CGROUP_HIERARCHIES; i++) {
+		if (host->fd[i] < 0 || fstat(host->fd[i], &st[i]) < 0)
+			return false;
+		for (int j = 0; j < i; j++) {
+			if (st[i].st_dev == st[j].st_dev)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* Without memory for it nothing is kept. */
+void cgroup_stock_open(struct cgroup_host *host)
+{
+	if (host->version == 1 && geteuid() == 0 && are_apart(host))
+		host->stock = calloc(1, sizeof(*host->stock));
+}
+
+static void kept_close(struct cgroup_kept *kept)
+{
+	close(kept->fd);
+	for (int i = 0; i < COUNTERS; i++) {
+		if (kept->counter_fd[i] >= 0)
+			close(kept->counter_fd[i]);
+	}
+}
+
+bool cgroup_host_keeps(const struct cgroup_host *host)
+{
+	for (int i = 0; host->stock && i < CGROUP_HIERARCHIES; i++) {
+		if (host->stock->count[i])
+			return true;
+	}
+	return false;
+}
+
+void cgroup_host_clear(struct cgroup_host *host)
+{
+	struct cgroup_stock *stock = host->stock;
+
+	for (int i = 0; stock && i < CGROUP_HIERARCHIES; i++) {
+		while (stock->count[i]) {
+			struct cgroup_kept *kept = &stock->items[i][--stock->count[i]];
+
+			/* Of one that is not removed the number is never used again; it goes with the host's folder. */
+			(void)unlinkat(host->fd[i], cgroup_kept_name(kept->number).text, AT_REMOVEDIR);
+			kept_close(kept);
+		}
+	}
+}
+
+void cgroup_stock_close(struct cgroup_host *host)
+{
+	cgroup_host_clear(host);
+	free(host->stock);
+	host->stock = NULL;
+}
