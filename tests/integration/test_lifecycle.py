@@ -249,13 +249,12 @@ def test_killing_the_main_process_takes_everything_with_it(mortal):
 
 
 def test_the_next_start_sweeps_what_a_dead_one_left_and_says_so(mortal):
-    before = host.cgroups()
     first = mortal().start()
     first.run(command("true"))
     connections = begin_runs(first, "kiln-sweep", 4)
     first.process.kill()
     first.process.wait()
-    left = host.cgroups() - before
+    left = host.cgroups_of(first.pid)
     second = mortal(home=first.home).start()
     assert text(second.run(shell("echo new life"))) == "new life\n"
     # In a scope of its own the groups went with their last process, before anybody could sweep them.
@@ -264,7 +263,7 @@ def test_the_next_start_sweeps_what_a_dead_one_left_and_says_so(mortal):
     second.stop()
     assert not host.processes_with("kiln-sweep")
     assert not [path for path in left if Path(path).exists() and "sandbox" in path]
-    assert len(host.cgroups() - before) <= 12, "cgroups of a dead server are left"
+    assert len(left & host.cgroups()) <= 12, "cgroups of a dead server are left"
     for connection in connections:
         connection.close()
 
