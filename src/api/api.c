@@ -181,8 +181,16 @@ int api_sessions_begin(struct api *api, struct err *err)
 	return options.store && options.loop ? sessions_create(&options, &api->sessions, err) : 0;
 }
 
+int api_start(struct api *api, struct err *err)
+{
+	return api->sessions ? sessions_start(api->sessions, err) : 0;
+}
+
 void api_sessions_end(struct api *api)
 {
+	/* What runs brought is borrowed from them. */
+	if (api->sessions)
+		sessions_settle(api->sessions);
 	while (api->stateful_calls)
 		stateful_call_destroy(api->stateful_calls);
 	while (api->session_streams)

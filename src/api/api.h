@@ -72,6 +72,9 @@ struct api_options {
 /* The table for http_options.routes; http_options.user is the api. */
 const struct http_route *api_routes(size_t *ret_count);
 
+/* Starts its threads: when the process is as confined as it will be, for they are as it is then. */
+[[nodiscard]] int api_start(struct api *api, struct err *err);
+
 /*
  * Where the routes of a dialect begin ("/dialects/cyber-dojo"; static), or NULL: there is no such dialect; and the
  * names of all, for a sentence.

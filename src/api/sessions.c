@@ -26,6 +26,8 @@ void session_refuse(struct api *api, struct http_request *request, const struct 
 void session_answer_destroy(struct session_answer *answer)
 {
 	session_wait_forget(answer->wait);
+	if (answer->reader)
+		*answer->reader = NULL;
 	if (answer->prev)
 		answer->prev->next = answer->next;
 	else
@@ -51,7 +53,8 @@ static void on_done(void *user, struct session *session, const struct err *err)
 		answer->answer(answer, session);
 	else
 		http_respond_json(answer->request, answer->status, session_to_json(session));
-	session_answer_destroy(answer);
+	if (!answer->reader)
+		session_answer_destroy(answer);
 }
 
 struct session_answer *session_answer_begin(const struct session_ask *ask, unsigned status,
@@ -216,6 +219,8 @@ static int read_ttl(const struct session_ask *ask, json_t **ret_body, int64_t *r
 
 static void handle_put(struct session_ask *ask)
 {
+	struct session_answer *answer = NULL;
+	struct session_call call;
 	struct err err = ERR_INIT;
 	json_t *body = NULL;
 	int64_t ttl_ms = 0;
@@ -225,19 +230,34 @@ static void handle_put(struct session_ask *ask)
 		r = session_take_nothing(body, &err);
 	if (r == 0 && ttl_ms == 0)
 		r = err_refuse(&err, ERR_MALFORMED, "missing_field", "ttl_ms", "ttl_ms: is missing");
-	if (r == 0)
-		r = session_set_ttl(ask->session, ttl_ms, &err);
 	json_decref(body);
-	if (r < 0)
+	if (r == 0) {
+		answer = session_answer_begin(ask, 200, &call);
+		if (answer)
+			r = session_set_ttl(ask->session, ttl_ms, &call, &err);
+	}
+	if (r < 0 && answer)
+		session_answer_refuse(answer, &err);
+	else if (r < 0)
 		session_refuse(ask->api, ask->request, &err);
-	else
-		http_respond_json(ask->request, 200, session_to_json(ask->session));
+}
+
+static void answer_nothing(struct session_answer *answer, struct session *session)
+{
+	http_respond_bytes(answer->request, 204, NULL, NULL, 0);
 }
 
 static void handle_remove(struct session_ask *ask)
 {
-	session_remove(ask->session);
-	http_respond_bytes(ask->request, 204, NULL, NULL, 0);
+	struct session_call call;
+	struct session_answer *answer = session_answer_begin(ask, 204, &call);
+	struct err err = ERR_INIT;
+
+	if (!answer)
+		return;
+	answer->answer = answer_nothing;
+	if (session_remove(ask->session, &call, &err) < 0)
+		session_answer_refuse(answer, &err);
 }
 
 static void handle_finish(struct session_ask *ask)
@@ -286,26 +306,6 @@ static void handle_reopen(struct session_ask *ask)
 		session_refuse(ask->api, ask->request, &err);
 }
 
-/* A run says by itself whose it was. */
-static int read_fork_run(const struct session_ask *ask, int64_t run, char **ret_user, struct err *err)
-{
-	const char *name;
-	json_t *past = NULL;
-	int r;
-
-	if (*ret_user)
-		return err_refuse(err, ERR_MALFORMED, "conflict", "run",
-				  "run: cannot stand beside user: it is that of the run");
-	r = session_past_run(ask->session, run, &past, err);
-	name = json_string_value(json_object_get(json_object_get(past, "run"), "user"));
-	if (r == 0) {
-		*ret_user = strdup(name ?: "");
-		r = *ret_user ? 0 : err_set(err, -ENOMEM, "a fork");
-	}
-	json_decref(past);
-	return r;
-}
-
 static int read_fork(const struct session_ask *ask, char **ret_id, char **ret_user, struct session_fork *ret,
 		     struct err *err)
 {
@@ -322,8 +322,9 @@ static int read_fork(const struct session_ask *ask, char **ret_id, char **ret_us
 	if (r == 0)
 		r = session_take_nothing(body, err);
 	json_decref(body);
-	if (r == 0 && ret->run)
-		r = read_fork_run(ask, ret->run, ret_user, err);
+	if (r == 0 && ret->run && *ret_user)
+		r = err_refuse(err, ERR_MALFORMED, "conflict", "run",
+			       "run: cannot stand beside user: it is that of the run");
 	if (r == 0 && *ret_id && !session_id_ok(*ret_id, &fault))
 		r = err_refuse(err, ERR_MALFORMED, "bad_name", "id", "id: %s", fault);
 	ret->id = *ret_id;

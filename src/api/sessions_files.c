@@ -15,16 +15,54 @@
 #include <string.h>
 
 struct reading {
+	struct session_text text;
 	size_t prefix; /* bytes of the path that are left out */
-	uint64_t bytes;
 	json_t *files, *links;
 	struct archive *archive;
+	struct buf packed;
 };
 
-static int count_in(struct reading *reading, const struct store_file *file)
+int session_text_count(struct session_text *text, const struct store_file *file)
 {
-	reading->bytes += file->len;
-	return reading->bytes > SESSION_ANSWER_BYTES_MAX ? -EFBIG : 0;
+	text->bytes += file->len;
+	return text->bytes > SESSION_ANSWER_BYTES_MAX ? -EFBIG : 0;
+}
+
+int session_text_end(struct session_text *text)
+{
+	text->text = json_dumps(text->json, JSON_COMPACT);
+	json_decref(text->json);
+	text->json = NULL;
+	if (!text->text)
+		return -ENOMEM;
+	text->len = strlen(text->text);
+	return 0;
+}
+
+static void refuse(struct session_answer *answer, const struct err *why)
+{
+	struct err err = *why;
+
+	if (err.code == -EFBIG)
+		err_refuse(&err, ERR_TOO_LARGE, "too_large", NULL,
+			   "the files have more than %llu bytes together: ask for one user's",
+			   (unsigned long long)SESSION_ANSWER_BYTES_MAX);
+	session_refuse(answer->api, answer->request, &err);
+}
+
+void session_text_done(struct session_text *text, const char *type, const struct err *err)
+{
+	struct session_answer *answer = text->answer;
+
+	if (answer && err)
+		refuse(answer, err);
+	else if (answer)
+		http_respond_bytes(answer->request, answer->status, type, text->text, text->len);
+	if (answer)
+		session_answer_destroy(answer);
+	json_decref(text->json);
+	free(text->text);
+	*text = (struct session_text){ 0 };
 }
 
 json_t *session_file_json(const struct store_file *file)
@@ -51,7 +89,7 @@ static int read_json(void *user, const struct store_file *file)
 	const char *name = strlen(file->path) >= reading->prefix ? file->path + reading->prefix : "";
 	bool text = file->len == 0 || utf8_valid(file->data, file->len);
 	json_t *json;
-	int r = count_in(reading, file);
+	int r = session_text_count(&reading->text, file);
 
 	if (r < 0 || file->kind == STORE_FOLDER || !*name)
 		return r;
@@ -69,7 +107,7 @@ static int read_archive(void *user, const struct store_file *file)
 	};
 	struct reading *reading = user;
 	struct archive_entry *entry;
-	int r = count_in(reading, file);
+	int r = session_text_count(&reading->text, file);
 
 	if (r < 0 || strlen(file->path) < reading->prefix)
 		return r; /* the home itself */
@@ -101,68 +139,90 @@ static la_ssize_t archive_out(struct archive *archive, void *user, const void *d
 	return buf_append(user, data, len) < 0 ? -1 : (la_ssize_t)len;
 }
 
-static int refuse_size(struct err *err, int r)
+static int archive_begin(struct reading *reading)
 {
-	if (r == -EFBIG)
-		return err_refuse(err, ERR_TOO_LARGE, "too_large", NULL,
-				  "the files have more than %llu bytes together: ask for one user's",
-				  (unsigned long long)SESSION_ANSWER_BYTES_MAX);
-	return err->code < 0 ? r : err_set(err, r, "files of a session");
+	struct archive *archive = archive_write_new();
+
+	reading->archive = archive;
+	if (!archive)
+		return -ENOMEM;
+	return archive_write_set_format_pax_restricted(archive) == ARCHIVE_OK &&
+			       archive_write_add_filter_gzip(archive) == ARCHIVE_OK &&
+			       archive_write_open(archive, &reading->packed, NULL, archive_out, NULL) ==
+				       ARCHIVE_OK
+		       ? 0
+		       : -EIO;
 }
 
-static void answer_archive(struct session_answer *answer, struct session *session, const char *below)
+static int json_begin(struct reading *reading)
 {
-	AUTO_BUF struct buf bytes = BUF_INIT(2 * SESSION_ANSWER_BYTES_MAX);
-	struct reading reading = { .prefix = below ? strlen(below) + 1 : 0, .archive = archive_write_new() };
-	struct err err = ERR_INIT;
-	int r = reading.archive ? 0 : -ENOMEM;
-
-	if (r == 0 && (archive_write_set_format_pax_restricted(reading.archive) != ARCHIVE_OK ||
-		       archive_write_add_filter_gzip(reading.archive) != ARCHIVE_OK ||
-		       archive_write_open(reading.archive, &bytes, NULL, archive_out, NULL) != ARCHIVE_OK))
-		r = -EIO;
-	if (r == 0)
-		r = session_files(session, below, read_archive, &reading, &err);
-	if (r == 0 && archive_write_close(reading.archive) != ARCHIVE_OK)
-		r = -EIO;
-	if (reading.archive)
-		archive_write_free(reading.archive);
-	if (r == 0) {
-		http_respond_bytes(answer->request, 200, "application/gzip", bytes.data, bytes.len);
-		return;
-	}
-	refuse_size(&err, r);
-	session_refuse(answer->api, answer->request, &err);
+	reading->text.json = json_pack("{s:{}, s:{}}", "files", "links");
+	reading->files = json_object_get(reading->text.json, "files");
+	reading->links = json_object_get(reading->text.json, "links");
+	return reading->text.json ? 0 : -ENOMEM;
 }
 
-static void answer_json(struct session_answer *answer, struct session *session, const char *below)
+static int archive_end(void *user)
 {
-	struct reading reading = { .prefix = below ? strlen(below) + 1 : 0,
-				   .files = json_object(),
-				   .links = json_object() };
-	struct err err = ERR_INIT;
-	int r = reading.files && reading.links ? session_files(session, below, read_json, &reading, &err)
-					       : -ENOMEM;
+	struct reading *reading = user;
 
-	if (r == 0) {
-		http_respond_json(answer->request, 200,
-				  json_pack("{s:o, s:o}", "files", reading.files, "links", reading.links));
-		return;
-	}
-	json_decref(reading.files);
-	json_decref(reading.links);
-	refuse_size(&err, r);
-	session_refuse(answer->api, answer->request, &err);
+	if (archive_write_close(reading->archive) != ARCHIVE_OK)
+		return -EIO;
+	reading->text.text = (char *)buf_take(&reading->packed, &reading->text.len);
+	return 0;
 }
 
+static int json_end(void *user)
+{
+	return session_text_end(&((struct reading *)user)->text);
+}
+
+static void reading_free(struct reading *reading)
+{
+	if (reading->archive)
+		archive_write_free(reading->archive);
+	buf_finish(&reading->packed);
+	json_decref(reading->text.json);
+	free(reading);
+}
+
+static void on_read(void *user, const struct err *err)
+{
+	struct reading *reading = user;
+
+	session_text_done(&reading->text, reading->archive ? "application/gzip" : "application/json", err);
+	reading_free(reading);
+}
+
+/* The copy is up to date: the worker reads it. */
 static void answer_files(struct session_answer *answer, struct session *session)
 {
 	const char *below = answer->name[0] ? answer->name : NULL;
+	struct reading *reading = calloc(1, sizeof(*reading));
+	const struct session_reading asked = { .each = answer->as_archive ? read_archive : read_json,
+					       .end = answer->as_archive ? archive_end : json_end,
+					       .done = on_read,
+					       .user = reading };
+	struct err err = ERR_INIT;
+	int r = reading ? 0 : -ENOMEM;
 
-	if (answer->as_archive)
-		answer_archive(answer, session, below);
-	else
-		answer_json(answer, session, below);
+	if (r == 0) {
+		reading->prefix = below ? strlen(below) + 1 : 0;
+		reading->packed = BUF_INIT(2 * SESSION_ANSWER_BYTES_MAX);
+		r = answer->as_archive ? archive_begin(reading) : json_begin(reading);
+	}
+	if (r < 0)
+		err_set(&err, r, "files of a session");
+	if (r == 0)
+		r = session_files_read(session, below, &asked, &err);
+	if (r == 0) {
+		reading->text.answer = answer;
+		answer->reader = &reading->text.answer;
+		return;
+	}
+	if (reading)
+		reading_free(reading);
+	refuse(answer, &err);
 }
 
 static int check_user(const struct session_ask *ask, const char *name, struct err *err)

@@ -31,9 +31,12 @@ struct session_answer {
 	struct http_request *request; /* NULL: the client has gone */
 	struct session_wait *wait;    /* for session_call */
 	unsigned status;
-	/* Answers when all went well; NULL: with the session as JSON. */
+	/* Answers when all went well; the session is NULL when it was removed. NULL: with the session as JSON. */
 	void (*answer)(struct session_answer *answer, struct session *session);
+	/* Set by `answer` where the worker reads for it: it lives on, and this is told when it is destroyed before. */
+	struct session_answer **reader;
 	char name[SESSION_NAME_MAX + 1]; /* for `answer` */
+	int64_t number;			 /* likewise */
 	bool as_archive;
 };
 
@@ -47,6 +50,21 @@ void session_refuse(struct api *api, struct http_request *request, const struct 
 
 /* What an answer with files may hold, in bytes of content. */
 #define SESSION_ANSWER_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
+
+/* An answer as JSON that is made in the worker, of files that are read there. */
+struct session_text {
+	struct session_answer *answer; /* NULL: the client has gone; the loop's, all else is the worker's */
+	uint64_t bytes;
+	json_t *json;
+	char *text;
+	size_t len;
+};
+/* Counts a file: 0, or -EFBIG when they are too many bytes together. */
+int session_text_count(struct session_text *text, const struct store_file *file);
+/* Writes down `json`, which must not be NULL: for session_reading. */
+int session_text_end(struct session_text *text);
+/* Answers, if somebody waits, and empties it. */
+void session_text_done(struct session_text *text, const char *type, const struct err *err);
 
 /* A file as {"content", "encoding", "mode"}. NULL when out of memory. */
 json_t *session_file_json(const struct store_file *file);

@@ -28,6 +28,7 @@ struct session_run {
 	struct queue_entry *entry;
 	struct run_plan *plan;
 	struct run *run;
+	struct run_result *result; /* of one that is over, while the session's copy gets what it changed */
 	struct run_member member;
 	char **remove;
 	enum collect_mode collect;
@@ -57,6 +58,7 @@ void session_run_destroy(struct session_run *run)
 		api->adrift_count--;
 		api->adrift_bytes -= run->bytes;
 	}
+	run_result_destroy(run->result);
 	run_destroy(run->run);
 	plan_destroy(run->plan);
 	strv_free(run->remove);
@@ -92,26 +94,51 @@ static void give_up(struct session_run *run, const struct err *err)
 		done(user, NULL, &why);
 }
 
-static void on_run_done(void *user, struct run_result *result)
+/* What the run changed is kept: it is answered. */
+static void on_recorded(void *user)
 {
 	struct session_run *run = user;
-	const struct run_plan *plan = run_plan_of(run->run);
-	const struct session_ran ran = { .result = result,
-					 .files = plan->files,
-					 .files_count = plan->files_count,
-					 .remove = run->remove };
 	void (*done)(void *user, struct run_result *result, const struct err *err) = run->done;
+	struct run_result *result = TAKE_PTR(run->result);
 	void *done_user = run->user;
 
-	api_metrics_count(&run->api->metrics, result);
-	log_run(run, result->id, run_outcome_name(result->outcome), api_engine_error(result));
-	session_turn_record(run->turn, &ran);
 	result_files_choose(result, run->collect, run->collect_globs);
 	session_run_destroy(run);
 	if (done)
 		done(done_user, result, NULL);
 	else
 		run_result_destroy(result);
+}
+
+/*
+ * The turn is over, and so is the use of the node's slot; but where too much waits to be written no other run is to
+ * bring more.
+ */
+static void on_run_done(void *user, struct run_result *result)
+{
+	struct session_run *run = user;
+	struct api *api = run->api;
+	const struct run_plan *plan = run_plan_of(run->run);
+	const struct session_ran ran = { .result = result,
+					 .files = plan->files,
+					 .files_count = plan->files_count,
+					 .remove = run->remove };
+	struct session_turn *turn = TAKE_PTR(run->turn);
+	struct queue_entry *entry = NULL;
+
+	api_metrics_count(&api->metrics, result);
+	log_run(run, result->id, run_outcome_name(result->outcome), api_engine_error(result));
+	run->result = result;
+	if (!session_turn_record(turn, &ran, on_recorded, run)) {
+		run->turn = turn;
+		on_recorded(run);
+		return;
+	}
+	if (!sessions_are_crowded(api->sessions))
+		entry = TAKE_PTR(run->entry);
+	/* Last: both may start the next one. */
+	queue_leave(api->queue, entry, api_now_us());
+	session_turn_end(turn);
 }
 
 static void start(struct session_run *run)
@@ -284,6 +311,8 @@ void session_run_abandon(struct session_run *run)
 	if (!run)
 		return;
 	run->done = NULL;
+	if (run->result)
+		return; /* it is over, and only being written down */
 	if (run->run)
 		run_cancel(run->run);
 	else

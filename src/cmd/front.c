@@ -370,6 +370,9 @@ static int front_begin(struct front *f, struct err *err)
 		r = server_begin(f, err);
 	if (r >= 0)
 		r = front_confine(f->config, err);
+	/* Only now: Landlock holds for the thread that calls, and for those that it makes. */
+	if (r >= 0)
+		r = api_start(f->api, err);
 	return r;
 }
 

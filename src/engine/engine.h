@@ -193,7 +193,8 @@ struct engine_vtable {
 	void (*stdin_eof)(struct engine_sandbox *sb);
 	/*
 	 * While held, no output of the running step is taken, so that the program waits when it prints; until it is
-	 * killed or its wall_ms are over, for then it ends. For this step only.
+	 * killed or its wall_ms are over, for then it ends. For this step only. In a collection, which waits likewise,
+	 * no more comes than what is on its way.
 	 */
 	void (*output_hold)(struct engine_sandbox *sb, bool hold);
 	/* The terminal of the running step, which has one, gets another size, and its foreground SIGWINCH. */

@@ -1,9 +1,10 @@
 /*
  * The copy of a session's files: what goes from the engine to the store and back.
  *
- * Jobs run one after the other, each with a FILES member of its own. A look at everything (FILES_READ) tells the store
- * of each file as it comes, so that no more than one of them is in memory. Runs go on meanwhile: what one of them
- * brings to the copy during a look is newer than what the look saw, so the look then stops, and another one follows.
+ * Jobs run one after the other, each with a FILES member of its own. A look at everything (FILES_READ) gives the worker
+ * the files as they come, some at a time; when too much waits there, no more is read for a while. Runs go on meanwhile:
+ * what one of them brings to the copy during a look is newer than what the look saw, so the look then stops, and
+ * another one follows.
  */
 #include "session/session_priv.h"
 
@@ -20,7 +21,10 @@
 #define LOOK_FILES_MAX 100000
 #define OMITTED_MAX    100
 #define SYNC_AFTER_MS  1000
-#define SYNC_REST      10 /* times as long as a look took it has to wait for the next */
+/* What is given to the worker at a time. */
+#define BATCH_FILES 256
+#define BATCH_BYTES ((size_t)1024 * 1024)
+#define SYNC_REST   10 /* times as long as a look took it has to wait for the next */
 
 static void job_begin(struct session *session);
 
@@ -91,16 +95,83 @@ int files_job_add(struct files_job *job, struct engine_file *file, json_t *known
 	return r;
 }
 
-void files_job_destroy(struct files_job *job)
+void files_job_clear(struct files_job *job)
 {
-	if (!job)
-		return;
 	for (size_t i = 0; i < job->files_count; i++) {
 		free((char *)job->files[i].name);
 		free((uint8_t *)job->files[i].data);
 	}
 	free(job->files);
+	job->files = NULL;
+	job->files_count = job->files_room = 0;
+}
+
+void files_job_destroy(struct files_job *job)
+{
+	if (!job)
+		return;
+	files_job_clear(job);
 	free(job);
+}
+
+/* Looks, and what of them is with the worker. */
+
+struct look {
+	size_t holders; /* the job, and what was posted for it */
+	int64_t round;
+	bool failed; /* the worker's: something is not in the copy */
+	struct seeing *batch;
+};
+
+/* Some files that were seen, or the end of the look, when all were. */
+struct seeing {
+	struct session_task task;
+	struct look *look;
+	struct store_file *files; /* BATCH_FILES of them */
+	size_t count, bytes;
+	struct store_walk walk;
+};
+
+static void seeing_free(struct seeing *seeing)
+{
+	if (!seeing)
+		return;
+	for (size_t i = 0; i < seeing->count; i++) {
+		free((char *)seeing->files[i].path);
+		free((void *)seeing->files[i].data);
+	}
+	free(seeing->files);
+	store_walk_finish(&seeing->walk);
+	free(seeing);
+}
+
+static void look_leave(struct look *look)
+{
+	if (--look->holders > 0)
+		return;
+	seeing_free(look->batch);
+	free(look);
+}
+
+static struct seeing *seeing_make(struct look *look, bool with_files)
+{
+	struct seeing *seeing = calloc(1, sizeof(*seeing));
+
+	if (!seeing)
+		return NULL;
+	seeing->look = look;
+	seeing->files = with_files ? calloc(BATCH_FILES, sizeof(*seeing->files)) : NULL;
+	if (with_files && !seeing->files) {
+		free(seeing);
+		return NULL;
+	}
+	return seeing;
+}
+
+static void out_of_memory(struct session *session)
+{
+	if (session->job_err.code == 0)
+		err_set(&session->job_err, -ENOMEM, "copy of the files");
 }
 
 static void member_end(struct session *session)
@@ -108,10 +179,14 @@ static void member_end(struct session *session)
 	if (session->files_sb)
 		session->all->options.engine->v->sandbox_destroy(session->files_sb);
 	session->files_sb = NULL;
+	session->held = false;
 	free(session->incoming_name);
 	session->incoming_name = NULL;
 	session->incoming_open = false;
 	buf_finish(&session->incoming_data);
+	if (session->look)
+		look_leave(session->look);
+	session->look = NULL;
 }
 
 void files_jobs_drop(struct session *session, const struct err *err)
@@ -120,6 +195,7 @@ void files_jobs_drop(struct session *session, const struct err *err)
 
 	session->jobs = NULL;
 	session->jobs_count = 0;
+	files_restore_drop(session);
 	member_end(session);
 	while (job) {
 		struct files_job *next = job->next;
@@ -131,8 +207,7 @@ void files_jobs_drop(struct session *session, const struct err *err)
 	}
 }
 
-/* The first job is over; the session may be, too, afterwards. */
-static void job_end(struct session *session, const struct err *err)
+void files_job_end(struct session *session, const struct err *err)
 {
 	struct files_job *job = session->jobs;
 	struct session_wait *waits = job->waits;
@@ -141,6 +216,8 @@ static void job_end(struct session *session, const struct err *err)
 	char key[sizeof(session->key)];
 	struct sessions *all = session->all;
 
+	if (job->kind == FILES_RESTORE)
+		files_restore_drop(session);
 	member_end(session);
 	session->jobs = job->next;
 	session->jobs_count--;
@@ -151,9 +228,7 @@ static void job_end(struct session *session, const struct err *err)
 	if (done)
 		done(session, err ? &why : NULL);
 	/* It may be gone. */
-	for (session = all->first; session && strcmp(session->key, key) != 0;)
-		session = session->next;
-	waits_tell(&waits, session, err ? &why : NULL);
+	waits_tell(&waits, session_of_key(all, key), err ? &why : NULL);
 }
 
 void session_omitted_add(struct session *session, const char *name, const char *reason)
@@ -176,34 +251,105 @@ static enum store_kind kind_of(const struct engine_collected *file)
 	return file->is_dir ? STORE_FOLDER : file->is_link ? STORE_LINK : STORE_FILE;
 }
 
-/* The file that is being received is whole: the store is told of it. */
-static void incoming_end(struct session *session)
+static int see_piece(struct session_task *task, struct session_store *store, struct err *err)
+{
+	struct seeing *seeing = (struct seeing *)task;
+	struct look *look = seeing->look;
+	int r;
+
+	if (look->failed)
+		return 0;
+	r = session_store_see(store, task->key, look->round, seeing->files, seeing->count, err);
+	look->failed = r < 0;
+	return r;
+}
+
+static void on_seen_some(struct session_task *task, struct session *session, const struct err *err)
+{
+	struct seeing *seeing = (struct seeing *)task;
+
+	if (session && session->look == seeing->look && err && session->job_err.code == 0)
+		session->job_err = *err;
+	look_leave(seeing->look);
+	seeing_free(seeing);
+}
+
+static int look_post(struct session *session, struct seeing *seeing)
+{
+	if (session_task_post(session, &seeing->task, seeing->bytes, NULL) < 0) {
+		seeing_free(seeing);
+		out_of_memory(session);
+		return -ENOMEM;
+	}
+	seeing->look->holders++;
+	return 0;
+}
+
+/* Gives the worker what there is, unless something newer has come. */
+static void batch_post(struct session *session)
 {
 	struct files_job *job = session->jobs;
+	struct seeing *batch = TAKE_PTR(session->look->batch);
+
+	if (job->changes != session->changes)
+		job->whole = false;
+	if (!job->whole || session->job_err.code < 0) {
+		seeing_free(batch);
+		return;
+	}
+	if (!batch)
+		return;
+	batch->task.piece = see_piece;
+	batch->task.done = on_seen_some;
+	if (look_post(session, batch) == 0 && work_is_crowded(session->all->work) && session->files_sb) {
+		session->held = true;
+		session->all->options.engine->v->output_hold(session->files_sb, true);
+	}
+}
+
+void files_relieve(struct sessions *all)
+{
+	for (struct session *session = all->first; session; session = session->next) {
+		if (session->held && session->files_sb)
+			all->options.engine->v->output_hold(session->files_sb, false);
+		session->held = false;
+	}
+}
+
+/* The file that is being received is whole. */
+static void incoming_end(struct session *session)
+{
 	const struct engine_collected *head = &session->incoming;
-	const struct store_file file = {
-		.path = session->incoming_name,
-		.kind = kind_of(head),
-		.data = session->incoming_data.data,
-		.len = session->incoming_data.len,
-		.mode = head->mode & 07777,
-		.owner = head->owner,
-		.mtime_ns = head->mtime_ns,
-	};
+	struct look *look = session->look;
+	struct store_file *file;
 
 	if (!session->incoming_open)
 		return;
 	session->incoming_open = false;
-	if (job->changes != session->changes)
-		job->whole = false;
-	if (!job->whole || session->job_err.code < 0)
+	if (session->jobs->changes != session->changes)
+		session->jobs->whole = false;
+	if (!session->jobs->whole || session->job_err.code < 0)
 		return;
-	session_notes_write(session->all);
-	if (head->truncated || (file.kind == STORE_FILE && file.len < head->size))
-		session_omitted_add(session, file.path, "too large");
-	else
-		(void)!session_store_see(session->all->options.store, session->key, job->round, &file,
-					 &session->job_err);
+	if (head->truncated || (kind_of(head) == STORE_FILE && session->incoming_data.len < head->size)) {
+		session_omitted_add(session, session->incoming_name, "too large");
+		return;
+	}
+	if (!look->batch)
+		look->batch = seeing_make(look, true);
+	if (!look->batch) {
+		out_of_memory(session);
+		return;
+	}
+	file = &look->batch->files[look->batch->count++];
+	*file = (struct store_file){ .kind = kind_of(head),
+				     .path = TAKE_PTR(session->incoming_name),
+				     .mode = head->mode & 07777,
+				     .owner = head->owner,
+				     .mtime_ns = head->mtime_ns };
+	file->data = buf_take(&session->incoming_data, &file->len);
+	look->batch->bytes += file->len + strlen(file->path);
+	if (look->batch->count == BATCH_FILES || look->batch->bytes >= BATCH_BYTES)
+		batch_post(session);
 }
 
 static void on_file(void *user, const struct engine_collected *file)
@@ -241,21 +387,14 @@ static void on_file_data(void *user, const uint8_t *data, size_t len)
 	}
 }
 
-static void on_collected(void *user, const struct err *err)
+/* What was seen is in the copy, as far as it could be. */
+static void look_over(struct session *session)
 {
-	struct session *session = user;
 	struct files_job *job = session->jobs;
 	struct err why;
 
-	incoming_end(session);
 	if (job->changes != session->changes)
 		job->whole = false;
-	if (err && session->job_err.code == 0)
-		session->job_err = *err;
-	session_notes_write(session->all);
-	if (job->whole && session->job_err.code == 0)
-		(void)!session_store_seen(session->all->options.store, session->key, job->round,
-					  &session->job_err);
 	session->sync_cost_ms = session_now_ms() - job->began_ms;
 	session->kept = session->job_err.code == 0;
 	snprintf(session->kept_reason, sizeof(session->kept_reason), "%.150s",
@@ -264,14 +403,64 @@ static void on_collected(void *user, const struct err *err)
 		session->dirty = false;
 	else
 		session_sync_soon(session);
-	(void)!session_save(session, NULL);
+	session_save(session);
 	why = session->job_err;
-	job_end(session, why.code < 0 ? &why : NULL);
+	files_job_end(session, why.code < 0 ? &why : NULL);
+}
+
+static int seen_piece(struct session_task *task, struct session_store *store, struct err *err)
+{
+	struct seeing *seeing = (struct seeing *)task;
+
+	if (seeing->look->failed)
+		return 0;
+	return session_store_seen(store, task->key, seeing->look->round, &seeing->walk, err);
+}
+
+static void on_seen_all(struct session_task *task, struct session *session, const struct err *err)
+{
+	struct seeing *seeing = (struct seeing *)task;
+	bool wanted = session && session->look == seeing->look;
+
+	if (wanted && err && session->job_err.code == 0)
+		session->job_err = *err;
+	look_leave(seeing->look);
+	seeing_free(seeing);
+	if (wanted)
+		look_over(session);
+}
+
+static void on_collected(void *user, const struct err *err)
+{
+	struct session *session = user;
+	struct seeing *end;
+
+	incoming_end(session);
+	if (err && session->job_err.code == 0)
+		session->job_err = *err;
+	batch_post(session);
+	end = seeing_make(session->look, false);
+	if (!end) {
+		out_of_memory(session);
+	} else if (session->jobs->whole && session->job_err.code == 0) {
+		end->task.piece = seen_piece;
+		end->task.done = on_seen_all;
+		if (look_post(session, end) == 0)
+			return;
+		end = NULL;
+	}
+	seeing_free(end);
+	look_over(session);
 }
 
 static void on_uploaded(void *user, const struct err *err)
 {
-	job_end(user, err);
+	struct session *session = user;
+
+	if (!err && session->jobs->kind == FILES_RESTORE)
+		files_restore_next(session);
+	else
+		files_job_end(session, err);
 }
 
 static void on_failed(void *user, const struct err *err)
@@ -282,7 +471,7 @@ static void on_failed(void *user, const struct err *err)
 		session->kept = false;
 		snprintf(session->kept_reason, sizeof(session->kept_reason), "%.150s", err->text);
 	}
-	job_end(session, err);
+	files_job_end(session, err);
 }
 
 static void on_ready(void *user)
@@ -300,6 +489,8 @@ static void on_ready(void *user)
 
 	if (job->kind == FILES_READ)
 		engine->v->collect(session->files_sb, &spec);
+	else if (job->kind == FILES_RESTORE)
+		files_restore_begin(session);
 	else
 		engine->v->upload(session->files_sb, job->files, job->files_count);
 }
@@ -321,7 +512,7 @@ static void on_soon(void *user, struct session *session, const struct err *err)
 	if (!session || !session->jobs || session->files_sb)
 		return;
 	err_set(&why, -EIO, "the files of session '%s' cannot be reached", session->id);
-	job_end(session, &why);
+	files_job_end(session, &why);
 }
 
 static void job_begin(struct session *session)
@@ -343,14 +534,17 @@ static void job_begin(struct session *session)
 		int64_t now_ms = session_unix_ms();
 
 		session->round = session->round + 1 > now_ms ? session->round + 1 : now_ms;
-		job->round = session->round;
+		session->look = calloc(1, sizeof(*session->look));
+		if (session->look)
+			*session->look = (struct look){ .holders = 1, .round = session->round };
 		job->changes = session->changes;
 		job->whole = true;
 		session->sync_due_ms = 0;
 		json_decref(session->omitted);
 		session->omitted = NULL;
 	}
-	if (engine->v->sandbox_create(engine, &spec, &events, session, &session->files_sb, NULL) < 0)
+	if ((job->kind == FILES_READ && !session->look) ||
+	    engine->v->sandbox_create(engine, &spec, &events, session, &session->files_sb, NULL) < 0)
 		(void)!session_done_later(session, &soon, NULL);
 }
 
@@ -393,71 +587,6 @@ int files_write(struct session *session, struct files_job *job, const struct ses
 		struct err *err)
 {
 	return job_queue(session, job, call, err);
-}
-
-struct restoring {
-	struct files_job *job;
-	json_t *known;
-};
-
-static int restore_one(void *user, const struct store_file *from)
-{
-	struct restoring *restoring = user;
-	struct engine_file to = {
-		.name = strdup(from->path),
-		.data = from->len ? malloc(from->len) : NULL,
-		.len = from->len,
-		.mode = from->mode,
-		.is_dir = from->kind == STORE_FOLDER,
-		.is_link = from->kind == STORE_LINK,
-		.mtime_ns = from->mtime_ns,
-		.owner = from->owner,
-	};
-
-	if (from->len && !to.data) {
-		free((char *)to.name);
-		return -ENOMEM;
-	}
-	if (from->len)
-		memcpy((uint8_t *)to.data, from->data, from->len);
-	return files_job_add(restoring->job, &to, restoring->known);
-}
-
-int files_restore(struct session *session, files_done_fn done, struct err *err)
-{
-	struct restoring restoring = { .known = json_object() };
-	int r = restoring.known ? files_job_make(FILES_RESTORE, &restoring.job, err) : -ENOMEM;
-
-	if (r == 0) {
-		restoring.job->done = done;
-		r = session_store_files(session->all->options.store, session->key, NULL, restore_one,
-					&restoring, err);
-	}
-	json_decref(restoring.known);
-	if (r < 0) {
-		files_job_destroy(restoring.job);
-		return r == -ENOMEM ? err_set(err, r, "files of a session") : r;
-	}
-	if (restoring.job->files_count > 0)
-		return job_queue(session, restoring.job, NULL, err);
-	files_job_destroy(restoring.job);
-	done(session, NULL);
-	return 0;
-}
-
-int session_copy_apply(struct session *session, const struct store_change *change, struct err *err)
-{
-	struct session_store *store = session->all->options.store;
-	int r;
-
-	session->changes++;
-	/* What these runs left is not what comes now. */
-	session_notes_write(session->all);
-	r = session_store_apply(store, change, err);
-	/* The present is worth more than the past: where there is no room, what is kept of runs goes first. */
-	if (r == -ENOSPC && session_store_forget(store, NULL) == 0)
-		r = session_store_apply(store, change, err);
-	return r;
 }
 
 void session_sync_soon(struct session *session)

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NOTES_AFTER_MS 5
-
 void session_tell(struct session *session, const char *type, json_t *event)
 {
 	json_int_t number = ++session->events_seq;
@@ -196,106 +194,101 @@ static void change_add_made(struct change_files *change, const struct run_result
 	}
 }
 
-struct run_note {
-	struct run_note *next;
-	char key[RUN_ID_LEN + 1];
-	int64_t number;
+/* A run on its way to the store, with memory of its own but for the contents of files. */
+struct recording {
+	struct store_file *files;
+	size_t count;
 	char *run, *detail;
+	session_recorded_fn recorded; /* NULL: nobody waits */
+	void *user;
 };
 
-/* A session that is gone by then has no history. */
-void session_notes_write(struct sessions *all)
+static void recording_free(struct recording *recording)
 {
-	struct run_note *note = all->notes;
-
-	all->notes = NULL;
-	all->last_note = &all->notes;
-	while (note) {
-		const struct store_change change = { .key = note->key,
-						     .run = note->run,
-						     .detail = note->detail,
-						     .number = note->number,
-						     .runs_kept = SESSION_RUNS_KEPT,
-						     .past_bytes = SESSION_PAST_BYTES };
-		struct run_note *next = note->next;
-
-		(void)!session_store_apply(all->options.store, &change, NULL);
-		free(note->run);
-		free(note->detail);
-		free(note);
-		note = next;
-	}
+	for (size_t i = 0; i < recording->count; i++)
+		free((char *)recording->files[i].path);
+	free(recording->files);
+	free(recording->run);
+	free(recording->detail);
+	free(recording);
 }
 
-static void on_notes(uv_timer_t *timer)
+static void not_kept(struct session *session, const char *why)
 {
-	session_notes_write(timer->data);
-}
-
-/* Takes over both texts; false: there is no memory. */
-static bool note_later(struct session *session, int64_t number, char **run, char **detail_text)
-{
-	struct sessions *all = session->all;
-	struct run_note *note = *run ? calloc(1, sizeof(*note)) : NULL;
-
-	if (!note)
-		return false;
-	snprintf(note->key, sizeof(note->key), "%s", session->key);
-	note->number = number;
-	note->run = TAKE_PTR(*run);
-	note->detail = TAKE_PTR(*detail_text);
-	*all->last_note = note;
-	all->last_note = &note->next;
-	if (!uv_is_active((uv_handle_t *)all->notes_timer))
-		uv_timer_start(all->notes_timer, on_notes, NOTES_AFTER_MS, 0);
-	return true;
-}
-
-static void record(struct session *session, const struct store_change *change)
-{
-	struct err err = ERR_INIT;
-	int r = session_copy_apply(session, change, &err);
-
-	if (r == 0)
-		return;
 	session->kept = false;
-	snprintf(session->kept_reason, sizeof(session->kept_reason), "%.150s", err.text);
+	snprintf(session->kept_reason, sizeof(session->kept_reason), "%.150s", why);
 }
 
-void session_turn_record(struct session_turn *turn, const struct session_ran *ran)
+static void on_recorded(void *user, struct session *session, const struct err *err)
 {
-	const struct run_result *result = ran->result;
+	struct recording *recording = user;
+
+	if (err && session && recording->count > 0)
+		not_kept(session, err->text);
+	if (recording->recorded)
+		recording->recorded(recording->user);
+	recording_free(recording);
+}
+
+static char *json_text(json_t *json)
+{
+	return json ? json_dumps(json, JSON_COMPACT) : NULL;
+}
+
+static struct recording *recording_make(const struct session_turn *turn, const struct session_ran *ran,
+					json_t *summary_json)
+{
+	struct recording *recording = calloc(1, sizeof(*recording));
+	struct change_files changed = { .turn = turn, .now_ns = (uint64_t)session_unix_ms() * 1000000 };
+	size_t most = strv_len(ran->remove) + ran->files_count + ran->result->files_count + 1;
+	json_t *whole;
+
+	if (!recording)
+		return NULL;
+	recording->files = changed.files = calloc(most, sizeof(*changed.files));
+	if (changed.files) {
+		change_add_given(&changed, ran);
+		change_add_made(&changed, ran->result);
+	}
+	recording->count = changed.count;
+	whole = detail(ran->result);
+	recording->run = json_text(summary_json);
+	recording->detail = json_text(whole);
+	json_decref(whole);
+	return recording;
+}
+
+bool session_turn_record(struct session_turn *turn, const struct session_ran *ran,
+			 session_recorded_fn recorded, void *user)
+{
 	struct session *session = turn->session;
-	size_t removals = strv_len(ran->remove);
-	AUTO_FREE struct store_file *files =
-		calloc(removals + ran->files_count + result->files_count + 1, sizeof(*files));
-	struct change_files changed = { .files = files,
-					.turn = turn,
-					.now_ns = (uint64_t)session_unix_ms() * 1000000 };
-	struct store_change change = { .key = session->key,
-				       .number = session->runs + 1,
+	json_t *json = summary(ran->result, turn->owner->as.name, ++session->runs);
+	struct recording *recording = recording_make(turn, ran, json);
+	struct store_change change = { .number = session->runs,
 				       .runs_kept = SESSION_RUNS_KEPT,
 				       .past_bytes = SESSION_PAST_BYTES };
-	json_t *json = summary(result, turn->owner->as.name, change.number), *whole = detail(result);
-	AUTO_FREE char *run = json ? json_dumps(json, JSON_COMPACT) : NULL;
-	AUTO_FREE char *text = whole ? json_dumps(whole, JSON_COMPACT) : NULL;
+	struct err err = ERR_INIT;
+	bool waits = false;
+	int r = -ENOMEM;
 
-	json_decref(whole);
-	if (files) {
-		change_add_given(&changed, ran);
-		change_add_made(&changed, result);
+	if (recording) {
+		/* Nobody waits for what is only history, as long as there is not too much of it. */
+		waits = recording->count > 0 || sessions_are_crowded(session->all);
+		recording->recorded = waits ? recorded : NULL;
+		recording->user = user;
+		change.files = recording->files;
+		change.files_count = recording->count;
+		change.run = recording->run;
+		change.detail = recording->detail;
+		r = session_copy_apply(session, &change, on_recorded, recording, &err);
 	}
-	change.files = files;
-	change.files_count = changed.count;
-	change.run = run;
-	change.detail = text;
-	session->runs++;
-	/* Nobody waits for what is only history. */
-	if (change.files_count > 0 || !note_later(session, change.number, &run, &text))
-		record(session, &change);
-	for (size_t i = 0; i < changed.count; i++)
-		free((char *)files[i].path);
+	if (r < 0) {
+		not_kept(session, "no memory");
+		if (recording)
+			recording_free(recording);
+	}
 	session_tell(session, "run", json);
+	return r == 0 && waits;
 }
 
 struct runs_reading {
@@ -326,7 +319,6 @@ json_t *session_runs_json(const struct session *session, int64_t since, const ch
 {
 	struct runs_reading reading = { .list = json_array(), .user_name = user_name };
 
-	session_notes_write(session->all);
 	if (!reading.list || session_store_runs(session->all->options.store, session->key, since, read_run,
 						&reading, NULL) < 0) {
 		json_decref(reading.list);
@@ -335,66 +327,17 @@ json_t *session_runs_json(const struct session *session, int64_t since, const ch
 	return reading.list;
 }
 
-struct past_reading {
-	bool known;
-	json_t *whole;
-};
-
-static int read_past(void *user, const struct store_run *from)
-{
-	struct past_reading *reading = user;
-	json_t *run = json_loads(from->run, 0, NULL),
-	       *result = from->detail ? json_loads(from->detail, 0, NULL) : NULL;
-
-	reading->known = true;
-	if (run && result && json_object_set_new(run, "kept", json_true()) == 0)
-		reading->whole = json_pack("{s:O, s:O}", "run", run, "result", result);
-	json_decref(run);
-	json_decref(result);
-	return from->detail && !reading->whole ? -ENOMEM : 0;
-}
-
-int session_past_run(const struct session *session, int64_t number, json_t **ret, struct err *err)
-{
-	struct past_reading reading = { 0 };
-	int r;
-
-	session_notes_write(session->all);
-	r = session_store_run(session->all->options.store, session->key, number, read_past, &reading, err);
-	if (r < 0)
-		return r == -ENOMEM ? err_set(err, r, "a run of the past") : r;
-	if (!reading.known)
-		return err_refuse(err, ERR_UNKNOWN, "run_unknown", "number",
-				  "there is no run %lld in this session's history", (long long)number);
-	if (!reading.whole)
-		return err_refuse(err, ERR_UNKNOWN, "run_forgotten", "number",
-				  "the output and files of run %lld are not kept any more",
-				  (long long)number);
-	*ret = reading.whole;
-	return 0;
-}
-
-int session_past_files(const struct session *session, int64_t number, const char *user_name,
-		       int (*each)(void *user, const struct store_file *file), void *user, struct err *err)
-{
-	const struct store_left left = { .key = session->key, .user_name = user_name, .number = number };
-
-	return session_store_run_files(session->all->options.store, &left, each, user, err);
-}
-
 struct there {
 	struct run_request *request;
 	size_t prefix;
 	struct err *err;
 };
 
-static int one_there(void *user, const struct store_file *file)
+static int one_there(void *user, const char *path)
 {
 	const struct there *there = user;
 
-	if (file->kind != STORE_FILE || strlen(file->path) <= there->prefix)
-		return 0;
-	return request_add_there(there->request, file->path + there->prefix, there->err);
+	return request_add_there(there->request, path + there->prefix, there->err);
 }
 
 int session_files_there(const struct session *session, const char *user_name, struct run_request *request,
@@ -402,11 +345,6 @@ int session_files_there(const struct session *session, const char *user_name, st
 {
 	struct there there = { .request = request, .prefix = strlen(user_name) + 1, .err = err };
 
-	return session_files(session, user_name, one_there, &there, err);
-}
-
-int session_files(const struct session *session, const char *below,
-		  int (*each)(void *user, const struct store_file *file), void *user, struct err *err)
-{
-	return session_store_files(session->all->options.store, session->key, below, each, user, err);
+	return session_store_names(session->all->options.store, session->key, user_name,
+				   request_bounds_default.files, one_there, &there, err);
 }

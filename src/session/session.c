@@ -87,26 +87,6 @@ void session_wait_forget(struct session_wait *wait)
 		wait->done = NULL;
 }
 
-int session_save(struct session *session, struct err *err)
-{
-	bool stopped = session->all->draining && session_lives(session);
-	const struct store_session record = {
-		.key = session->key,
-		.tenant = session->tenant,
-		.id = session->id,
-		.spec = session->spec_json,
-		.state = stopped ? "stopped" : state_names[session->state],
-		.reason = session->reason,
-		.created_ms = session->created_ms,
-		.expires_ms = session->expires_ms,
-		.ended_ms = session->ended_ms,
-		.runs = session->runs,
-		.kept = session->kept,
-	};
-
-	return session_store_put(session->all->options.store, &record, err);
-}
-
 static void tell_state(struct session *session)
 {
 	session_tell(session, "state",
@@ -129,6 +109,7 @@ void session_end(struct session *session, enum session_state state, const char *
 	session_turns_end(session, &err);
 	services_end(session);
 	files_jobs_drop(session, &err);
+	files_restore_drop(session);
 	if (session->handle)
 		session->all->options.engine->v->session_destroy(session->handle);
 	session->handle = NULL;
@@ -136,12 +117,12 @@ void session_end(struct session *session, enum session_state state, const char *
 	session->dirty = false;
 	session->weighed = false;
 	session->sync_due_ms = 0;
-	(void)!session_save(session, NULL);
+	session_save(session);
 	tell_state(session);
 	session_listeners_end(session);
 	waits_tell(&session->opening, session, &err);
 	waits_tell(&session->weighing, session, NULL);
-	waits_tell(&session->finishing, session, NULL);
+	waits_settle(&session->finishing, session);
 }
 
 void session_look(struct session *session)
@@ -149,7 +130,7 @@ void session_look(struct session *session)
 	if (session->state != SESSION_STARTING || !session->there || !services_ready(session))
 		return;
 	session->state = SESSION_OPEN;
-	(void)!session_save(session, NULL);
+	session_save(session);
 	tell_state(session);
 	session_turns_look(session);
 }
@@ -165,7 +146,7 @@ static void there(struct session *session)
 		return;
 	}
 	session_look(session);
-	waits_tell(&session->opening, session, NULL);
+	waits_settle(&session->opening, session);
 }
 
 static void on_restored(struct session *session, const struct err *err)
@@ -219,6 +200,27 @@ static void engine_id(const struct session *session, uint8_t ret[ENGINE_SESSION_
 	memcpy(ret, session->key, strlen(session->key));
 }
 
+/*
+ * The record of a session that begins, which comes before its files are read. One that could not be noted down does
+ * not begin: who waits is told why.
+ */
+static void on_begin_saved(struct session *session, const struct err *err)
+{
+	struct err why;
+
+	if (!err) {
+		session->recorded = true;
+		return;
+	}
+	why = *err;
+	waits_tell(&session->opening, session, &why);
+	/* It stays what it was: nothing, or what had ended before. */
+	if (!session->recorded)
+		(void)!session_give_up(session, why.code);
+	else
+		session_end(session, session->before, why.text);
+}
+
 int session_begin(struct session *session, int64_t ttl_ms, struct err *err)
 {
 	struct engine *engine = session->all->options.engine;
@@ -234,12 +236,14 @@ int session_begin(struct session *session, int64_t ttl_ms, struct err *err)
 		return err_refuse(err, ERR_IMPOSSIBLE, "not_supported", NULL,
 				  "the engine '%s' of this node has no sessions", engine->v->name);
 	engine_id(session, spec.id);
+	if (!session_lives(session))
+		session->before = session->state;
 	session->state = SESSION_STARTING;
 	session->reason[0] = '\0';
 	session->ended_ms = 0;
 	session->ending = false;
 	session->expires_ms = session_unix_ms() + ttl_ms;
-	r = session_save(session, err);
+	r = session_save_then(session, on_begin_saved, NULL, err);
 	if (r == 0)
 		r = engine->v->session_open(engine, &spec, &engine_events, session, &session->handle, err);
 	if ((r == -EAGAIN || r == -ENOTSUP) && err) {
@@ -295,15 +299,16 @@ int session_take_back(struct session *session, bool was_open, struct err *err)
 	return r;
 }
 
-/* A session that could not be made leaves no trace. */
-static int give_up(struct session *session, int r)
+int session_give_up(struct session *session, int r)
 {
-	(void)!session_store_remove(session->all->options.store, session->key, NULL);
+	if (session->opening)
+		session->opening->done = NULL;
+	(void)!session_remove_post(session, NULL, NULL);
 	session_free(session);
 	return r;
 }
 
-static int id_check(const struct sessions *all, const char *tenant, const char *id, struct err *err)
+int session_id_check(const struct sessions *all, const char *tenant, const char *id, struct err *err)
 {
 	if (!id || !sessions_find(all, tenant, id))
 		return 0;
@@ -323,7 +328,7 @@ int session_make(struct sessions *all, const char *tenant, struct session_reques
 		 const struct session_call *call, struct err *err)
 {
 	struct session *session;
-	int r = id_check(all, tenant, request->id, err);
+	int r = session_id_check(all, tenant, request->id, err);
 
 	if (r == 0)
 		r = session_ttl_check(all, request->ttl_ms, err);
@@ -343,159 +348,7 @@ int session_make(struct sessions *all, const char *tenant, struct session_reques
 		r = wait_add(&session->opening, call, err);
 	if (r == 0)
 		r = session_begin(session, request->ttl_ms, err);
-	if (r < 0) {
-		if (session->opening)
-			session->opening->done = NULL;
-		return give_up(session, r);
-	}
-	return 0;
-}
-
-static int fork_copy(struct session *from, const struct session_fork *fork, struct session *to,
-		     struct err *err)
-{
-	const struct store_left left = { .key = from->key,
-					 .user_name = fork->user_name,
-					 .number = fork->run };
-	struct session_store *store = from->all->options.store;
-
-	return fork->run ? session_store_copy_run(store, &left, to->key, err)
-			 : session_store_copy(store, from->key, fork->user_name, to->key, err);
-}
-
-static int fork_make(struct session *from, const struct session_fork *fork, const struct session_call *call,
-		     struct err *err)
-{
-	struct sessions *all = from->all;
-	int64_t ttl_ms = fork->ttl_ms ?: from->expires_ms - session_unix_ms();
-	struct session *session;
-	int r;
-
-	if (!session_lives(from) && !fork->ttl_ms)
-		ttl_ms = SESSION_TTL_MS;
-	r = session_create(all, from->tenant, fork->id, &session, err);
-	if (r < 0)
-		return r;
-	session->state = SESSION_LOST;
-	session->spec_json = strdup(from->spec_json);
-	r = session->spec_json
-		    ? session_spec_parse(from->spec_json, strlen(from->spec_json), &session->spec, err)
-		    : err_set(err, -ENOMEM, "a session");
-	if (r == 0)
-		r = session_spec_check(session, err);
-	if (r == 0)
-		r = sessions_quota_check(all, from->tenant, session->memory_bytes, err);
-	if (r == 0)
-		r = session_save(session, err);
-	if (r == 0)
-		r = fork_copy(from, fork, session, err);
-	for (const struct session_user *u = from->users; r == 0 && u; u = u->next) {
-		if (!fork->user_name || strcmp(u->as.name, fork->user_name) == 0)
-			r = session_user_put(session, u->as.number, u->as.name,
-					     &(struct session_user *){ NULL }, err);
-	}
-	session->highest_number = from->highest_number;
-	if (r == 0)
-		r = wait_add(&session->opening, call, err);
-	if (r == 0)
-		r = session_begin(session, ttl_ms > 0 ? ttl_ms : 1, err);
-	if (r < 0) {
-		if (session->opening)
-			session->opening->done = NULL;
-		return give_up(session, r);
-	}
-	return 0;
-}
-
-/* The user must be there, and the run, which is his, be kept. */
-static int fork_check(const struct session *session, const struct session_fork *fork, struct err *err)
-{
-	json_t *past = NULL;
-	int r;
-
-	if (fork->user_name && !session_user_find(session, fork->user_name))
-		return err_refuse(err, ERR_UNKNOWN, "user_unknown", "user",
-				  "there is no user '%.40s' in this session", fork->user_name);
-	r = fork->run ? session_past_run(session, fork->run, &past, err) : 0;
-	json_decref(past);
-	return r;
-}
-
-/* A fork that waits for the copy of the other one. */
-struct forking {
-	struct session_fork fork;
-	char *id, *user_name;
-	struct session_wait *outer; /* of whoever asked */
-	struct session_wait *inner;
-};
-
-static void forking_free(struct forking *forking)
-{
-	free(forking->id);
-	free(forking->user_name);
-	free(forking->outer);
-	free(forking);
-}
-
-static void on_fork_opened(void *user, struct session *session, const struct err *err)
-{
-	struct forking *forking = user;
-
-	if (forking->outer->done)
-		forking->outer->done(forking->outer->user, session, err);
-	forking_free(forking);
-}
-
-static void on_fork_synced(void *user, struct session *session, const struct err *sync_err)
-{
-	struct forking *forking = user;
-	const struct session_call call = { .done = on_fork_opened, .user = forking, .ret = &forking->inner };
-	struct err err = ERR_INIT;
-	int r = 0;
-
-	if (sync_err)
-		err = *sync_err;
-	else
-		r = id_check(session->all, session->tenant, forking->fork.id, &err);
-	if (!sync_err && r == 0)
-		r = fork_check(session, &forking->fork, &err);
-	if (!sync_err && r == 0)
-		r = fork_make(session, &forking->fork, &call, &err);
-	if (sync_err || r < 0)
-		on_fork_opened(forking, session, &err);
-}
-
-int session_fork(struct session *session, const struct session_fork *fork, const struct session_call *call,
-		 struct err *err)
-{
-	struct forking *forking;
-	struct session_call sync;
-	int r = id_check(session->all, session->tenant, fork->id, err);
-
-	if (r == 0 && fork->ttl_ms)
-		r = session_ttl_check(session->all, fork->ttl_ms, err);
-	if (r == 0)
-		r = fork_check(session, fork, err);
-	if (r < 0)
-		return r;
-	forking = calloc(1, sizeof(*forking));
-	if (!forking)
-		return err_set(err, -ENOMEM, "a fork");
-	forking->fork.ttl_ms = fork->ttl_ms;
-	forking->fork.run = fork->run;
-	forking->id = fork->id ? strdup(fork->id) : NULL;
-	forking->user_name = fork->user_name ? strdup(fork->user_name) : NULL;
-	forking->fork.id = forking->id;
-	forking->fork.user_name = forking->user_name;
-	r = (fork->id && !forking->id) || (fork->user_name && !forking->user_name) ? -ENOMEM : 0;
-	if (r == 0)
-		r = wait_add(&forking->outer, call, err);
-	sync = (struct session_call){ .done = on_fork_synced, .user = forking, .ret = &forking->inner };
-	if (r == 0)
-		r = session_sync(session, &sync, err);
-	if (r < 0)
-		forking_free(forking);
-	return r;
+	return r < 0 ? session_give_up(session, r) : 0;
 }
 
 int session_reopen(struct session *session, int64_t ttl_ms, const struct session_call *call, struct err *err)
@@ -532,7 +385,7 @@ int session_reopen(struct session *session, int64_t ttl_ms, const struct session
 	waits_tell(&session->opening, session, NULL);
 	session->state = before;
 	session->ended_ms = ended_ms;
-	(void)!session_save(session, NULL);
+	session_save(session);
 	return r;
 }
 
@@ -549,11 +402,9 @@ static void on_later(uv_timer_t *timer)
 	all->laters = NULL;
 	while (later) {
 		struct session_later *next = later->next;
-		struct session *session = all->first;
+		struct session *session = session_of_key(all, later->key);
 		struct err err = ERR_INIT;
 
-		while (session && strcmp(session->key, later->key) != 0)
-			session = session->next;
 		if (!session)
 			err_refuse(&err, ERR_UNKNOWN, "session_unknown", NULL,
 				   "the session has been removed");
@@ -608,7 +459,7 @@ int session_finish_begin(struct session *session, const struct session_call *cal
 	return 0;
 }
 
-int session_set_ttl(struct session *session, int64_t ttl_ms, struct err *err)
+int session_set_ttl(struct session *session, int64_t ttl_ms, const struct session_call *call, struct err *err)
 {
 	int r = session_ttl_check(session->all, ttl_ms, err);
 
@@ -620,20 +471,24 @@ int session_set_ttl(struct session *session, int64_t ttl_ms, struct err *err)
 	session->expires_ms = session_unix_ms() + ttl_ms;
 	if (session->handle)
 		session->all->options.engine->v->session_prolong(session->handle, (uint64_t)ttl_ms);
-	return session_save(session, err);
+	return session_save_then(session, NULL, call, err);
 }
 
-void session_remove(struct session *session)
+int session_remove(struct session *session, const struct session_call *call, struct err *err)
 {
-	session_notes_write(session->all);
-	(void)!session_store_remove(session->all->options.store, session->key, NULL);
-	session_free(session);
+	int r = session_remove_post(session, call, err);
+
+	if (r == 0)
+		session_free(session);
+	return r;
 }
 
 int session_sync(struct session *session, const struct session_call *call, struct err *err)
 {
+	if (session->copying)
+		return wait_add(&session->opening, call, err);
 	if (!session_lives(session) || !session->there || !session->dirty)
-		return session_done_later(session, call, err);
+		return session_settle(session, call, err);
 	return files_read(session, NULL, call, err);
 }
 

@@ -6,6 +6,9 @@
  * of each run with what the run changed, and soon after with everything. From the copy a session is finished, forked
  * and made again when the engine lost it.
  *
+ * Whatever is written there, and what may be much to read, a thread does (work.h), in the order in which it was asked
+ * of a session. What is answered is in the store by then.
+ *
  *   starting  the engine's session is being made, or files are being put back, or services are not ready yet
  *   open      runs are taken
  *   finished  nothing can run; files can be read from the copy
@@ -67,6 +70,15 @@ struct sessions_options {
 				  struct err *err);
 
 /*
+ * Starts the thread, which must have the bounds of whoever calls: in a confined process, when it is confined. What is
+ * asked before waits for it.
+ */
+[[nodiscard]] int sessions_start(struct sessions *all, struct err *err);
+
+/* Waits until all that was asked of the thread is done and told. */
+void sessions_settle(struct sessions *all);
+
+/*
  * Before the end of the front, which is that of every session: copies are brought up to date, and what is open is noted
  * down as to be opened again. False while that is under way.
  */
@@ -110,7 +122,7 @@ struct session_call {
 struct session_fork {
 	const char *id;	       /* or NULL: one is made up */
 	const char *user_name; /* or NULL: all */
-	int64_t run;	/* number of a run of this user: with the text files that it left; 0: as they are */
+	int64_t run; /* number of a run: its user, with the text files that it left; 0: as they are */
 	int64_t ttl_ms; /* 0: as much as the other one has left */
 };
 [[nodiscard]] int session_fork(struct session *session, const struct session_fork *fork,
@@ -124,11 +136,18 @@ struct session_fork {
 [[nodiscard]] int session_finish_begin(struct session *session, const struct session_call *call,
 				       struct err *err);
 
-/* Its end is ttl_ms from now. */
-[[nodiscard]] int session_set_ttl(struct session *session, int64_t ttl_ms, struct err *err);
+/* Its end is ttl_ms from now. `call` may be NULL. */
+[[nodiscard]] int session_set_ttl(struct session *session, int64_t ttl_ms, const struct session_call *call,
+				  struct err *err);
 
-/* Ends it and removes everything. Waiting calls are told ERR_UNKNOWN. */
-void session_remove(struct session *session);
+/*
+ * Ends it: it is gone at once, and waiting calls are told ERR_UNKNOWN. `call`, which may be NULL, is told when
+ * everything is removed, without a session.
+ */
+[[nodiscard]] int session_remove(struct session *session, const struct session_call *call, struct err *err);
+
+/* All that was asked of the session so far is in the store. */
+[[nodiscard]] int session_settle(struct session *session, const struct session_call *call, struct err *err);
 
 /*
  * Sees to it that the copy has all files as they are now, as far as it can. `call` may be NULL. Done soon where there
@@ -197,8 +216,17 @@ struct session_ran {
 	char *const *remove;
 };
 
-/* What a run was given, what it changed and how it ended goes to the copy and the history. */
-void session_turn_record(struct session_turn *turn, const struct session_ran *ran);
+/*
+ * What a run was given, what it changed and how it ended goes to the copy and the history. The turn can be given back
+ * at once. False: nobody has to wait for it. True: what `ran` points to must stay until `recorded` comes, as it does
+ * whatever becomes of the session, and the run is to be answered then.
+ */
+typedef void (*session_recorded_fn)(void *user);
+bool session_turn_record(struct session_turn *turn, const struct session_ran *ran,
+			 session_recorded_fn recorded, void *user);
+
+/* More waits for the thread than should: nobody should begin what will be written there. */
+bool sessions_are_crowded(const struct sessions *all);
 
 /* Gives it back, at any time. NULL is fine. */
 void session_turn_end(struct session_turn *turn);
@@ -207,24 +235,35 @@ void session_turn_end(struct session_turn *turn);
 [[nodiscard]] int session_files_there(const struct session *session, const char *user_name,
 				      struct run_request *request, struct err *err);
 
-/* Each file of the copy below a folder ("lion"), NULL: of all. */
-[[nodiscard]] int session_files(const struct session *session, const char *below,
-				int (*each)(void *user, const struct store_file *file), void *user,
-				struct err *err);
+/*
+ * Something that the thread reads. `each` is called there, with one thing at a time, and so is `end`, with the last;
+ * `done` in the loop, in any case, with what was wrong: it frees `user`.
+ */
+struct session_reading {
+	int (*each)(void *user, const struct store_file *file);
+	int (*end)(void *user); /* or NULL */
+	void (*done)(void *user, const struct err *err);
+	void *user;
+};
 
-/* The history of runs after number `since`; an array. NULL when out of memory. */
+/* The files of the copy below a folder ("lion"), NULL: all. */
+[[nodiscard]] int session_files_read(struct session *session, const char *below,
+				     const struct session_reading *reading, struct err *err);
+
+/* The history of runs after number `since`, as it is now (session_settle()); an array. NULL when out of memory. */
 json_t *session_runs_json(const struct session *session, int64_t since, const char *user_name);
 
 /*
- * A run of the past: *ret is an object with `run`, as in the history, and `result`. ERR_UNKNOWN "run_unknown", or
- * "run_forgotten" when only its line in the history is left.
+ * A run of the past. `run` is called in the thread with an object that has `run`, as in the history, and `result`,
+ * then `each` of the reading with each text file that the run left in its user's home, without the user's name.
+ * ERR_UNKNOWN "run_unknown", or "run_forgotten" when only its line in the history is left.
  */
-[[nodiscard]] int session_past_run(const struct session *session, int64_t number, json_t **ret,
-				   struct err *err);
-/* Each text file that it left in its user's home; paths begin with his name. */
-[[nodiscard]] int session_past_files(const struct session *session, int64_t number, const char *user_name,
-				     int (*each)(void *user, const struct store_file *file), void *user,
-				     struct err *err);
+struct session_past_reading {
+	struct session_reading files;
+	int (*run)(void *user, json_t *run);
+};
+[[nodiscard]] int session_past_read(struct session *session, int64_t number,
+				    const struct session_past_reading *reading, struct err *err);
 
 /*
  * What happened, as numbered events, of which the last SESSION_EVENTS_MAX are remembered. A listener is told of each

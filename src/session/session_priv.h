@@ -1,6 +1,7 @@
 /*
- * What the files of session/ share: sessions.c (all of them), session.c (the life of one), copy.c (files to and from
- * the engine), service.c, user.c (users and their turns), history.c (runs and events), json.c.
+ * What the files of session/ share: sessions.c (all of them), session.c (the life of one), fork.c, copy.c (files from
+ * the engine to the copy), restore.c (and back), task.c (what is given to the worker), service.c, user.c (users and
+ * their turns), history.c (runs and events), json.c.
  */
 #ifndef KILN_SESSION_PRIV_H
 #define KILN_SESSION_PRIV_H
@@ -8,6 +9,7 @@
 #include "base/buf.h"
 #include "run/run_id.h"
 #include "session/session.h"
+#include "session/work.h"
 
 #define FILES_JOBS_MAX 256
 
@@ -77,9 +79,12 @@ struct files_job {
 	struct engine_file *files;
 	size_t files_count, files_room;
 	bool whole; /* of FILES_READ: nothing was changed while it looked */
-	int64_t round, changes;
+	int64_t changes;
 	uint64_t began_ms;
 };
+
+struct look;	  /* at all files: what of it is with the worker */
+struct restoring; /* of all files: likewise */
 
 struct session_listener {
 	struct session_listener *next;
@@ -96,7 +101,8 @@ struct session {
 	char *spec_json;
 	struct limits limits;		 /* of a run that says none */
 	int64_t memory_bytes, processes; /* of everything in it together */
-	enum session_state state;
+	enum session_state state, before; /* before: that which it had ended with when it was begun again */
+	bool recorded;			  /* the store has it */
 	char reason[320];
 	int64_t created_ms, expires_ms, ended_ms;
 	int64_t runs;
@@ -114,6 +120,10 @@ struct session {
 	char *incoming_name;
 	bool incoming_open;
 	struct buf incoming_data;
+	struct look *look;	     /* of the job that is under way, or NULL */
+	struct restoring *restoring; /* or NULL */
+	bool held;		     /* nothing is read of the files: too much waits for the worker */
+	bool copying;		     /* it is a fork whose files are not all in the copy yet */
 	struct err job_err;
 	bool there; /* they have been put back */
 	bool dirty; /* the copy is perhaps not all that there is */
@@ -144,6 +154,7 @@ struct session_later {
 
 struct sessions {
 	struct sessions_options options;
+	struct work *work;
 	struct session *first;
 	uv_timer_t *timer;
 	uv_work_t checkpoint;
@@ -151,8 +162,6 @@ struct sessions {
 	bool draining, ending;
 	struct session_later *laters;
 	uv_timer_t *later_timer;
-	struct run_note *notes, **last_note; /* runs that are not in the store yet, oldest first */
-	uv_timer_t *notes_timer;
 };
 
 /* Milliseconds since 1970, and of a clock that only goes forward. */
@@ -175,12 +184,19 @@ int session_ttl_check(const struct sessions *all, int64_t ttl_ms, struct err *er
 				       struct err *err);
 
 /* session.c */
-[[nodiscard]] int session_save(struct session *session, struct err *err);
+/* Makes it in the engine, with the files of its copy. */
 [[nodiscard]] int session_begin(struct session *session, int64_t ttl_ms, struct err *err);
+/* There may be one of each name, and so many. */
+[[nodiscard]] int session_id_check(const struct sessions *all, const char *tenant, const char *id,
+				   struct err *err);
+/* One that could not be made leaves no trace; nobody who waits for it is told. Returns r. */
+int session_give_up(struct session *session, int r);
 [[nodiscard]] int session_take_back(struct session *session, bool was_open, struct err *err);
 const char *session_state_name(enum session_state state);
 /* Ends it: everything of it in the engine goes; the record and the copy stay. */
 void session_end(struct session *session, enum session_state state, const char *reason);
+/* Whose run it was, if it is kept. */
+[[nodiscard]] int session_past_user(const struct session *session, int64_t number, char **ret, struct err *err);
 /* A service became ready, or all of them. */
 void session_look(struct session *session);
 bool session_lives(const struct session *session);
@@ -192,6 +208,47 @@ bool session_lives(const struct session *session);
 /* Lists of waiting calls. */
 [[nodiscard]] int wait_add(struct session_wait **list, const struct session_call *call, struct err *err);
 void waits_tell(struct session_wait **list, struct session *session, const struct err *err);
+
+/* task.c */
+
+/* Something for the worker. Embedded as the first member; `done` frees it. */
+struct session_task {
+	struct sessions *all;
+	char key[RUN_ID_LEN + 1];
+	/* In the worker's thread, as in work.h. */
+	int (*piece)(struct session_task *task, struct session_store *store, struct err *err);
+	/* In the loop's. The session is NULL when it is gone. */
+	void (*done)(struct session_task *task, struct session *session, const struct err *err);
+};
+
+/* The session of this key, or NULL. */
+struct session *session_of_key(const struct sessions *all, const char *key);
+/* On failure the task is still the caller's. `bytes` are those that it holds in memory. */
+[[nodiscard]] int session_task_post(struct session *session, struct session_task *task, size_t bytes,
+				    struct err *err);
+/* Those who wait are told that all is well as soon as all that was posted before is in the store. */
+void waits_settle(struct session_wait **waits, struct session *session);
+
+/* Notes down what the session is now. That it could not be is told with the next answer that depends on it. */
+void session_save(struct session *session);
+typedef void (*session_saved_fn)(struct session *session, const struct err *err);
+/* `saved` and `call` may be NULL. */
+[[nodiscard]] int session_save_then(struct session *session, session_saved_fn saved,
+				    const struct session_call *call, struct err *err);
+
+/* Removes everything of it from the store, behind what was posted before. `call` may be NULL. */
+[[nodiscard]] int session_remove_post(struct session *session, const struct session_call *call,
+				      struct err *err);
+/* Likewise what is left of one without a record; for session_store_orphans(). */
+int session_orphan_remove(void *sessions, const char *key);
+
+/*
+ * Changes of the copy that are not a look's. What the change points to stays until `done`, which comes in any case; the
+ * session is NULL when it is gone.
+ */
+typedef void (*session_applied_fn)(void *user, struct session *session, const struct err *err);
+[[nodiscard]] int session_copy_apply(struct session *session, const struct store_change *change,
+				     session_applied_fn done, void *user, struct err *err);
 
 /* copy.c */
 /* All of it, however far it is; who waits is told `err`. */
@@ -209,15 +266,23 @@ void files_job_destroy(struct files_job *job);
 /* Takes the job over, also on failure. */
 [[nodiscard]] int files_write(struct session *session, struct files_job *job, const struct session_call *call,
 			      struct err *err);
-/* Calls `done` at once where there is nothing to be put back. */
-[[nodiscard]] int files_restore(struct session *session, files_done_fn done, struct err *err);
-/* Changes of the copy that are not a look's. */
-[[nodiscard]] int session_copy_apply(struct session *session, const struct store_change *change,
-				     struct err *err);
+void files_job_clear(struct files_job *job);
+/* The first job is over; the session may be, too, afterwards. */
+void files_job_end(struct session *session, const struct err *err);
+/* The worker has room again. */
+void files_relieve(struct sessions *all);
 /* Brings the copy up to date soon. */
 void session_sync_soon(struct session *session);
 void session_sync_look(struct session *session, uint64_t now_ms);
 void session_omitted_add(struct session *session, const char *name, const char *reason);
+
+/* restore.c */
+/* Puts everything of the copy into the engine. `done` comes later. */
+[[nodiscard]] int files_restore(struct session *session, files_done_fn done, struct err *err);
+/* Its member can take the first part; a part is in place, and the next one follows, or the job is over. */
+void files_restore_begin(struct session *session);
+void files_restore_next(struct session *session);
+void files_restore_drop(struct session *session);
 
 /* service.c */
 [[nodiscard]] int services_begin(struct session *session, bool take, struct err *err);
@@ -236,8 +301,6 @@ void session_turns_look(struct session *session);
 void session_turns_end(struct session *session, const struct err *err);
 
 /* history.c */
-/* Brings to the store what is remembered of runs that changed no files, which comes behind their answers. */
-void session_notes_write(struct sessions *all);
 /* Steals `event`, which may be NULL: then nothing is told. Adds seq, type and time. */
 void session_tell(struct session *session, const char *type, json_t *event);
 void session_listeners_end(struct session *session);

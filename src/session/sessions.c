@@ -64,6 +64,7 @@ void session_free(struct session *session)
 	err_refuse(&err, ERR_UNKNOWN, "session_unknown", NULL, "session '%s' has been removed", session->id);
 	session->removing = true;
 	files_jobs_drop(session, &err);
+	files_restore_drop(session);
 	session_turns_end(session, &err);
 	services_finish(session);
 	/* At the end of a front the engine has it, for the next one or to end with it. */
@@ -228,6 +229,8 @@ static int load(void *user, const struct store_session *from)
 	session->ended_ms = from->ended_ms;
 	session->runs = from->runs;
 	session->kept = from->kept;
+	session->recorded = true;
+	session->before = SESSION_LOST;
 	session->spec_json = strdup(from->spec);
 	if (!session->spec_json)
 		return -ENOMEM;
@@ -308,8 +311,8 @@ static void on_tick(uv_timer_t *timer)
 		next = s->next;
 		if (session_lives(s))
 			session_sync_look(s, now_ms);
-		else if (unix_ms - s->ended_ms > all->options.keep_ms)
-			session_remove(s);
+		else if (!s->copying && unix_ms - s->ended_ms > all->options.keep_ms)
+			(void)!session_remove(s, NULL, NULL);
 	}
 	if (!all->checkpointing && session_store_wants_checkpoint(all->options.store)) {
 		all->checkpoint.data = all;
@@ -353,21 +356,38 @@ static int timers_begin(struct sessions *all, struct err *err)
 {
 	all->timer = malloc(sizeof(*all->timer));
 	all->later_timer = malloc(sizeof(*all->later_timer));
-	all->notes_timer = malloc(sizeof(*all->notes_timer));
-	if (!all->timer || !all->later_timer || !all->notes_timer) {
+	if (!all->timer || !all->later_timer) {
 		free(all->timer);
 		free(all->later_timer);
-		free(all->notes_timer);
-		all->timer = all->later_timer = all->notes_timer = NULL;
+		all->timer = all->later_timer = NULL;
 		return err_set(err, -ENOMEM, "sessions");
 	}
 	uv_timer_init(all->options.loop, all->later_timer);
-	uv_timer_init(all->options.loop, all->notes_timer);
 	uv_timer_init(all->options.loop, all->timer);
-	all->timer->data = all->later_timer->data = all->notes_timer->data = all;
+	all->timer->data = all->later_timer->data = all;
 	uv_timer_start(all->timer, on_tick, TICK_MS, TICK_MS);
 	uv_unref((uv_handle_t *)all->timer);
 	return 0;
+}
+
+static void on_relieved(void *user)
+{
+	files_relieve(user);
+}
+
+bool sessions_are_crowded(const struct sessions *all)
+{
+	return work_is_crowded(all->work);
+}
+
+int sessions_start(struct sessions *all, struct err *err)
+{
+	return work_start(all->work, err);
+}
+
+void sessions_settle(struct sessions *all)
+{
+	work_finish(all->work);
 }
 
 int sessions_create(const struct sessions_options *options, struct sessions **ret, struct err *err)
@@ -378,12 +398,16 @@ int sessions_create(const struct sessions_options *options, struct sessions **re
 	if (!all)
 		return err_set(err, -ENOMEM, "sessions");
 	all->options = *options;
-	all->last_note = &all->notes;
 	r = timers_begin(all, err);
+	if (r == 0)
+		r = work_create(options->loop, on_relieved, all, &all->work, err);
 	if (r == 0)
 		r = session_store_each(options->store, load, all, err);
 	for (struct session *s = all->first; r == 0 && s; s = s->next)
 		r = load_users(s, err);
+	/* What an earlier front had begun to remove, or to copy. */
+	if (r == 0)
+		r = session_store_orphans(options->store, session_orphan_remove, all, err);
 	if (r < 0) {
 		sessions_destroy(all);
 		return r;
@@ -402,7 +426,7 @@ void sessions_drain(struct sessions *all)
 
 bool sessions_drained(struct sessions *all)
 {
-	bool done = true;
+	bool done = work_is_idle(all->work);
 
 	for (struct session *s = all->first; s; s = s->next) {
 		/* A copy that could not be made now will not be in a moment. */
@@ -428,10 +452,9 @@ void sessions_destroy(struct sessions *all)
 	/* In good order: these are opened again by the next one. */
 	for (struct session *s = all->first; all->draining && s; s = s->next) {
 		if (session_lives(s))
-			(void)!session_save(s, NULL);
+			session_save(s);
 	}
 	all->ending = true;
-	session_notes_write(all);
 	while (all->first)
 		session_free(all->first);
 	while (all->laters) {
@@ -444,8 +467,8 @@ void sessions_destroy(struct sessions *all)
 	if (all->timer) {
 		uv_close((uv_handle_t *)all->timer, on_closed);
 		uv_close((uv_handle_t *)all->later_timer, on_closed);
-		uv_close((uv_handle_t *)all->notes_timer, on_closed);
 	}
+	work_destroy(all->work);
 	while (all->checkpointing)
 		uv_run(all->options.loop, UV_RUN_ONCE);
 	free(all);

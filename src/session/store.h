@@ -7,8 +7,11 @@
  * loses its power loses at most what a checkpoint had not yet brought to the disk, and is never left half-written.
  * Contents of files are shared between sessions that were forked from one another.
  *
- * Every call may block for as long as the kernel takes to copy what is written; checkpoints, which wait for the disk,
- * are a call of their own for another thread. All others come from one thread.
+ * Every call may block for as long as the kernel takes to copy what is read or written. What may be of any number of
+ * files is done in pieces of a few milliseconds, each a transaction: calls with a walk, which return 1 while there is
+ * more to be done. A store has a second connection for another thread (session_store_worker()); whoever writes by the
+ * one while the other does waits for it, so all writing is best left to one of them. Checkpoints, which wait for the
+ * disk, are a call of their own for a third thread. All other calls of one connection come from one thread.
  */
 #ifndef KILN_SESSION_STORE_H
 #define KILN_SESSION_STORE_H
@@ -39,6 +42,9 @@ struct store_options {
 
 void session_store_close(struct session_store *store);
 
+/* The same database by the connection of another thread; it ends with `store`. */
+struct session_store *session_store_worker(struct session_store *store);
+
 /* Brings the log into the database, in any thread. Whether it could does not matter: the next one will. */
 void session_store_checkpoint(struct session_store *store);
 
@@ -66,8 +72,27 @@ typedef int (*store_session_fn)(void *user, const struct store_session *session)
 /* Each record; stops at a negative value of `each` and returns it. */
 [[nodiscard]] int session_store_each(struct session_store *store, store_session_fn each, void *user,
 				     struct err *err);
-/* A session with everything of it. */
-[[nodiscard]] int session_store_remove(struct session_store *store, const char *key, struct err *err);
+
+/* How far something has come that is done in pieces: zeros before the first call, to be finished after the last. */
+struct store_walk {
+	struct store_row_id {
+		int64_t seq;
+		uint64_t bytes;
+	} *rows;
+	size_t count, room, at;
+	bool listed;
+};
+void store_walk_finish(struct store_walk *walk);
+
+/*
+ * The end of a session: its record, with which it is gone for good, then, in pieces, everything else of it. What was
+ * not removed then is an orphan.
+ */
+[[nodiscard]] int session_store_remove_record(struct session_store *store, const char *key, struct err *err);
+[[nodiscard]] int session_store_remove_rest(struct session_store *store, const char *key,
+					    struct store_walk *walk, struct err *err);
+[[nodiscard]] int session_store_orphans(struct session_store *store, int (*each)(void *user, const char *key),
+					void *user, struct err *err);
 
 /* Those that the session has, in the order of their numbers; and the highest number that any had, of those gone too. */
 struct store_users {
@@ -79,9 +104,9 @@ struct store_users {
 				      struct err *err);
 [[nodiscard]] int session_store_user_add(struct session_store *store, const char *key, uint32_t number,
 					 const char *name, struct err *err);
-/* With the files in his home. His number stays taken. */
+/* In pieces: with the files in his home. His number stays taken. */
 [[nodiscard]] int session_store_user_remove(struct session_store *store, const char *key, uint32_t number,
-					    const char *name, struct err *err);
+					    const char *name, struct store_walk *walk, struct err *err);
 
 enum store_kind {
 	STORE_FILE,
@@ -104,6 +129,8 @@ struct store_change {
 	const char *key;
 	const struct store_file *files;
 	size_t files_count;
+	const char *user_name; /* a new user, whose files they are; or NULL */
+	uint32_t user_number;
 	const char *run;    /* JSON for the history; NULL: it is no run */
 	const char *detail; /* JSON with all that is to be told of it; NULL: it is not kept */
 	int64_t number;	    /* of that run, from 1 */
@@ -116,19 +143,27 @@ struct store_change {
 				      struct err *err);
 
 /*
- * A look at all files of a session: each is told, in pieces of time, and what was not told of by the end is gone.
- * `round` is a number that no look at this session had before. What is as it was is not written again.
+ * A look at all files of a session: each is told, and what was not told of by the end is gone (in pieces). `round` is a
+ * number that no look at this session had before. What is as it was is not written again. Of each call everything or
+ * nothing is written.
  */
 [[nodiscard]] int session_store_see(struct session_store *store, const char *key, int64_t round,
-				    const struct store_file *file, struct err *err);
+				    const struct store_file *files, size_t count, struct err *err);
 [[nodiscard]] int session_store_seen(struct session_store *store, const char *key, int64_t round,
-				     struct err *err);
+				     struct store_walk *walk, struct err *err);
 
 /*
- * Folders first, then the rest, those first that were written first. `below` is a folder such as "lion", or NULL: all.
+ * In pieces. Folders first, then the rest, those first that were written first. `below` is a folder such as "lion", or
+ * NULL: all. What goes between two calls is not told.
  */
-[[nodiscard]] int session_store_files(struct session_store *store, const char *key, const char *below,
-				      int (*each)(void *user, const struct store_file *file), void *user,
+[[nodiscard]] int session_store_read(struct session_store *store, const char *key, const char *below,
+				     struct store_walk *walk,
+				     int (*each)(void *user, const struct store_file *file), void *user,
+				     struct err *err);
+
+/* The names of the files below a folder, of at most so many that stand there. */
+[[nodiscard]] int session_store_names(struct session_store *store, const char *key, const char *below,
+				      size_t rows_max, int (*each)(void *user, const char *path), void *user,
 				      struct err *err);
 
 /* Number and bytes of the files of a session. */
@@ -151,6 +186,10 @@ typedef int (*store_run_fn)(void *user, const struct store_run *run);
 [[nodiscard]] int session_store_run(struct session_store *store, const char *key, int64_t number,
 				    store_run_fn each, void *user, struct err *err);
 
+/* Likewise without its detail. */
+[[nodiscard]] int session_store_run_line(struct session_store *store, const char *key, int64_t number,
+					 store_run_fn each, void *user, struct err *err);
+
 /* What a run left in the home of its user: text files of at most STORE_TEXT_MAX bytes. */
 #define STORE_TEXT_MAX ((size_t)256 * 1024)
 
@@ -166,11 +205,14 @@ struct store_left {
 /* Makes room: no run of any session is kept. */
 [[nodiscard]] int session_store_forget(struct session_store *store, struct err *err);
 
-/* Users and files of one session to another, or one user with his home; contents are shared. */
+/*
+ * In pieces: users and files of one session to another, or one user with his home; contents are shared. `from` must not
+ * change meanwhile. Until `to` has a record it is an orphan.
+ */
 [[nodiscard]] int session_store_copy(struct session_store *store, const char *from, const char *user_name,
-				     const char *to, struct err *err);
+				     const char *to, struct store_walk *walk, struct err *err);
 
-/* Likewise one user with what a run left in his home. */
+/* Likewise one user with what a run left in his home; all at once. */
 [[nodiscard]] int session_store_copy_run(struct session_store *store, const struct store_left *from,
 					 const char *to, struct err *err);
 

@@ -1,6 +1,7 @@
 /*
- * What the files of the store share: store.c (sessions, users and files), store_runs.c (runs, and what each of them
- * left), store_sql.c (tables and statements), store_lock.c.
+ * What the files of the store share: store.c (sessions, users and files), store_open.c (its connections),
+ * store_walk.c (what is done in pieces), store_runs.c (runs, and what each of them left), store_sql.c (tables and
+ * statements), store_lock.c.
  */
 #ifndef KILN_SESSION_STORE_PRIV_H
 #define KILN_SESSION_STORE_PRIV_H
@@ -9,10 +10,10 @@
 
 #include <sqlite3.h>
 
-#define STORE_VERSION 2
+#define STORE_VERSION 3
 
-/* Makes the tables of an empty database; makes those of version 2 out of version 1's. */
-extern const char store_schema[], store_schema_from_1[];
+/* Makes the tables of an empty database; makes those of the next version out of an older one's. */
+extern const char store_schema[], store_schema_from_1[], store_schema_from_2[];
 
 /* Each is prepared once. */
 enum statement {
@@ -23,7 +24,9 @@ enum statement {
 	SESSION_EACH,
 	SESSION_REMOVE,
 	SESSION_USERS_REMOVE,
-	SESSION_FILES_REMOVE,
+	SESSION_MARK,
+	SESSION_UNMARK,
+	SESSION_ORPHANS,
 	SESSION_RUNS_REMOVE,
 	SESSION_DETAILS_REMOVE,
 	SESSION_VERSIONS_REMOVE,
@@ -34,11 +37,16 @@ enum statement {
 	FOLDER_REPLACE,
 	FILE_SAME,
 	FILE_KEEP,
-	FILE_UNSEEN,
+	LIST_UNSEEN,
+	LIST_ALL,
+	ROW_READ,
+	ROW_REMOVE,
+	ROW_COPY,
+	ROW_COPY_VERSION,
+	NAMES,
 	BLOB_ADD,
 	FILE_ADD,
 	VERSION_ADD,
-	FILE_EACH,
 	FILE_WEIGH,
 	RUN_ADD,
 	DETAIL_ADD,
@@ -51,10 +59,9 @@ enum statement {
 	RUN_FILES,
 	RUN_FORGET,
 	RUN_EACH,
+	RUN_LINE,
 	RUN_ONE,
 	COPY_USERS,
-	COPY_FILES,
-	COPY_VERSIONS,
 	COPY_HOME,
 	COPY_RUN_FILES,
 	COPY_RUN_VERSIONS,
@@ -65,9 +72,11 @@ extern const char *const store_statements[STATEMENT_COUNT];
 
 struct session_store {
 	sqlite3 *db;
-	sqlite3 *checkpoints; /* the other thread's */
 	sqlite3_stmt *prepared[STATEMENT_COUNT];
-	int frames; /* in the log */
+	/* Of the one that was opened: */
+	struct session_store *worker;
+	sqlite3 *checkpoints; /* another thread's */
+	_Atomic int frames;   /* in the log */
 	int lock_fd;
 };
 
@@ -89,7 +98,9 @@ void store_bind_text(sqlite3_stmt *s, int at, const char *text);
 [[nodiscard]] int store_row(struct session_store *store, sqlite3_stmt *s, struct err *err);
 /* A text, "" for a NULL. */
 const char *store_column(sqlite3_stmt *s, int at);
-/* Each row of path, kind, mode, owner, mtime_ns and content. Resets the statement. */
+/* What a row of path, kind, mode, owner, mtime_ns and content says. Valid until the next step. */
+struct store_file store_file_of(sqlite3_stmt *s);
+/* Each such row. Resets the statement. */
 [[nodiscard]] int store_each_file(struct session_store *store, sqlite3_stmt *s,
 				  int (*each)(void *user, const struct store_file *file), void *user,
 				  struct err *err);

@@ -115,6 +115,16 @@ int session_store_run(struct session_store *store, const char *key, int64_t numb
 	return each_run(store, s, each, user, err);
 }
 
+int session_store_run_line(struct session_store *store, const char *key, int64_t number, store_run_fn each,
+			   void *user, struct err *err)
+{
+	sqlite3_stmt *s = store_begin(store, RUN_LINE);
+
+	store_bind_text(s, 1, key);
+	sqlite3_bind_int64(s, 2, number);
+	return each_run(store, s, each, user, err);
+}
+
 int session_store_run_files(struct session_store *store, const struct store_left *left,
 			    int (*each)(void *user, const struct store_file *file), void *user,
 			    struct err *err)
@@ -135,7 +145,9 @@ int session_store_copy_run(struct session_store *store, const struct store_left 
 
 	if (r < 0)
 		return r;
-	r = store_run_texts(store, COPY_USERS, to, from->key, from->user_name, err);
+	r = store_run_texts(store, SESSION_MARK, to, NULL, NULL, err);
+	if (r == 0)
+		r = store_run_texts(store, COPY_USERS, to, from->key, from->user_name, err);
 	if (r == 0)
 		r = store_run_texts(store, COPY_HOME, to, from->key, from->user_name, err);
 	for (size_t i = 0; r == 0 && i < sizeof(parts) / sizeof(parts[0]); i++) {

@@ -34,6 +34,19 @@
 				       "OLD.session") " WHERE session = OLD.session AND path = OLD.path "    \
 						      "AND until IS NULL; END;"
 
+/*
+ * How much each session has, so that saying so costs no walk. The row of a session without a record says that there is
+ * something of it to be removed.
+ */
+#define WEIGHTS                                                                                              \
+	"CREATE TABLE weights (session TEXT PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL)"    \
+	" WITHOUT ROWID;"                                                                                    \
+	"CREATE TRIGGER file_weighs AFTER INSERT ON files WHEN NEW.kind <> 1 BEGIN"                          \
+	" INSERT INTO weights VALUES (NEW.session, 1, NEW.bytes) ON CONFLICT DO UPDATE SET"                  \
+	" files = files + 1, bytes = bytes + excluded.bytes; END;"                                           \
+	"CREATE TRIGGER file_weighed AFTER DELETE ON files WHEN OLD.kind <> 1 BEGIN"                         \
+	" UPDATE weights SET files = files - 1, bytes = bytes - OLD.bytes WHERE session = OLD.session; END;"
+
 const char store_schema[] =
 	"CREATE TABLE sessions (key TEXT PRIMARY KEY, tenant TEXT NOT NULL, id TEXT NOT NULL, spec TEXT NOT "
 	"NULL,"
@@ -55,13 +68,16 @@ const char store_schema[] =
 	"CREATE TRIGGER file_gone AFTER DELETE ON files BEGIN"
 	" UPDATE counts SET shown = shown - 1 WHERE blob = OLD.blob;"
 	" DELETE FROM blobs WHERE id = OLD.blob AND (SELECT shown FROM counts WHERE blob = OLD.blob) = 0;"
-	" DELETE FROM counts WHERE blob = OLD.blob AND shown = 0; END;" HISTORY;
+	" DELETE FROM counts WHERE blob = OLD.blob AND shown = 0; END;" HISTORY WEIGHTS;
 
 /* What was there before is text if it looks so: whoever reads it looks again. */
 const char store_schema_from_1[] = HISTORY "INSERT INTO versions SELECT session, path, " NEXT_RUN(
 	"files.session") ", NULL, mode, owner, mtime_ns,"
 			 " bytes, blob FROM files JOIN blobs ON blobs.id = files.blob"
 			 " WHERE kind = 0 AND bytes <= 262144 AND instr(data, x'00') = 0;";
+
+const char store_schema_from_2[] = WEIGHTS "INSERT INTO weights SELECT session, count(*), sum(bytes) FROM files"
+					   " WHERE kind <> 1 GROUP BY session;";
 
 /* The second is a folder: with what is in it. "0" is the character behind "/". */
 #define AT_OR_BELOW(path) "(path = " path " OR (path > " path " || '/' AND path < " path " || '0'))"
@@ -85,10 +101,13 @@ const char *const store_statements[STATEMENT_COUNT] = {
 		" FROM sessions ORDER BY created_ms, key",
 	[SESSION_REMOVE] = "DELETE FROM sessions WHERE key = ?",
 	[SESSION_USERS_REMOVE] = "DELETE FROM users WHERE session = ?",
-	[SESSION_FILES_REMOVE] = "DELETE FROM files WHERE session = ?",
+	[SESSION_MARK] = "INSERT OR IGNORE INTO weights VALUES (?, 0, 0)",
+	[SESSION_UNMARK] = "DELETE FROM weights WHERE session = ?",
+	[SESSION_ORPHANS] = "SELECT session FROM weights WHERE session NOT IN (SELECT key FROM sessions)",
 	[SESSION_RUNS_REMOVE] = "DELETE FROM runs WHERE session = ?",
 	[SESSION_DETAILS_REMOVE] = "DELETE FROM details WHERE session = ?",
-	[SESSION_VERSIONS_REMOVE] = "DELETE FROM versions WHERE session = ?",
+	[SESSION_VERSIONS_REMOVE] = "DELETE FROM versions WHERE session = ?1 AND path IN"
+				    " (SELECT path FROM versions WHERE session = ?1 ORDER BY path LIMIT 128)",
 	[USER_ADD] = "INSERT INTO users VALUES (?, ?, ?, 0)",
 	[USER_REMOVE] = "UPDATE users SET gone = 1 WHERE session = ? AND number = ?",
 	[USER_EACH] = "SELECT number, name, gone FROM users WHERE session = ? ORDER BY number",
@@ -98,23 +117,39 @@ const char *const store_statements[STATEMENT_COUNT] = {
 		"SELECT seq FROM files JOIN blobs ON blobs.id = files.blob WHERE session = ? AND path = ?"
 		" AND kind = ? AND data = ?",
 	[FILE_KEEP] = "UPDATE files SET mode = ?, owner = ?, mtime_ns = ?, round = ? WHERE seq = ?",
-	[FILE_UNSEEN] = "DELETE FROM files WHERE session = ? AND round <> ?",
+	[LIST_UNSEEN] = "SELECT seq, bytes FROM files WHERE session = ? AND round <> ?",
+	[LIST_ALL] = "SELECT seq, bytes FROM files WHERE session = ?1"
+		     " AND (?2 IS NULL OR " AT_OR_BELOW(
+			     "?2") ")"
+				   " ORDER BY kind <> 1, CASE kind WHEN 1 THEN path ELSE '' END, mtime_ns, seq",
+	/* A number may have been given to a file of another session since. */
+	[ROW_READ] = "SELECT path, kind, mode, owner, mtime_ns, data FROM files"
+		     " JOIN blobs ON blobs.id = files.blob WHERE seq = ? AND session = ?",
+	[ROW_REMOVE] = "DELETE FROM files WHERE seq = ? AND session = ?",
+	[ROW_COPY] = "INSERT INTO files (session, path, kind, mode, owner, mtime_ns, bytes, round, blob)"
+		     " SELECT ?3, path, kind, mode, owner, mtime_ns, bytes, 0, blob FROM files"
+		     " WHERE seq = ?1 AND session = ?2",
+	[ROW_COPY_VERSION] =
+		"INSERT INTO versions SELECT ?3, path, 1, NULL, mode, owner, mtime_ns, bytes, blob"
+		" FROM versions WHERE session = ?2 AND until IS NULL"
+		" AND path = (SELECT path FROM files WHERE seq = ?1 AND session = ?2)",
+	/* No more rows are looked at than a request may have files. */
+	[NAMES] = "SELECT path FROM (SELECT path, kind, mtime_ns, seq FROM files WHERE session = ?1"
+		  " AND path > ?2 || '/' AND path < ?2 || '0' LIMIT ?3) WHERE kind = 0"
+		  " ORDER BY mtime_ns, seq",
 	[BLOB_ADD] = "INSERT INTO blobs (data) VALUES (?)",
 	[FILE_ADD] = "INSERT INTO files (session, path, kind, mode, owner, mtime_ns, bytes, round, blob)"
 		     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[VERSION_ADD] = "INSERT INTO versions VALUES (?1, ?2, " NEXT_RUN("?1") ", NULL, ?3, ?4, ?5, ?6, ?7)",
-	[FILE_EACH] =
-		"SELECT path, kind, mode, owner, mtime_ns, data FROM files"
-		" JOIN blobs ON blobs.id = files.blob WHERE session = ?1"
-		" AND (?2 IS NULL OR " AT_OR_BELOW(
-			"?2") ")"
-			      " ORDER BY kind <> 1, CASE kind WHEN 1 THEN path ELSE '' END, mtime_ns, seq",
-	[FILE_WEIGH] = "SELECT count(*), coalesce(sum(bytes), 0) FROM files WHERE session = ? AND kind <> 1",
+	[FILE_WEIGH] = "SELECT files, bytes FROM weights WHERE session = ?",
 	[RUN_ADD] = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?)",
 	[RUN_FORGET] = "DELETE FROM runs WHERE session = ? AND number <= ?",
 	[RUN_EACH] = "SELECT runs.number, run, NULL, details.number IS NOT NULL FROM runs LEFT JOIN details"
 		     " ON details.session = runs.session AND details.number = runs.number"
 		     " WHERE runs.session = ? AND runs.number > ? ORDER BY runs.number",
+	[RUN_LINE] = "SELECT runs.number, run, NULL, details.number IS NOT NULL FROM runs LEFT JOIN details"
+		     " ON details.session = runs.session AND details.number = runs.number"
+		     " WHERE runs.session = ? AND runs.number = ?",
 	[RUN_ONE] = "SELECT runs.number, run, detail, detail IS NOT NULL FROM runs LEFT JOIN details"
 		    " ON details.session = runs.session AND details.number = runs.number"
 		    " WHERE runs.session = ? AND runs.number = ?",
@@ -135,13 +170,6 @@ const char *const store_statements[STATEMENT_COUNT] = {
 		       " + coalesce((SELECT sum(bytes) FROM details WHERE session = ?1), 0)",
 	[COPY_USERS] = "INSERT INTO users SELECT ?1, number, name, gone FROM users"
 		       " WHERE session = ?2 AND (?3 IS NULL OR name = ?3 OR gone)",
-	[COPY_FILES] =
-		"INSERT INTO files (session, path, kind, mode, owner, mtime_ns, bytes, round, blob)"
-		" SELECT ?1, path, kind, mode, owner, mtime_ns, bytes, 0, blob FROM files WHERE session = ?2"
-		" AND (?3 IS NULL OR " AT_OR_BELOW("?3") ") ORDER BY seq",
-	[COPY_VERSIONS] = "INSERT INTO versions SELECT ?1, path, 1, NULL, mode, owner, mtime_ns, bytes, blob"
-			  " FROM versions WHERE session = ?2 AND until IS NULL"
-			  " AND (?3 IS NULL OR " AT_OR_BELOW("?3") ")",
 	[COPY_HOME] = "INSERT INTO files (session, path, kind, mode, owner, mtime_ns, bytes, round, blob)"
 		      " SELECT ?1, path, kind, mode, owner, mtime_ns, bytes, 0, blob FROM files"
 		      " WHERE session = ?2 AND path = ?3 AND kind = 1",

@@ -96,31 +96,6 @@ static int job_fill(struct files_job *job, const struct session_user *user, stru
 	return r;
 }
 
-static int copy_add(struct session *session, const struct files_job *job, struct err *err)
-{
-	AUTO_FREE struct store_file *files = calloc(job->files_count, sizeof(*files));
-	const struct store_change change = { .key = session->key,
-					     .files = files,
-					     .files_count = job->files_count };
-
-	if (!files)
-		return err_set(err, -ENOMEM, "a user");
-	for (size_t i = 0; i < job->files_count; i++) {
-		const struct engine_file *from = &job->files[i];
-
-		files[i] = (struct store_file){
-			.path = from->name,
-			.kind = from->is_dir ? STORE_FOLDER : STORE_FILE,
-			.data = from->data,
-			.len = from->len,
-			.mode = from->mode,
-			.owner = from->owner,
-			.mtime_ns = from->mtime_ns,
-		};
-	}
-	return session_copy_apply(session, &change, err);
-}
-
 static void user_unlink(struct session *session, struct session_user *user)
 {
 	struct session_user **at = &session->users;
@@ -129,42 +104,6 @@ static void user_unlink(struct session *session, struct session_user *user)
 		at = &(*at)->next;
 	*at = user->next;
 	free(user);
-}
-
-int session_user_add(struct session *session, const char *name, struct run_request *files,
-		     const struct session_call *call, struct err *err)
-{
-	struct session_store *store = session->all->options.store;
-	struct session_user *user;
-	struct files_job *job;
-	int r = check_new(session, name, err);
-
-	if (r == 0)
-		r = files_job_make(FILES_WRITE, &job, err);
-	if (r < 0)
-		return r;
-	r = session_user_put(session, session->highest_number + 1, name, &user, err);
-	if (r < 0) {
-		files_job_destroy(job);
-		return r;
-	}
-	r = job_fill(job, user, files);
-	if (r < 0)
-		err_set(err, r, "a user");
-	if (r == 0)
-		r = session_store_user_add(store, session->key, user->as.number, name, err);
-	if (r == 0)
-		r = copy_add(session, job, err);
-	if (r == 0)
-		session_tell(session, "user_added", json_pack("{s:s}", "user", name));
-	/* What the copy has is put in its place with all else when the session is there. */
-	if (r == 0 && session->there)
-		return files_write(session, job, call, err);
-	files_job_destroy(job);
-	if (r == 0)
-		return wait_add(&session->opening, call, err);
-	user_unlink(session, user);
-	return r;
 }
 
 static struct session_turn *waiting_take(struct session_user *owner)
@@ -193,6 +132,133 @@ static void turns_refuse(struct session_user *owner, const struct err *err)
 	assert(!owner->turn);
 }
 
+/* He is gone: nobody runs as him any more. */
+static void user_drop(struct session *session, struct session_user *user, const struct err *err)
+{
+	turns_refuse(user, err);
+	user_unlink(session, user);
+}
+
+/* A user on the way to the store, then to the engine. */
+struct adding {
+	struct files_job *job;
+	struct store_file *files;
+	uint32_t number;
+	char name[ENGINE_SESSION_NAME_SIZE];
+	struct session_wait *waits;
+};
+
+static void adding_free(struct adding *adding)
+{
+	files_job_destroy(adding->job);
+	free(adding->files);
+	free(adding);
+}
+
+static void on_waits(void *user, struct session *session, const struct err *err)
+{
+	struct adding *adding = user;
+
+	waits_tell(&adding->waits, session, err);
+	adding_free(adding);
+}
+
+/* The store has him: now the engine. */
+static void on_added(void *user, struct session *session, const struct err *err)
+{
+	struct adding *adding = user;
+	struct session_user *owner = session ? session_user_find(session, adding->name) : NULL;
+	struct session_wait *wait;
+	const struct session_call call = { .done = on_waits, .user = adding, .ret = &wait };
+	struct err why = err ? *err : ERR_INIT;
+	int r = why.code;
+
+	if (!session)
+		r = err_refuse(&why, ERR_UNKNOWN, "session_unknown", NULL, "the session has been removed");
+	else if (r < 0 && owner && owner->as.number == adding->number)
+		user_drop(session, owner, &why);
+	if (r == 0)
+		session_tell(session, "user_added", json_pack("{s:s}", "user", adding->name));
+	if (r == 0 && !session_lives(session))
+		r = err_refuse(&why, ERR_CONFLICT, "session_ended", NULL, "session '%s' has ended", session->id);
+	/* What the copy has is put in its place with all else when the session is there. */
+	if (r == 0 && (session->there || session->restoring))
+		r = files_write(session, TAKE_PTR(adding->job), &call, &why);
+	else if (r == 0)
+		r = wait_add(&session->opening, &call, &why);
+	if (r < 0)
+		on_waits(adding, session, &why);
+}
+
+static int adding_make(struct session *session, const char *name, struct run_request *files,
+		       struct adding **ret, struct err *err)
+{
+	struct adding *adding = calloc(1, sizeof(*adding));
+	struct session_user *user;
+	int r;
+
+	if (!adding)
+		return err_set(err, -ENOMEM, "a user");
+	snprintf(adding->name, sizeof(adding->name), "%s", name);
+	r = files_job_make(FILES_WRITE, &adding->job, err);
+	if (r == 0)
+		r = session_user_put(session, session->highest_number + 1, name, &user, err);
+	if (r < 0) {
+		adding_free(adding);
+		return r;
+	}
+	adding->number = user->as.number;
+	r = job_fill(adding->job, user, files);
+	if (r == 0)
+		adding->files = calloc(adding->job->files_count, sizeof(*adding->files));
+	if (r < 0 || !adding->files) {
+		user_unlink(session, user);
+		adding_free(adding);
+		return err_set(err, -ENOMEM, "a user");
+	}
+	*ret = adding;
+	return 0;
+}
+
+int session_user_add(struct session *session, const char *name, struct run_request *files,
+		     const struct session_call *call, struct err *err)
+{
+	struct store_change change = { .user_name = name };
+	struct adding *adding = NULL;
+	int r = check_new(session, name, err);
+
+	if (r == 0)
+		r = adding_make(session, name, files, &adding, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < adding->job->files_count; i++) {
+		const struct engine_file *from = &adding->job->files[i];
+
+		adding->files[i] = (struct store_file){
+			.path = from->name,
+			.kind = from->is_dir ? STORE_FOLDER : STORE_FILE,
+			.data = from->data,
+			.len = from->len,
+			.mode = from->mode,
+			.owner = from->owner,
+			.mtime_ns = from->mtime_ns,
+		};
+	}
+	change.user_name = adding->name;
+	change.user_number = adding->number;
+	change.files = adding->files;
+	change.files_count = adding->job->files_count;
+	r = wait_add(&adding->waits, call, err);
+	if (r == 0)
+		r = session_copy_apply(session, &change, on_added, adding, err);
+	if (r < 0) {
+		user_unlink(session, session_user_find(session, name));
+		free(adding->waits);
+		adding_free(adding);
+	}
+	return r;
+}
+
 static int removal_make(const char *name, struct files_job **ret, struct err *err)
 {
 	struct engine_file home = { .name = strdup(name), .is_dir = true, .remove = true };
@@ -209,13 +275,94 @@ static int removal_make(const char *name, struct files_job **ret, struct err *er
 	return r;
 }
 
+/* A user on his way out of the store, then of the engine. */
+struct leaving {
+	struct session_task task;
+	struct store_walk walk;
+	struct files_job *job;
+	uint32_t number;
+	char name[ENGINE_SESSION_NAME_SIZE];
+	struct session_wait *waits;
+};
+
+static void leaving_free(struct leaving *leaving)
+{
+	store_walk_finish(&leaving->walk);
+	files_job_destroy(leaving->job);
+	free(leaving);
+}
+
+static int leave_piece(struct session_task *task, struct session_store *store, struct err *err)
+{
+	struct leaving *leaving = (struct leaving *)task;
+
+	return session_store_user_remove(store, task->key, leaving->number, leaving->name, &leaving->walk,
+					 err);
+}
+
+static void on_gone(void *user, struct session *session, const struct err *err)
+{
+	struct leaving *leaving = user;
+
+	waits_tell(&leaving->waits, session, err);
+	leaving_free(leaving);
+}
+
+static void on_left(struct session_task *task, struct session *session, const struct err *err)
+{
+	struct leaving *leaving = (struct leaving *)task;
+	struct session_wait *wait;
+	const struct session_call call = { .done = on_gone, .user = leaving, .ret = &wait };
+	struct err why = err ? *err : ERR_INIT;
+	int r = why.code;
+
+	if (!session)
+		r = err_refuse(&why, ERR_UNKNOWN, "session_unknown", NULL, "the session has been removed");
+	/* What cannot be written down has not happened. */
+	else if (r < 0 && !session_user_find(session, leaving->name))
+		(void)!session_user_put(session, leaving->number, leaving->name,
+					&(struct session_user *){ NULL }, NULL);
+	else if (r == 0 && !session_lives(session))
+		r = err_refuse(&why, ERR_CONFLICT, "session_ended", NULL, "session '%s' has ended", session->id);
+	if (r == 0) {
+		session_tell(session, "user_removed", json_pack("{s:s}", "user", leaving->name));
+		r = files_write(session, TAKE_PTR(leaving->job), &call, &why);
+	}
+	if (r < 0)
+		on_gone(leaving, session, &why);
+}
+
+static int leaving_post(struct session *session, const struct session_user *user,
+			const struct session_call *call, struct err *err)
+{
+	struct leaving *leaving = calloc(1, sizeof(*leaving));
+	int r;
+
+	if (!leaving)
+		return err_set(err, -ENOMEM, "a user");
+	leaving->task.piece = leave_piece;
+	leaving->task.done = on_left;
+	leaving->number = user->as.number;
+	snprintf(leaving->name, sizeof(leaving->name), "%s", user->as.name);
+	r = removal_make(user->as.name, &leaving->job, err);
+	if (r < 0)
+		leaving->job = NULL;
+	if (r == 0)
+		r = wait_add(&leaving->waits, call, err);
+	if (r == 0)
+		r = session_task_post(session, &leaving->task, 0, err);
+	if (r < 0) {
+		free(leaving->waits);
+		leaving_free(leaving);
+	}
+	return r;
+}
+
 int session_user_remove(struct session *session, const char *name, const struct session_call *call,
 			struct err *err)
 {
 	struct session_user *user = session_user_find(session, name);
-	uint32_t number = user ? user->as.number : 0;
 	struct err why = ERR_INIT;
-	struct files_job *job;
 	bool lives = session_lives(session) && !session->ending;
 	int r;
 
@@ -225,20 +372,13 @@ int session_user_remove(struct session *session, const char *name, const struct 
 	if (!lives || !session->there)
 		return err_refuse(err, ERR_CONFLICT, lives ? "session_starting" : "session_ended", NULL,
 				  "session '%s' %s", session->id, lives ? "is not open yet" : "has ended");
-	r = removal_make(name, &job, err);
+	r = leaving_post(session, user, call, err);
 	if (r < 0)
 		return r;
-	r = session_store_user_remove(session->all->options.store, session->key, number, name, err);
-	if (r < 0) {
-		files_job_destroy(job);
-		return r;
-	}
 	session->changes++;
 	err_refuse(&why, ERR_UNKNOWN, "user_unknown", "user", "user '%s' has been removed", name);
-	turns_refuse(user, &why);
-	user_unlink(session, user);
-	session_tell(session, "user_removed", json_pack("{s:s}", "user", name));
-	return files_write(session, job, call, err);
+	user_drop(session, user, &why);
+	return 0;
 }
 
 /* Turns */

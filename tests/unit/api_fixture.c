@@ -121,6 +121,7 @@ static void start_server(struct fixture *f)
 				     .header_ms = 20000 };
 
 	assert_int_equal(api_create(&options, &f->api, NULL), 0);
+	assert_int_equal(api_start(f->api, NULL), 0);
 	http.routes = api_routes(&http.routes_count);
 	http.user = f->api;
 	assert_int_equal(http_server_create(&f->loop, &http, &f->server, NULL), 0);

@@ -90,11 +90,32 @@ static int note(void *user, const struct store_file *file)
 	return 0;
 }
 
+/* All pieces of a call that takes `walk`; how many there were. */
+#define IN_PIECES(call)                                  \
+	({                                               \
+		struct store_walk walk = { 0 };          \
+		int more_, count_ = 0;                   \
+                                                         \
+		do {                                     \
+			more_ = (call);                  \
+			count_++;                        \
+		} while (more_ > 0);                     \
+		assert_int_equal(more_, 0);              \
+		store_walk_finish(&walk);                \
+		count_;                                  \
+	})
+
 static const char *files(struct fixture *f, const char *key, const char *below)
 {
 	f->seen[0] = '\0';
-	assert_int_equal(session_store_files(f->store, key, below, note, f, NULL), 0);
+	IN_PIECES(session_store_read(f->store, key, below, &walk, note, f, NULL));
 	return f->seen;
+}
+
+static void remove_session(struct fixture *f, const char *key)
+{
+	assert_int_equal(session_store_remove_record(f->store, key, NULL), 0);
+	IN_PIECES(session_store_remove_rest(f->store, key, &walk, NULL));
 }
 
 static void keeps_what_was_written_last(void **state)
@@ -127,8 +148,8 @@ static void a_folder_goes_with_what_is_in_it_and_nothing_else(void **state)
 
 static void a_look_leaves_what_it_saw(void **state)
 {
-	const struct store_file same = { .path = "lion/a", .data = "1", .len = 1, .mode = 0600 };
-	const struct store_file other = { .path = "lion/b", .data = "new", .len = 3, .mode = 0644 };
+	const struct store_file some[] = { { .path = "lion/a", .data = "1", .len = 1, .mode = 0600 },
+					   { .path = "lion/b", .data = "new", .len = 3, .mode = 0644 } };
 	const struct store_file folder = { .path = "lion", .kind = STORE_FOLDER, .mode = 0755 };
 	struct fixture *f = *state;
 
@@ -136,11 +157,10 @@ static void a_look_leaves_what_it_saw(void **state)
 	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
 	assert_int_equal(apply(f, "k", "lion/b", "2"), 0);
 	assert_int_equal(apply(f, "k", "lion/c", "3"), 0);
-	assert_int_equal(session_store_see(f->store, "k", 7, &same, NULL), 0);
-	assert_int_equal(session_store_see(f->store, "k", 7, &other, NULL), 0);
+	assert_int_equal(session_store_see(f->store, "k", 7, some, 2, NULL), 0);
 	/* It comes behind what is in it. */
-	assert_int_equal(session_store_see(f->store, "k", 7, &folder, NULL), 0);
-	assert_int_equal(session_store_seen(f->store, "k", 7, NULL), 0);
+	assert_int_equal(session_store_see(f->store, "k", 7, &folder, 1, NULL), 0);
+	IN_PIECES(session_store_seen(f->store, "k", 7, &walk, NULL));
 	assert_string_equal(files(f, "k", NULL), "lion=;lion/a=1;lion/b=new;");
 }
 
@@ -154,14 +174,122 @@ static void a_copy_is_its_own(void **state)
 	assert_int_equal(session_store_user_add(f->store, "k", 1, "lion", NULL), 0);
 	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
 	assert_int_equal(apply(f, "k", "tiger/a", "2"), 0);
-	assert_int_equal(session_store_copy(f->store, "k", "lion", "l", NULL), 0);
+	IN_PIECES(session_store_copy(f->store, "k", "lion", "l", &walk, NULL));
 	assert_string_equal(files(f, "l", NULL), "lion/a=1;");
-	assert_int_equal(session_store_remove(f->store, "k", NULL), 0);
+	remove_session(f, "k");
 	assert_string_equal(files(f, "k", NULL), "");
 	assert_string_equal(files(f, "l", NULL), "lion/a=1;");
 	assert_int_equal(session_store_weigh(f->store, "l", &count, &bytes, NULL), 0);
 	assert_int_equal(count, 1);
 	assert_int_equal(bytes, 1);
+}
+
+/* What walks through many files gives others a turn between its pieces. */
+static void many_files_go_in_pieces(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t count = 0, bytes = 0;
+	char paths[1000][16];
+	struct store_file all[1000];
+
+	put(f, "k", "dojo");
+	for (int i = 0; i < 1000; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "lion/%d", i);
+		all[i] = (struct store_file){ .path = paths[i], .data = "x", .len = 1, .mode = 0644 };
+	}
+	assert_int_equal(session_store_see(f->store, "k", 1, all, 1000, NULL), 0);
+	assert_true(IN_PIECES(session_store_copy(f->store, "k", NULL, "l", &walk, NULL)) >= 4);
+	put(f, "l", "fork");
+	assert_int_equal(session_store_weigh(f->store, "l", &count, &bytes, NULL), 0);
+	assert_int_equal(count, 1000);
+	assert_int_equal(bytes, 1000);
+	/* A look that saw the half of them. */
+	assert_int_equal(session_store_see(f->store, "k", 2, all, 500, NULL), 0);
+	assert_true(IN_PIECES(session_store_seen(f->store, "k", 2, &walk, NULL)) >= 2);
+	assert_int_equal(session_store_weigh(f->store, "k", &count, &bytes, NULL), 0);
+	assert_int_equal(count, 500);
+	assert_true(IN_PIECES(session_store_user_remove(f->store, "k", 1, "lion", &walk, NULL)) >= 2);
+	assert_int_equal(session_store_weigh(f->store, "k", &count, &bytes, NULL), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(session_store_remove_record(f->store, "l", NULL), 0);
+	assert_true(IN_PIECES(session_store_remove_rest(f->store, "l", &walk, NULL)) >= 8);
+	assert_int_equal(session_store_weigh(f->store, "l", &count, &bytes, NULL), 0);
+}
+
+static int note_orphan(void *user, const char *key)
+{
+	struct fixture *f = user;
+	size_t len = strlen(f->seen);
+
+	snprintf(f->seen + len, sizeof(f->seen) - len, "%s;", key);
+	return 0;
+}
+
+static const char *orphans(struct fixture *f)
+{
+	f->seen[0] = '\0';
+	assert_int_equal(session_store_orphans(f->store, note_orphan, f, NULL), 0);
+	return f->seen;
+}
+
+/* What a process that died was removing or copying. */
+static void what_was_half_removed_or_half_copied_is_found(void **state)
+{
+	struct fixture *f = *state;
+	struct store_walk begun = { 0 };
+
+	put(f, "k", "dojo");
+	put(f, "l", "empty");
+	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
+	assert_string_equal(orphans(f), "");
+	assert_int_equal(session_store_copy(f->store, "k", NULL, "m", &begun, NULL), 1);
+	store_walk_finish(&begun);
+	assert_string_equal(orphans(f), "m;");
+	assert_int_equal(session_store_remove_record(f->store, "k", NULL), 0);
+	assert_int_equal(session_store_remove_record(f->store, "l", NULL), 0);
+	session_store_close(f->store);
+	store_open(f);
+	assert_string_equal(orphans(f), "k;l;m;");
+	IN_PIECES(session_store_remove_rest(f->store, "k", &walk, NULL));
+	IN_PIECES(session_store_remove_rest(f->store, "l", &walk, NULL));
+	IN_PIECES(session_store_remove_rest(f->store, "m", &walk, NULL));
+	assert_string_equal(orphans(f), "");
+}
+
+static int note_name(void *user, const char *path)
+{
+	struct fixture *f = user;
+	size_t len = strlen(f->seen);
+
+	snprintf(f->seen + len, sizeof(f->seen) - len, "%s;", path);
+	return 0;
+}
+
+static void names_are_told_up_to_a_bound(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "k", "dojo");
+	assert_int_equal(apply(f, "k", "lion/b", "1"), 0);
+	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
+	assert_int_equal(apply(f, "k", "lioness/c", "1"), 0);
+	assert_int_equal(session_store_names(f->store, "k", "lion", 10, note_name, f, NULL), 0);
+	assert_string_equal(f->seen, "lion/b;lion/a;");
+	f->seen[0] = '\0';
+	assert_int_equal(session_store_names(f->store, "k", "lion", 1, note_name, f, NULL), 0);
+	assert_string_equal(f->seen, "lion/a;");
+}
+
+/* Who reads sees what the other connection has written, also while that is writing more. */
+static void reads_beside_the_worker(void **state)
+{
+	struct fixture *f = *state;
+	struct session_store *worker = session_store_worker(f->store);
+	const struct store_file file = { .path = "lion/a", .data = "1", .len = 1, .mode = 0644 };
+
+	put(f, "k", "dojo");
+	assert_int_equal(session_store_see(worker, "k", 1, &file, 1, NULL), 0);
+	assert_string_equal(files(f, "k", NULL), "lion/a=1;");
 }
 
 static void is_full_at_its_bound_and_as_it_was(void **state)
@@ -324,7 +452,7 @@ static void a_fork_of_a_run_has_what_it_left(void **state)
 	run(f, 1, "one", 1 << 20);
 	run(f, 2, "two", 1 << 20);
 	assert_int_equal(session_store_copy_run(f->store, &what, "l", NULL), 0);
-	assert_int_equal(session_store_remove(f->store, "k", NULL), 0);
+	remove_session(f, "k");
 	assert_string_equal(files(f, "l", NULL), "lion/a=one;");
 }
 
@@ -354,7 +482,7 @@ static void nothing_of_a_session_stays_when_it_is_removed(void **state)
 	for (int64_t i = 1; i <= 5; i++)
 		run(f, i, i % 2 ? "odd" : "even", 1 << 20);
 	assert_int_equal(ask_number(f, "SELECT count(*) FROM blobs"), 5);
-	assert_int_equal(session_store_remove(f->store, "k", NULL), 0);
+	remove_session(f, "k");
 	assert_int_equal(ask_number(f, "SELECT (SELECT count(*) FROM blobs) + (SELECT count(*) FROM counts)"
 				       " + (SELECT count(*) FROM versions) + (SELECT count(*) FROM details)"),
 			 0);
@@ -374,6 +502,39 @@ static void makes_room_by_forgetting(void **state)
 	assert_string_equal(left(f, 3), "lion/a=two;");
 }
 
+static void back_to_version_2(const char *more, struct fixture *f)
+{
+	static const char back[] = "DROP TRIGGER file_weighs; DROP TRIGGER file_weighed; DROP TABLE weights;"
+				   "PRAGMA user_version = 2;";
+	char path[64];
+	sqlite3 *db;
+
+	session_store_close(f->store);
+	snprintf(path, sizeof(path), "%s/sessions.db", f->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, back, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, more, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	store_open(f);
+}
+
+static void takes_over_a_database_of_version_2(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t count = 0, bytes = 0;
+
+	put(f, "k", "dojo");
+	assert_int_equal(apply(f, "k", "lion/a", "old"), 0);
+	assert_int_equal(apply(f, "k", "lion/b", "older"), 0);
+	back_to_version_2("", f);
+	assert_int_equal(session_store_weigh(f->store, "k", &count, &bytes, NULL), 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(bytes, 8);
+	assert_int_equal(apply(f, "k", "lion/b", NULL), 0);
+	assert_int_equal(session_store_weigh(f->store, "k", &count, &bytes, NULL), 0);
+	assert_int_equal(bytes, 3);
+}
+
 /* The tables of version 1 are those of version 2 without these. */
 static void takes_over_a_database_of_version_1(void **state)
 {
@@ -382,17 +543,10 @@ static void takes_over_a_database_of_version_1(void **state)
 		"DROP TABLE versions; DROP TABLE details; UPDATE counts SET shown = 1;"
 		"PRAGMA user_version = 1;";
 	struct fixture *f = *state;
-	char path[64];
-	sqlite3 *db;
 
 	put(f, "k", "dojo");
 	assert_int_equal(apply(f, "k", "lion/a", "old"), 0);
-	session_store_close(f->store);
-	snprintf(path, sizeof(path), "%s/sessions.db", f->dir);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, back, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-	store_open(f);
+	back_to_version_2(back, f);
 	run(f, 1, "old", 1 << 20);
 	run(f, 2, "new", 1 << 20);
 	assert_string_equal(left(f, 1), "lion/a=old;");
@@ -628,6 +782,10 @@ int main(void)
 		TEST(a_folder_goes_with_what_is_in_it_and_nothing_else),
 		TEST(a_look_leaves_what_it_saw),
 		TEST(a_copy_is_its_own),
+		TEST(many_files_go_in_pieces),
+		TEST(what_was_half_removed_or_half_copied_is_found),
+		TEST(names_are_told_up_to_a_bound),
+		TEST(reads_beside_the_worker),
 		TEST(is_full_at_its_bound_and_as_it_was),
 		TEST(forgets_the_oldest_runs),
 		TEST(knows_what_each_run_left),
@@ -637,6 +795,7 @@ int main(void)
 		TEST(nothing_of_a_session_stays_when_it_is_removed),
 		TEST(makes_room_by_forgetting),
 		TEST(takes_over_a_database_of_version_1),
+		TEST(takes_over_a_database_of_version_2),
 		TEST(a_checkpoint_is_due_after_much_writing),
 		TEST(a_second_one_is_refused_as_long_as_the_first_is_open),
 		TEST(a_second_one_waits_for_the_first_to_end),

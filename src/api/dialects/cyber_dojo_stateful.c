@@ -159,8 +159,8 @@ int stateful_kata_make(struct stateful_call *call, session_done_fn done, struct 
 
 	if (!image)
 		return err_refuse(err, ERR_UNKNOWN, "image_unknown", "image_name", "image_name:!pulled");
-	if (old)
-		session_remove(old);
+	if (old && session_remove(old, NULL, err) < 0)
+		return err->code;
 	request.id = strdup(call->kata_id);
 	request.spec.image = strdup(image);
 	r = request.id && request.spec.image
@@ -225,14 +225,16 @@ static void kata_new(struct stateful_call *call)
 
 static void kata_old(struct stateful_call *call)
 {
+	const struct session_call wait = { .done = on_null_done, .user = call, .ret = &call->wait };
 	struct session *session = stateful_kata(call);
+	struct err err = ERR_INIT;
 
 	if (!session) {
 		stateful_except(call, "kata_id:!exists");
 		return;
 	}
-	session_remove(session);
-	stateful_answer(call, json_null());
+	if (session_remove(session, &wait, &err) < 0)
+		stateful_except(call, err.text);
 }
 
 static void avatar_new(struct stateful_call *call)

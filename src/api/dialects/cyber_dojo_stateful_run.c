@@ -301,7 +301,8 @@ void stateful_run(struct stateful_call *call)
 
 	if (session && session_state(session) <= SESSION_OPEN) {
 		/* A kata lives as long as it is worked in. */
-		(void)!session_set_ttl(session, call->api->options.config->sessions_ttl_ms, NULL);
+		(void)!session_set_ttl(session, call->api->options.config->sessions_ttl_ms, NULL,
+				      NULL);
 		want_avatar(call, session);
 		return;
 	}

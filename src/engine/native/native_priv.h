@@ -158,7 +158,7 @@ struct sandbox {
 	struct wire_usage own; /* what a container's init told, for the keeper cannot */
 	uint64_t seen[2];      /* bytes of output received */
 	bool started;	       /* STARTED has come */
-	bool held;	       /* nothing is read of what the step prints */
+	bool held;	       /* nothing is read of what the step prints, or is collected */
 	uint32_t stdin_credit; /* bytes that init has allowed and not got */
 	/* What init may still send of the collection, and of its present file. */
 	struct engine_collect_spec collect;

@@ -31,7 +31,7 @@ void patience_end(struct sandbox *sb)
 static bool waits(const struct sandbox *sb)
 {
 	return !sb->destroyed && sb->state != SANDBOX_IDLE && sb->state != SANDBOX_RUNNING &&
-	       sb->state != SANDBOX_DEAD;
+	       sb->state != SANDBOX_DEAD && !(sb->held && sb->state == SANDBOX_COLLECTING);
 }
 
 /* What it printed is read to the end before the keeper, a while later, ends the step with its sandbox. */

@@ -162,7 +162,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 void sandbox_update_poll(struct sandbox *sb)
 {
-	bool deaf = sb->eof || (sb->held && sb->state == SANDBOX_RUNNING) ||
+	bool deaf = sb->eof ||
+		    (sb->held && (sb->state == SANDBOX_RUNNING || sb->state == SANDBOX_COLLECTING)) ||
 		    (sb->collect_sent && sb->state == SANDBOX_ENDING);
 	int events = (deaf ? 0 : UV_READABLE) | (sb->out.first && !sb->eof ? UV_WRITABLE : 0);
 
@@ -492,6 +493,8 @@ void sandbox_output_hold(struct engine_sandbox *handle, bool hold)
 	    (hold && sb->kill != STEP_KILL_NONE))
 		return;
 	sb->held = hold;
+	if (sb->state == SANDBOX_COLLECTING)
+		patience_progress(sb);
 	sandbox_update_poll(sb);
 }
 
@@ -615,6 +618,7 @@ void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_
 	struct sandbox *sb = sandbox_of(handle);
 	int64_t len;
 
+	sb->held = false;
 	if (sb->state == SANDBOX_DEAD) {
 		sb->collect_pending = true;
 		sandbox_tell_pending(sb);

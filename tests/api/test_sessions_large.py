@@ -1,0 +1,103 @@
+"""Sessions with many files: whatever is done with one, everybody else is served meanwhile."""
+
+import threading
+import time
+
+import pytest
+
+from kilntest.sessions import Session
+from kilntest.settings import NO_USER_IDS, has_user_ids
+
+pytestmark = pytest.mark.skipif(not has_user_ids(), reason=NO_USER_IDS)
+
+FILES = 20_000
+LARGE = 8  # files of LARGE_MIB each
+LARGE_MIB = 12
+
+# Many small files and some large ones, no two with the same content.
+FILL = f"""
+import os
+for folder in range({FILES} // 500):
+    os.mkdir(f"f{{folder}}")
+    for number in range(500):
+        with open(f"f{{folder}}/{{number}}", "w") as file:
+            file.write(f"{{folder}} {{number}} " * 20)
+for number in range({LARGE}):
+    with open(f"large{{number}}", "wb") as file:
+        file.write(os.urandom({LARGE_MIB} << 20))
+"""
+
+
+class Beside(threading.Thread):
+    """Asks one thing again and again, and knows how long the longest wait for it was."""
+
+    def __init__(self, ask):
+        super().__init__()
+        self.ask, self.over, self.longest, self.count = ask, threading.Event(), 0.0, 0
+
+    def run(self):
+        while not self.over.is_set():
+            begun = time.monotonic()
+            self.ask()
+            self.longest = max(self.longest, time.monotonic() - begun)
+            self.count += 1
+            time.sleep(0.005)
+
+
+def served_beside(server, what):
+    """Does `what`; how long it took, and the longest waits of others for /ready, a run, a run in another session."""
+    other = Session(server)
+    other.user("bee")
+    document = {"image": "host", "steps": [{"command": ["true"]}]}
+    asks = {
+        "ready": lambda: server.get("/ready").status == 200,
+        "run": lambda: server.run(document),
+        "session": lambda: other.shell("bee", "date +%N >a"),
+    }
+    threads = {name: Beside(ask) for name, ask in asks.items()}
+    for thread in threads.values():
+        thread.start()
+    time.sleep(0.2)
+    for thread in threads.values():
+        thread.longest = 0.0
+    begun = time.monotonic()
+    try:
+        what()
+        took = time.monotonic() - begun
+    finally:
+        for thread in threads.values():
+            thread.over.set()
+        for thread in threads.values():
+            thread.join()
+        other.remove()
+    return took, {name: thread.longest for name, thread in threads.items()}
+
+
+def assert_nobody_waited(took, longest):
+    """Where the loop is held, the wait for /ready is as long as what holds it."""
+    print(f"took {took:.3f} s, longest waits {longest}")
+    assert longest["ready"] < max(took / 4, 0.1), (took, longest)
+    assert longest["run"] < max(took / 2, 0.5), (took, longest)
+    assert longest["session"] < max(took / 2, 0.5), (took, longest)
+
+
+def test_large_sessions_hold_nobody_up(server):
+    dojo = Session(server, limits={"disk_bytes": 512 << 20, "memory_bytes": 768 << 20, "wall_ms": 60_000})
+    dojo.user("lion")
+    result = dojo.run("lion", "python3", "-c", FILL, timeout=120)
+    assert result["outcome"] == "ok", result["steps"]
+    forked = {}
+
+    def fork():
+        forked["id"] = dojo.call("POST", dojo.path + "/fork", {"user": "lion"}, status=201, timeout=120)["id"]
+
+    # The copy is brought up to date, copied within the store, and put back into the fork.
+    assert_nobody_waited(*served_beside(server, fork))
+    fork = Session.found(server, forked["id"])
+    assert fork.state()["copy"]["files"] == FILES + LARGE
+    assert fork.printed("lion", "cat f3/141 | wc -c; ls | wc -l").split() == ["160", str(FILES // 500 + LARGE)]
+    assert_nobody_waited(*served_beside(server, lambda: fork.call("DELETE", f"{fork.path}/users/lion", status=204, timeout=120)))
+    assert fork.state()["copy"]["files"] == 0
+    fork.remove()
+    assert_nobody_waited(*served_beside(server, lambda: dojo.call("DELETE", dojo.path, status=204, timeout=120)))
+    assert dojo.answer("GET", dojo.path).status == 404
