@@ -33,8 +33,8 @@ static void answer_runs(struct session_answer *answer, struct session *session)
 /* No user has a name that is too long: there are no runs of his. */
 static bool user_fits(struct session_answer *answer, const char *user_name)
 {
-	return !user_name || (size_t)snprintf(answer->name, sizeof(answer->name), "%s", user_name) <
-				     sizeof(answer->name);
+	return !user_name ||
+	       (size_t)snprintf(answer->name, sizeof(answer->name), "%s", user_name) < sizeof(answer->name);
 }
 
 void session_handle_runs(struct session_ask *ask)

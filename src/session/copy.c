@@ -6,7 +6,7 @@
  * what one of them brings to the copy during a look is newer than what the look saw, so the look then stops, and
  * another one follows.
  */
-#include "session/session_priv.h"
+#include "session/task.h"
 
 #include "base/cleanup.h"
 #include "base/strv.h"
@@ -160,6 +160,7 @@ static struct seeing *seeing_make(struct look *look, bool with_files)
 	if (!seeing)
 		return NULL;
 	seeing->look = look;
+	seeing->task.can_wait = true;
 	seeing->files = with_files ? calloc(BATCH_FILES, sizeof(*seeing->files)) : NULL;
 	if (with_files && !seeing->files) {
 		free(seeing);

@@ -2,7 +2,7 @@
  * A fork: the copy of one session is brought up to date, the worker copies it within the store, and then the new
  * session begins as any other. While it is copied it is `starting`, has no record, and is not in the engine.
  */
-#include "session/session_priv.h"
+#include "session/task.h"
 
 #include "base/cleanup.h"
 
@@ -98,6 +98,7 @@ static int copy_post(struct session *from, const struct session_fork *fork, stru
 		return err_set(err, -ENOMEM, "a fork");
 	copying->task.piece = copy_piece;
 	copying->task.done = on_copied;
+	copying->task.can_wait = true;
 	copying->run = fork->run;
 	copying->ttl_ms = ttl_ms;
 	snprintf(copying->to, sizeof(copying->to), "%s", to->key);

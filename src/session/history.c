@@ -1,5 +1,5 @@
 /* What happened in a session: its runs, which the store keeps, and events for who listens now. */
-#include "session/session_priv.h"
+#include "session/task.h"
 
 #include "base/cleanup.h"
 #include "base/strv.h"

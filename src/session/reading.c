@@ -1,5 +1,5 @@
 /* What the worker reads for whoever asks: files of the copy, and runs of the past. */
-#include "session/session_priv.h"
+#include "session/task.h"
 
 #include "base/cleanup.h"
 
@@ -58,6 +58,7 @@ static int reading_make(const struct session_reading *asked, struct reading **re
 		return err_set(err, -ENOMEM, "files of a session");
 	reading->asked = *asked;
 	reading->task.done = on_read;
+	reading->task.can_wait = true;
 	*ret = reading;
 	return 0;
 }

@@ -2,7 +2,7 @@
  * The copy of a session's files goes back into the engine: the worker reads some of them, a FILES member takes them,
  * and so on, so that no more than those are in memory.
  */
-#include "session/session_priv.h"
+#include "session/task.h"
 
 #include "base/cleanup.h"
 
@@ -157,6 +157,7 @@ int files_restore(struct session *session, files_done_fn done, struct err *err)
 		return err_set(err, -ENOMEM, "files of a session");
 	restoring->task.piece = read_piece;
 	restoring->task.done = on_read;
+	restoring->task.can_wait = true;
 	restoring->done = done;
 	restoring->known = json_object();
 	r = restoring->known ? files_job_make(FILES_RESTORE, &restoring->part, err)

@@ -8,7 +8,7 @@
  *
  * What ended leaves nothing in the engine; its record, users and copy stay in the store.
  */
-#include "session/session_priv.h"
+#include "session/task.h"
 
 #include "base/cleanup.h"
 

@@ -75,7 +75,10 @@ struct sessions_options {
  */
 [[nodiscard]] int sessions_start(struct sessions *all, struct err *err);
 
-/* Waits until all that was asked of the thread is done and told. */
+/*
+ * At the end: waits until all that was asked of the thread is done and told. What can be done again another time, and
+ * was promised to nobody, is given up.
+ */
 void sessions_settle(struct sessions *all);
 
 /*
@@ -122,7 +125,7 @@ struct session_call {
 struct session_fork {
 	const char *id;	       /* or NULL: one is made up */
 	const char *user_name; /* or NULL: all */
-	int64_t run; /* number of a run: its user, with the text files that it left; 0: as they are */
+	int64_t run;	/* number of a run: its user, with the text files that it left; 0: as they are */
 	int64_t ttl_ms; /* 0: as much as the other one has left */
 };
 [[nodiscard]] int session_fork(struct session *session, const struct session_fork *fork,

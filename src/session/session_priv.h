@@ -99,8 +99,8 @@ struct session {
 	char key[RUN_ID_LEN + 1], id[SESSION_NAME_MAX + 1], tenant[SESSION_NAME_MAX + 1];
 	struct session_spec spec;
 	char *spec_json;
-	struct limits limits;		 /* of a run that says none */
-	int64_t memory_bytes, processes; /* of everything in it together */
+	struct limits limits;		  /* of a run that says none */
+	int64_t memory_bytes, processes;  /* of everything in it together */
 	enum session_state state, before; /* before: that which it had ended with when it was begun again */
 	bool recorded;			  /* the store has it */
 	char reason[320];
@@ -155,6 +155,7 @@ struct session_later {
 struct sessions {
 	struct sessions_options options;
 	struct work *work;
+	_Atomic bool hurried; /* what can be given up is */
 	struct session *first;
 	uv_timer_t *timer;
 	uv_work_t checkpoint;
@@ -196,7 +197,8 @@ const char *session_state_name(enum session_state state);
 /* Ends it: everything of it in the engine goes; the record and the copy stay. */
 void session_end(struct session *session, enum session_state state, const char *reason);
 /* Whose run it was, if it is kept. */
-[[nodiscard]] int session_past_user(const struct session *session, int64_t number, char **ret, struct err *err);
+[[nodiscard]] int session_past_user(const struct session *session, int64_t number, char **ret,
+				    struct err *err);
 /* A service became ready, or all of them. */
 void session_look(struct session *session);
 bool session_lives(const struct session *session);
@@ -208,47 +210,6 @@ bool session_lives(const struct session *session);
 /* Lists of waiting calls. */
 [[nodiscard]] int wait_add(struct session_wait **list, const struct session_call *call, struct err *err);
 void waits_tell(struct session_wait **list, struct session *session, const struct err *err);
-
-/* task.c */
-
-/* Something for the worker. Embedded as the first member; `done` frees it. */
-struct session_task {
-	struct sessions *all;
-	char key[RUN_ID_LEN + 1];
-	/* In the worker's thread, as in work.h. */
-	int (*piece)(struct session_task *task, struct session_store *store, struct err *err);
-	/* In the loop's. The session is NULL when it is gone. */
-	void (*done)(struct session_task *task, struct session *session, const struct err *err);
-};
-
-/* The session of this key, or NULL. */
-struct session *session_of_key(const struct sessions *all, const char *key);
-/* On failure the task is still the caller's. `bytes` are those that it holds in memory. */
-[[nodiscard]] int session_task_post(struct session *session, struct session_task *task, size_t bytes,
-				    struct err *err);
-/* Those who wait are told that all is well as soon as all that was posted before is in the store. */
-void waits_settle(struct session_wait **waits, struct session *session);
-
-/* Notes down what the session is now. That it could not be is told with the next answer that depends on it. */
-void session_save(struct session *session);
-typedef void (*session_saved_fn)(struct session *session, const struct err *err);
-/* `saved` and `call` may be NULL. */
-[[nodiscard]] int session_save_then(struct session *session, session_saved_fn saved,
-				    const struct session_call *call, struct err *err);
-
-/* Removes everything of it from the store, behind what was posted before. `call` may be NULL. */
-[[nodiscard]] int session_remove_post(struct session *session, const struct session_call *call,
-				      struct err *err);
-/* Likewise what is left of one without a record; for session_store_orphans(). */
-int session_orphan_remove(void *sessions, const char *key);
-
-/*
- * Changes of the copy that are not a look's. What the change points to stays until `done`, which comes in any case; the
- * session is NULL when it is gone.
- */
-typedef void (*session_applied_fn)(void *user, struct session *session, const struct err *err);
-[[nodiscard]] int session_copy_apply(struct session *session, const struct store_change *change,
-				     session_applied_fn done, void *user, struct err *err);
 
 /* copy.c */
 /* All of it, however far it is; who waits is told `err`. */

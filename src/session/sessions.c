@@ -1,5 +1,5 @@
 /* All sessions of this node: found, counted, read from the store, swept. */
-#include "session/session_priv.h"
+#include "session/task.h"
 
 #include "base/cleanup.h"
 #include "base/plural.h"
@@ -387,6 +387,7 @@ int sessions_start(struct sessions *all, struct err *err)
 
 void sessions_settle(struct sessions *all)
 {
+	all->hurried = true;
 	work_finish(all->work);
 }
 

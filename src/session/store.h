@@ -78,7 +78,7 @@ struct store_walk {
 	struct store_row_id {
 		int64_t seq;
 		uint64_t bytes;
-	} *rows;
+	} * rows;
 	size_t count, room, at;
 	bool listed;
 };

@@ -76,11 +76,15 @@ const char store_schema_from_1[] = HISTORY "INSERT INTO versions SELECT session,
 			 " bytes, blob FROM files JOIN blobs ON blobs.id = files.blob"
 			 " WHERE kind = 0 AND bytes <= 262144 AND instr(data, x'00') = 0;";
 
-const char store_schema_from_2[] = WEIGHTS "INSERT INTO weights SELECT session, count(*), sum(bytes) FROM files"
-					   " WHERE kind <> 1 GROUP BY session;";
+const char store_schema_from_2[] = WEIGHTS "INSERT INTO weights SELECT session, count(*), sum(bytes)"
+					   " FROM files WHERE kind <> 1 GROUP BY session;";
 
-/* The second is a folder: with what is in it. "0" is the character behind "/". */
-#define AT_OR_BELOW(path) "(path = " path " OR (path > " path " || '/' AND path < " path " || '0'))"
+/*
+ * With a folder what is in it. "0" is the character behind "/". The first two bound the part of the index that is
+ * looked at; with the other alone it would be all of a session for each file.
+ */
+#define AT_OR_BELOW(path)                                                                                    \
+	"(path >= " path " AND path < " path " || '0' AND (path = " path " OR path > " path " || '/'))"
 /* A name that came again is that of another user. */
 #define NUMBER_OF(session_key, user_name)                                                                    \
 	"(SELECT number FROM users WHERE session = " session_key " AND name = " user_name " AND NOT gone)"
@@ -118,10 +122,11 @@ const char *const store_statements[STATEMENT_COUNT] = {
 		" AND kind = ? AND data = ?",
 	[FILE_KEEP] = "UPDATE files SET mode = ?, owner = ?, mtime_ns = ?, round = ? WHERE seq = ?",
 	[LIST_UNSEEN] = "SELECT seq, bytes FROM files WHERE session = ? AND round <> ?",
-	[LIST_ALL] = "SELECT seq, bytes FROM files WHERE session = ?1"
-		     " AND (?2 IS NULL OR " AT_OR_BELOW(
-			     "?2") ")"
-				   " ORDER BY kind <> 1, CASE kind WHEN 1 THEN path ELSE '' END, mtime_ns, seq",
+	[LIST_ALL] =
+		"SELECT seq, bytes FROM files WHERE session = ?1"
+		" AND (?2 IS NULL OR " AT_OR_BELOW(
+			"?2") ")"
+			      " ORDER BY kind <> 1, CASE kind WHEN 1 THEN path ELSE '' END, mtime_ns, seq",
 	/* A number may have been given to a file of another session since. */
 	[ROW_READ] = "SELECT path, kind, mode, owner, mtime_ns, data FROM files"
 		     " JOIN blobs ON blobs.id = files.blob WHERE seq = ? AND session = ?",

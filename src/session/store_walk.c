@@ -34,9 +34,9 @@ static int list(struct session_store *store, struct store_walk *walk, sqlite3_st
 			walk->rows = grown;
 			walk->room = room;
 		}
-		walk->rows[walk->count++] = (struct store_row_id){
-			.seq = sqlite3_column_int64(s, 0), .bytes = (uint64_t)sqlite3_column_int64(s, 1)
-		};
+		walk->rows[walk->count++] =
+			(struct store_row_id){ .seq = sqlite3_column_int64(s, 0),
+					       .bytes = (uint64_t)sqlite3_column_int64(s, 1) };
 	}
 	sqlite3_reset(s);
 	walk->listed = r == 0;

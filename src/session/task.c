@@ -1,10 +1,5 @@
-/*
- * What sessions give the worker (work.h). Jobs of sessions of one name are one strand, so that what is asked of one
- * comes in the order in which it was asked; also of a new session that has the name of one that is being removed.
- *
- * A session may be gone when a task is done: it is looked for by its key, and a task owns all that it works with.
- */
-#include "session/session_priv.h"
+/* See task.h. */
+#include "session/task.h"
 
 #include "base/cleanup.h"
 
@@ -25,6 +20,8 @@ static int on_piece(void *user, struct err *err)
 {
 	struct session_task *task = user;
 
+	if (task->can_wait && task->all->hurried)
+		return err_set(err, -ECANCELED, "this node is shutting down");
 	return task->piece(task, session_store_worker(task->all->options.store), err);
 }
 
@@ -128,7 +125,8 @@ struct saving {
 	struct session_task task;
 	struct store_session record;
 	char *spec;
-	char id[SESSION_NAME_MAX + 1], tenant[SESSION_NAME_MAX + 1], reason[sizeof(((struct session *)0)->reason)];
+	char id[SESSION_NAME_MAX + 1], tenant[SESSION_NAME_MAX + 1],
+		reason[sizeof(((struct session *)0)->reason)];
 	struct session_wait *waits;
 	session_saved_fn saved;
 };
@@ -244,6 +242,7 @@ static void on_record_removed(struct session_task *task, struct session *session
 {
 	task->piece = remove_rest_piece;
 	task->done = on_rest_removed;
+	task->can_wait = true;
 	/* What cannot be removed now is removed at the next start. */
 	if (err || post(task, task->key, 0, NULL) < 0)
 		on_rest_removed(task, NULL, err);
@@ -286,6 +285,7 @@ int session_orphan_remove(void *user, const char *key)
 		return -ENOMEM;
 	removing->task.piece = remove_rest_piece;
 	removing->task.done = on_rest_removed;
+	removing->task.can_wait = true;
 	if (post(&removing->task, key, 0, NULL) < 0) {
 		free(removing);
 		return -ENOMEM;
@@ -325,7 +325,8 @@ int session_copy_apply(struct session *session, const struct store_change *chang
 		       void *user, struct err *err)
 {
 	struct applying *applying = calloc(1, sizeof(*applying));
-	size_t bytes = (change->run ? strlen(change->run) : 0) + (change->detail ? strlen(change->detail) : 0);
+	size_t bytes =
+		(change->run ? strlen(change->run) : 0) + (change->detail ? strlen(change->detail) : 0);
 	int r;
 
 	if (!applying)

@@ -1,5 +1,5 @@
 /* The users of a session, and whose turn it is to run. */
-#include "session/session_priv.h"
+#include "session/task.h"
 
 #include "base/cleanup.h"
 
@@ -180,7 +180,8 @@ static void on_added(void *user, struct session *session, const struct err *err)
 	if (r == 0)
 		session_tell(session, "user_added", json_pack("{s:s}", "user", adding->name));
 	if (r == 0 && !session_lives(session))
-		r = err_refuse(&why, ERR_CONFLICT, "session_ended", NULL, "session '%s' has ended", session->id);
+		r = err_refuse(&why, ERR_CONFLICT, "session_ended", NULL, "session '%s' has ended",
+			       session->id);
 	/* What the copy has is put in its place with all else when the session is there. */
 	if (r == 0 && (session->there || session->restoring))
 		r = files_write(session, TAKE_PTR(adding->job), &call, &why);
@@ -323,7 +324,8 @@ static void on_left(struct session_task *task, struct session *session, const st
 		(void)!session_user_put(session, leaving->number, leaving->name,
 					&(struct session_user *){ NULL }, NULL);
 	else if (r == 0 && !session_lives(session))
-		r = err_refuse(&why, ERR_CONFLICT, "session_ended", NULL, "session '%s' has ended", session->id);
+		r = err_refuse(&why, ERR_CONFLICT, "session_ended", NULL, "session '%s' has ended",
+			       session->id);
 	if (r == 0) {
 		session_tell(session, "user_removed", json_pack("{s:s}", "user", leaving->name));
 		r = files_write(session, TAKE_PTR(leaving->job), &call, &why);

@@ -91,18 +91,18 @@ static int note(void *user, const struct store_file *file)
 }
 
 /* All pieces of a call that takes `walk`; how many there were. */
-#define IN_PIECES(call)                                  \
-	({                                               \
-		struct store_walk walk = { 0 };          \
-		int more_, count_ = 0;                   \
-                                                         \
-		do {                                     \
-			more_ = (call);                  \
-			count_++;                        \
-		} while (more_ > 0);                     \
-		assert_int_equal(more_, 0);              \
-		store_walk_finish(&walk);                \
-		count_;                                  \
+#define IN_PIECES(call)                                                                                      \
+	({                                                                                                   \
+		struct store_walk walk = { 0 };                                                              \
+		int more_, count_ = 0;                                                                       \
+                                                                                                             \
+		do {                                                                                         \
+			more_ = (call);                                                                      \
+			count_++;                                                                            \
+		} while (more_ > 0);                                                                         \
+		assert_int_equal(more_, 0);                                                                  \
+		store_walk_finish(&walk);                                                                    \
+		count_;                                                                                      \
 	})
 
 static const char *files(struct fixture *f, const char *key, const char *below)

@@ -301,8 +301,7 @@ void stateful_run(struct stateful_call *call)
 
 	if (session && session_state(session) <= SESSION_OPEN) {
 		/* A kata lives as long as it is worked in. */
-		(void)!session_set_ttl(session, call->api->options.config->sessions_ttl_ms, NULL,
-				      NULL);
+		(void)!session_set_ttl(session, call->api->options.config->sessions_ttl_ms, NULL, NULL);
 		want_avatar(call, session);
 		return;
 	}
