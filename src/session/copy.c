@@ -510,7 +510,7 @@ static void on_soon(void *user, struct session *session, const struct err *err)
 {
 	struct err why = ERR_INIT;
 
-	if (!session || !session->jobs || session->files_sb)
+	if (!session || !session->jobs || !session->jobs->begun || session->files_sb)
 		return;
 	err_set(&why, -EIO, "the files of session '%s' cannot be reached", session->id);
 	files_job_end(session, &why);
@@ -529,6 +529,10 @@ static void job_begin(struct session *session)
 	struct session_wait *wait;
 	const struct session_call soon = { .done = on_soon, .ret = &wait };
 
+	/* Now or in files_settled(). */
+	if (job->kind == FILES_READ && session->unsettled > 0)
+		return;
+	job->begun = true;
 	session->job_err = ERR_INIT;
 	job->began_ms = session_now_ms();
 	if (job->kind == FILES_READ) {
@@ -564,13 +568,27 @@ static int job_queue(struct session *session, struct files_job *job, const struc
 		files_job_destroy(job);
 		return r;
 	}
-	while (*at)
+	/* What is written is seen by looks that have not begun. */
+	while (*at && (job->kind == FILES_READ || (*at)->kind != FILES_READ || (*at)->begun))
 		at = &(*at)->next;
+	job->next = *at;
 	*at = job;
 	session->jobs_count++;
 	if (session->jobs == job)
 		job_begin(session);
 	return 0;
+}
+
+void files_unsettle(struct session *session)
+{
+	session->unsettled++;
+}
+
+void files_settled(struct session *session)
+{
+	session->unsettled--;
+	if (session->jobs && !session->jobs->begun)
+		job_begin(session);
 }
 
 int files_read(struct session *session, files_done_fn done, const struct session_call *call, struct err *err)

@@ -114,6 +114,7 @@ void session_end(struct session *session, enum session_state state, const char *
 		session->all->options.engine->v->session_destroy(session->handle);
 	session->handle = NULL;
 	session->there = false;
+	session->fresh = false;
 	session->dirty = false;
 	session->weighed = false;
 	session->sync_due_ms = 0;
@@ -162,7 +163,9 @@ static void on_opened(void *user)
 	struct session *session = user;
 	struct err err = ERR_INIT;
 
-	if (files_restore(session, on_restored, &err) < 0)
+	if (session->fresh && session->changes == 0)
+		there(session);
+	else if (files_restore(session, on_restored, &err) < 0)
 		session_end(session, SESSION_LOST, err.text);
 }
 
@@ -214,8 +217,10 @@ static void on_begin_saved(struct session *session, const struct err *err)
 	}
 	why = *err;
 	waits_tell(&session->opening, session, &why);
-	/* It stays what it was: nothing, or what had ended before. */
-	if (!session->recorded)
+	if (session->there)
+		session->begin_err = why;
+	/* It stays what it was: nothing, or what had ended before. Who was about to be told that it is open, is told. */
+	if (!session->recorded && !session->there)
 		(void)!session_give_up(session, why.code);
 	else
 		session_end(session, session->before, why.text);
@@ -238,6 +243,7 @@ int session_begin(struct session *session, int64_t ttl_ms, struct err *err)
 	engine_id(session, spec.id);
 	if (!session_lives(session))
 		session->before = session->state;
+	session->begin_err = ERR_INIT;
 	session->state = SESSION_STARTING;
 	session->reason[0] = '\0';
 	session->ended_ms = 0;
@@ -338,6 +344,7 @@ int session_make(struct sessions *all, const char *tenant, struct session_reques
 		return r;
 	session->spec = request->spec;
 	request->spec = (struct session_spec){ 0 };
+	session->fresh = true;
 	session->state = SESSION_LOST; /* it does not count yet */
 	r = session_spec_check(session, err);
 	if (r == 0)

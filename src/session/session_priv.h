@@ -78,6 +78,7 @@ struct files_job {
 	/* FILES_WRITE, FILES_RESTORE: what is written, with memory of its own */
 	struct engine_file *files;
 	size_t files_count, files_room;
+	bool begun;
 	bool whole; /* of FILES_READ: nothing was changed while it looked */
 	int64_t changes;
 	uint64_t began_ms;
@@ -103,6 +104,8 @@ struct session {
 	int64_t memory_bytes, processes;  /* of everything in it together */
 	enum session_state state, before; /* before: that which it had ended with when it was begun again */
 	bool recorded;			  /* the store has it */
+	bool fresh;			  /* it was just made: there is nothing to be put back */
+	struct err begin_err;		  /* why the store does not have it */
 	char reason[320];
 	int64_t created_ms, expires_ms, ended_ms;
 	int64_t runs;
@@ -115,6 +118,7 @@ struct session {
 	/* files */
 	struct files_job *jobs; /* the first is under way */
 	size_t jobs_count;
+	size_t unsettled; /* changes that are on their way to the store and then to the engine */
 	struct engine_sandbox *files_sb;
 	struct engine_collected incoming; /* its name: incoming_name */
 	char *incoming_name;
@@ -214,6 +218,12 @@ void waits_tell(struct session_wait **list, struct session *session, const struc
 /* copy.c */
 /* All of it, however far it is; who waits is told `err`. */
 void files_jobs_drop(struct session *session, const struct err *err);
+/*
+ * A change that the store gets first: no look begins until the engine has got it too, or it would take the one for
+ * what the other is not. files_write() comes before the end.
+ */
+void files_unsettle(struct session *session);
+void files_settled(struct session *session);
 /* `call` may be NULL. */
 [[nodiscard]] int files_read(struct session *session, files_done_fn done, const struct session_call *call,
 			     struct err *err);

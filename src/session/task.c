@@ -77,7 +77,15 @@ static void on_settled(struct session_task *task, struct session *session, const
 {
 	struct settling *settling = (struct settling *)task;
 
-	tell_or_gone(&settling->waits, session, err);
+	struct err begin_err = session ? session->begin_err : ERR_INIT;
+
+	/* One that was open before it turned out that it cannot be noted down. */
+	if (session)
+		session->begin_err = ERR_INIT;
+	tell_or_gone(&settling->waits, session, begin_err.code < 0 ? &begin_err : err);
+	session = session_of_key(task->all, task->key);
+	if (session && begin_err.code < 0 && !session->recorded)
+		(void)!session_give_up(session, begin_err.code);
 	free(settling);
 }
 

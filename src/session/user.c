@@ -171,11 +171,15 @@ static void on_added(void *user, struct session *session, const struct err *err)
 	struct session_wait *wait;
 	const struct session_call call = { .done = on_waits, .user = adding, .ret = &wait };
 	struct err why = err ? *err : ERR_INIT;
+	char key[sizeof(session->key)] = "";
+	struct sessions *all = session ? session->all : NULL;
 	int r = why.code;
 
 	if (!session)
 		r = err_refuse(&why, ERR_UNKNOWN, "session_unknown", NULL, "the session has been removed");
-	else if (r < 0 && owner && owner->as.number == adding->number)
+	else
+		snprintf(key, sizeof(key), "%s", session->key);
+	if (session && r < 0 && owner && owner->as.number == adding->number)
 		user_drop(session, owner, &why);
 	if (r == 0)
 		session_tell(session, "user_added", json_pack("{s:s}", "user", adding->name));
@@ -189,6 +193,10 @@ static void on_added(void *user, struct session *session, const struct err *err)
 		r = wait_add(&session->opening, &call, &why);
 	if (r < 0)
 		on_waits(adding, session, &why);
+	/* It may be gone. */
+	session = all ? session_of_key(all, key) : NULL;
+	if (session)
+		files_settled(session);
 }
 
 static int adding_make(struct session *session, const char *name, struct run_request *files,
@@ -256,6 +264,8 @@ int session_user_add(struct session *session, const char *name, struct run_reque
 		user_unlink(session, session_user_find(session, name));
 		free(adding->waits);
 		adding_free(adding);
+	} else {
+		files_unsettle(session);
 	}
 	return r;
 }
@@ -315,8 +325,11 @@ static void on_left(struct session_task *task, struct session *session, const st
 	struct session_wait *wait;
 	const struct session_call call = { .done = on_gone, .user = leaving, .ret = &wait };
 	struct err why = err ? *err : ERR_INIT;
+	struct sessions *all = task->all;
+	char key[sizeof(task->key)];
 	int r = why.code;
 
+	snprintf(key, sizeof(key), "%s", task->key);
 	if (!session)
 		r = err_refuse(&why, ERR_UNKNOWN, "session_unknown", NULL, "the session has been removed");
 	/* What cannot be written down has not happened. */
@@ -332,6 +345,10 @@ static void on_left(struct session_task *task, struct session *session, const st
 	}
 	if (r < 0)
 		on_gone(leaving, session, &why);
+	/* It may be gone. */
+	session = session_of_key(all, key);
+	if (session)
+		files_settled(session);
 }
 
 static int leaving_post(struct session *session, const struct session_user *user,
@@ -378,6 +395,7 @@ int session_user_remove(struct session *session, const char *name, const struct 
 	if (r < 0)
 		return r;
 	session->changes++;
+	files_unsettle(session);
 	err_refuse(&why, ERR_UNKNOWN, "user_unknown", "user", "user '%s' has been removed", name);
 	user_drop(session, user, &why);
 	return 0;

@@ -611,6 +611,99 @@ static void a_path_that_is_none_is_told(void **state)
 	assert_non_null(strstr(a->text, "Allow: POST"));
 }
 
+/* A user with a file of so many kilobytes that no other has. */
+static struct answer *add_heavy(struct fixture *f, char name, size_t kib)
+{
+	char path[] = AT("/users");
+	size_t len = kib * 1024;
+	char *body = malloc(len + 128), *at = body;
+	struct answer *answer;
+
+	assert_non_null(body);
+	at += snprintf(at, 128, "{\"name\":\"%c\",\"files\":{\"f\":\"", name);
+	memset(at, name, len);
+	memcpy(at + len, "\"}}", 4);
+	answer = post(f, path, body);
+	free(body);
+	return answer;
+}
+
+static void a_full_store_is_told_and_nothing_half_stays(void **state)
+{
+	struct fixture *f = *state;
+	char name = 'a', path[] = AT("/users/a");
+	struct answer *answer;
+
+	open_dojo(f);
+	while ((answer = add_heavy(f, name, 900))->status == 201)
+		name++;
+	assert_int_equal(answer->status, 500);
+	assert_non_null(strstr(answer->text, "full"));
+	assert_true(name > 'g' && name < 'z');
+	/* He is not there, and may come again. */
+	path[sizeof(path) - 2] = name;
+	assert_int_equal(get(f, path)->status, 404);
+	assert_int_equal(add_heavy(f, name, 900)->status, 500);
+	/* Nor are his files: a look finds none of them. */
+	assert_int_equal(json_array_size(json_object_get(get(f, AT("/users"))->json, "users")),
+			 (size_t)(name - 'a') + 1);
+	/* Room comes back. */
+	path[sizeof(path) - 2] = 'a';
+	assert_int_equal(api_fixture_call(f, "DELETE", path, NULL)->status, 204);
+	assert_int_equal(add_heavy(f, name, 400)->status, 201);
+	assert_string_equal(kept(f, "none"), "");
+}
+
+static void a_removed_session_leaves_its_name_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct client *removal, *making;
+
+	open_dojo(f);
+	post(f, AT("/runs"), WRITE("a", "old"));
+	removal = api_fixture_send(f, "DELETE", AT(""), NULL, NULL, 0);
+	making = api_fixture_send(f, "POST", "/v1/sessions", "application/json", MAKE, strlen(MAKE));
+	assert_int_equal(api_fixture_wait(f, making)->status, 201);
+	assert_int_equal(api_fixture_wait(f, removal)->status, 204);
+	assert_int_equal(post(f, AT("/users"), LION)->status, 201);
+	assert_string_equal(kept(f, "a"), "");
+}
+
+/* What was asked of a session is done in that order, whoever asked. */
+static void a_fork_has_what_was_answered_before_and_what_is_on_its_way(void **state)
+{
+	struct fixture *f = *state;
+	struct client *run, *fork;
+
+	open_dojo(f);
+	run = api_fixture_send(f, "POST", AT("/runs"), "application/json", WRITE("a", "new"),
+			       strlen(WRITE("a", "new")));
+	assert_int_equal(api_fixture_wait(f, run)->status, 200);
+	fork = api_fixture_send(f, "POST", AT("/fork"), "application/json", "{\"id\":\"two\"}", 12);
+	run = api_fixture_send(f, "POST", AT("/runs"), "application/json", WRITE("a", "newer"),
+			       strlen(WRITE("a", "newer")));
+	assert_int_equal(api_fixture_wait(f, fork)->status, 201);
+	assert_int_equal(api_fixture_wait(f, run)->status, 200);
+	assert_string_equal(kept(f, "a"), "newer");
+	assert_non_null(strstr(get(f, "/v1/sessions/two/users/lion/files")->text, "\"new"));
+}
+
+static void a_client_that_goes_while_files_are_read_is_no_harm(void **state)
+{
+	struct fixture *f = *state;
+	struct client *client;
+
+	open_dojo(f);
+	post(f, AT("/runs"), WRITE("a", "text"));
+	for (int turns = 0; turns < 12; turns++) {
+		client = api_fixture_send(f, "GET", AT("/files"), NULL, NULL, 0);
+		for (int i = 0; i < turns; i++)
+			uv_run(&f->loop, UV_RUN_NOWAIT);
+		api_fixture_hang_up(f, client);
+	}
+	assert_string_equal(kept(f, "a"), "text");
+}
+
 static void without_a_store_there_are_none(void **state)
 {
 	assert_int_equal(post(*state, "/v1/sessions", MAKE)->status, 503);
@@ -649,6 +742,10 @@ int main(void)
 		TEST(a_service_that_does_not_start_ends_the_session),
 		TEST(events_tell_what_happens),
 		TEST(a_path_that_is_none_is_told),
+		TEST(a_full_store_is_told_and_nothing_half_stays),
+		TEST(a_removed_session_leaves_its_name_at_once),
+		TEST(a_fork_has_what_was_answered_before_and_what_is_on_its_way),
+		TEST(a_client_that_goes_while_files_are_read_is_no_harm),
 		cmocka_unit_test_setup_teardown(without_a_store_there_are_none, api_fixture_setup,
 						api_fixture_teardown),
 	};
