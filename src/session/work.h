@@ -3,7 +3,7 @@
  *
  * A job belongs to a strand, by name: jobs of one strand come one after the other, in the order in which they were
  * posted. A job is done in pieces; after each piece the next strand has its turn, so that what is small does not wait
- * for all of what is large. What is done here and not on the loop stands in docs/adr/0018.
+ * for all of what is large. What is done here and not on the loop stands in docs/adr/0019.
  *
  * All calls come from the loop's thread. `piece` is called in the worker's, one at a time, `done` in the loop's.
  */

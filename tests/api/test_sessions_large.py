@@ -1,10 +1,15 @@
 """Sessions with many files: whatever is done with one, everybody else is served meanwhile."""
 
+import os
+import signal
+import sqlite3
 import threading
 import time
 
 import pytest
 
+from kilntest import host
+from kilntest.server import RESTART_S
 from kilntest.sessions import Session
 from kilntest.settings import NO_USER_IDS, has_user_ids
 
@@ -75,7 +80,6 @@ def served_beside(server, what):
 
 def assert_nobody_waited(took, longest):
     """Where the loop is held, the wait for /ready is as long as what holds it."""
-    print(f"took {took:.3f} s, longest waits {longest}")
     assert longest["ready"] < max(took / 4, 0.1), (took, longest)
     assert longest["run"] < max(took / 2, 0.5), (took, longest)
     assert longest["session"] < max(took / 2, 0.5), (took, longest)
@@ -84,10 +88,8 @@ def assert_nobody_waited(took, longest):
 def test_large_sessions_hold_nobody_up(server):
     dojo = Session(server, limits={"disk_bytes": 512 << 20, "memory_bytes": 768 << 20, "wall_ms": 60_000})
     dojo.user("lion")
-    begun = time.monotonic()
     result = dojo.run("lion", "python3", "-c", FILL, timeout=120)
     assert result["outcome"] == "ok", result["steps"]
-    print("filled", time.monotonic() - begun)
     forked = {}
 
     def fork():
@@ -103,3 +105,41 @@ def test_large_sessions_hold_nobody_up(server):
     fork.remove()
     assert_nobody_waited(*served_beside(server, lambda: dojo.call("DELETE", dojo.path, status=204, timeout=120)))
     assert dojo.answer("GET", dojo.path).status == 404
+
+
+def ask_store(server, question):
+    """One number of the store of a server of root's."""
+    path = server.home.path / "state" / "sessions" / "sessions.db"
+    if not path.exists():
+        path = server.home.home / "state" / "kiln" / "sessions" / "sessions.db"
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20) as store:
+        return store.execute(question).fetchone()[0]
+
+
+def test_what_a_dead_front_was_removing_is_removed_by_the_next(mortal):
+    server = mortal()
+    server.start()
+    dojo = Session(server, limits={"disk_bytes": 512 << 20, "memory_bytes": 768 << 20, "wall_ms": 60_000})
+    dojo.user("lion")
+    assert dojo.run("lion", "python3", "-c", FILL, timeout=120)["outcome"] == "ok"
+    dojo.files("shared")  # so that the copy has everything
+    assert ask_store(server, "SELECT count(*) FROM files") > FILES
+    front = server.front_pid()
+
+    def remove():
+        try:
+            dojo.answer("DELETE", dojo.path)
+        except OSError:
+            pass  # nobody is there to answer
+
+    removal = threading.Thread(target=remove)
+    removal.start()
+    host.wait_until(lambda: ask_store(server, "SELECT count(*) FROM sessions") == 0, 30, "the removal does not begin")
+    os.kill(front, signal.SIGKILL)
+    removal.join()
+    host.wait_until(lambda: not host.is_alive(front), 10, "the front does not die")
+    host.wait_until(server.is_ready, RESTART_S, "no new front")
+    assert dojo.answer("GET", dojo.path).status == 404
+    tables = ("files", "blobs", "versions", "users", "runs", "weights")
+    left = "SELECT " + " + ".join(f"(SELECT count(*) FROM {table})" for table in tables)
+    host.wait_until(lambda: ask_store(server, left) == 0, 60, lambda: f"{ask_store(server, left)} rows are left")
