@@ -219,7 +219,7 @@ static void on_begin_saved(struct session *session, const struct err *err)
 	waits_tell(&session->opening, session, &why);
 	if (session->there)
 		session->begin_err = why;
-	/* It stays what it was: nothing, or what had ended before. Who was about to be told that it is open, is told. */
+	/* It stays what it was: nothing, or what had ended before. One that is there already goes when that is told. */
 	if (!session->recorded && !session->there)
 		(void)!session_give_up(session, why.code);
 	else
