@@ -9,13 +9,17 @@ sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 from kilntest import host  # noqa: E402
 from kilntest.requests import command  # noqa: E402
-from kilntest.docker import LANGUAGE_PACKAGES, RUN_IMAGE, Docker  # noqa: E402
+from kilntest.docker import DAEMONS, LANGUAGE_PACKAGES, RUN_IMAGE  # noqa: E402
+from kilntest.engines import why_different  # noqa: E402
 from kilntest.server import ENGINE_SETTINGS, Server, settle, snapshot  # noqa: E402
 from kilntest.settings import CANARY, CANARY_FILE, ENGINE, KILN, runs_as_root  # noqa: E402
 
 # What a hostile client may leave behind at most, after a little rest; among the descriptors are network namespaces that
 # wait for their next sandbox (32 at most).
 HARMLESS = {"memory": 64 * 1024 * 1024, "descriptors": 48, "threads": 7, "processes": 2, "mounts": 2, "cgroups": 24}
+
+
+ENGINE_DAEMONS = {"docker": "dockerd", "podman": "podman"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,14 +31,20 @@ def program():
 
 @pytest.fixture(scope="session", autouse=True)
 def engine(program):
-    """The suites of the API and of attacks through the Docker engine too: KILN_TEST_ENGINE=docker."""
-    if ENGINE != "docker":
+    """The suites of the API and of attacks through the Docker engine too: KILN_TEST_ENGINE=docker, or podman."""
+    if ENGINE == "native":
         yield ENGINE
         return
-    with Docker(packages=LANGUAGE_PACKAGES) as running:
+    with DAEMONS[ENGINE_DAEMONS[ENGINE]](packages=LANGUAGE_PACKAGES) as running:
         own = {"host": running.socket, "host_image": RUN_IMAGE}
         ENGINE_SETTINGS.update({"engine": "docker", "docker": own, "pool_max": 1, "pool_min": 1})
         yield ENGINE
+
+
+def pytest_collection_modifyitems(items):
+    for item in items if ENGINE != "native" else []:
+        if why := why_different(item.nodeid):
+            item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.fixture(scope="session", autouse=True)

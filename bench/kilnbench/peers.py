@@ -208,7 +208,7 @@ class KilnDocker(Peer):
         if importing.wait() != 0:
             raise Unmeasured("docker import failed")
         (self.work / "state").mkdir()
-        self.server = stack.enter_context(program.Server(state=str(self.work / "state"), engine="docker", pool_min=self.runs, pool_max=self.runs,
+        self.server = stack.enter_context(program.Server(state=str(self.work / "state"), engine="docker", idle_ms="600s", pool_min=self.runs, pool_max=self.runs,
                                                          **{"docker.host": host, "docker.host_image": self.IMAGE}))
 
     def command(self, job):

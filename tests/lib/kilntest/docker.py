@@ -179,7 +179,9 @@ def write_image(stream, packages=PACKAGES, with_kiln=True):
             add_file(path, str(path)[1:])
         add_file("/etc/ld.so.cache", "etc/ld.so.cache")
         if not with_kiln:
-            for path in sorted(Path("/etc/alternatives").iterdir()):
+            # cc and others are of no package.
+            links = [path for path in Path("/usr/bin").iterdir() if path.is_symlink() and os.readlink(path).startswith("/etc/alternatives/")]
+            for path in sorted([*Path("/etc/alternatives").iterdir(), *links]):
                 add_file(path, str(path)[1:])
             return
         add_file(KILN, "usr/bin/kiln", 0o755)

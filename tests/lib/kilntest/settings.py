@@ -17,7 +17,7 @@ CANARY = "HOSTCANARY-" + os.urandom(8).hex()
 CANARY_FILE = Path("/tmp") / f"kiln-test-canary-{os.getpid()}"
 
 
-# The engine that servers under test have; "docker": a dockerd is started for the session (conftest.py).
+# The engine that servers under test have; "docker", "podman": such a daemon is started for the session (conftest.py).
 ENGINE = os.environ.get("KILN_TEST_ENGINE", "native")
 
 
