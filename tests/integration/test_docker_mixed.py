@@ -297,6 +297,23 @@ def test_a_daemon_that_is_slow_is_waited_for_and_one_that_stands_still_is_not(do
         slow.close()
 
 
+def test_a_run_waits_for_containers_that_the_daemon_takes_long_to_remove(docker):
+    slow = SlowDaemon(docker)
+    server = make(docker, engine="docker", own={"host": f"unix://{slow.path}", "containers": 3}, pool=False, parallel=2).spawn()
+    try:
+        wait_both(server)
+        wait_listed(server, "site/tiny:1")
+        assert server.run(tiny("true"))["outcome"] == "ok"
+        slow.delay_s = 0.4
+        answers = at_once(server, [tiny("echo x")] * 10)
+        assert [answer["outcome"] for answer in answers] == ["ok"] * 10, answers
+        slow.delay_s = 0
+        server.stop()
+        nothing_is_left(docker, server)
+    finally:
+        slow.close()
+
+
 def at_once(server, requests):
     answers = [None] * len(requests)
 

@@ -77,7 +77,7 @@ struct docker_host {
 	bool up;
 	char why[KEEPER_STAGE_SIZE]; /* while it is not */
 	bool podman;
-	bool memory, swap, cpu, pids;
+	bool memory, swap, cpu, pids, tcp;
 	char runtime[ENGINE_RUNTIME_MAX + 1]; /* that the daemon chooses by itself; "": not known */
 	bool mapped; /* root in containers is somebody else outside, and there are 65536 ids */
 	int cgroup_version;
@@ -125,6 +125,8 @@ struct docker {
 	/* containers */
 	struct slot *slots;
 	uint32_t slots_count;
+	struct keeper_request *waiting; /* requests to make one for which there is no slot yet */
+	uint32_t waiting_count;		/* slots_count at the most */
 	struct slot *queued, **queued_last;
 	unsigned making;
 	struct server *server; /* serve.c: the front's process; NULL: the front is no child of ours */
@@ -145,6 +147,8 @@ void front_lost(struct docker *d);
 [[nodiscard]] int slots_begin(struct docker *d, struct err *err);
 void slots_end(struct docker *d);
 struct slot *slot_create(struct docker *d, const struct keeper_request *request);
+/* Keeps the request until a container that is being removed has gone; false: none is, or too many wait already. */
+bool slots_wait(struct docker *d, const struct keeper_request *request);
 void slot_adopt(struct slot *slot, const struct keeper_request *request);
 void slot_step(struct slot *slot, const struct keeper_request *request);
 void slot_step_end(struct slot *slot);
@@ -166,8 +170,8 @@ struct spec {
 	uint32_t uid;
 	const uint8_t *digest;
 	const struct limits *limits;
-	char *const *volumes; /* of the image, or NULL */
-	bool swap, cpu, pids; /* what the daemon can limit */
+	char *const *volumes;	   /* of the image, or NULL */
+	bool swap, cpu, pids, tcp; /* what the daemon can limit */
 };
 json_t *spec_create(const struct spec *spec);
 json_t *spec_update(const struct spec *spec); /* what of it can be changed */

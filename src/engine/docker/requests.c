@@ -96,7 +96,7 @@ static void handle_create(struct docker *d, struct slot *slot, const struct keep
 		refuse(d, request, -EINVAL, "no such image, flag or limit");
 	else if (!d->host.up)
 		refuse(d, request, -EHOSTDOWN, d->host.why);
-	else if (!slot_create(d, request))
+	else if (!slot_create(d, request) && !slots_wait(d, request))
 		refuse(d, request, -EBUSY, "all containers that docker.containers allows are in use");
 }
 
@@ -252,4 +252,5 @@ void requests_end(struct docker *d)
 	d->front_fd = -1;
 	d->hello_wanted = false;
 	d->look_wanted = d->look_under_way = 0;
+	d->waiting_count = 0;
 }

@@ -262,6 +262,7 @@ static void docker_end(struct docker *d)
 		;
 	uv_loop_close(&d->loop);
 	free(d->slots);
+	free(d->waiting);
 }
 
 static bool is_over(const struct docker *d)

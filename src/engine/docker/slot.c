@@ -56,6 +56,31 @@ static void tell_event(struct slot *slot, enum keeper_event event, uint32_t oom_
 
 /* ---- ending ---- */
 
+/* Where a slot has become free. */
+static void take_waiting(struct docker *d)
+{
+	struct keeper_request request;
+
+	if (!d->waiting_count)
+		return;
+	request = d->waiting[0];
+	d->waiting_count--;
+	memmove(d->waiting, d->waiting + 1, d->waiting_count * sizeof(*d->waiting));
+	slot_create(d, &request);
+}
+
+bool slots_wait(struct docker *d, const struct keeper_request *request)
+{
+	bool ending = false;
+
+	for (uint32_t i = 0; i < d->slots_count && !ending; i++)
+		ending = d->slots[i].state == SLOT_ENDING;
+	if (!ending || d->waiting_count == d->slots_count)
+		return false;
+	d->waiting[d->waiting_count++] = *request;
+	return true;
+}
+
 static void free_slot(struct slot *slot)
 {
 	if (slot->front_fd >= 0)
@@ -66,6 +91,7 @@ static void free_slot(struct slot *slot)
 	slot->asked = ASKED_NOTHING;
 	slot->unwanted = slot->again = slot->fresh = false;
 	slot->id[0] = slot->why[0] = '\0';
+	take_waiting(slot->docker);
 	slots_advance(slot->docker);
 }
 
@@ -350,6 +376,7 @@ static struct spec spec_of(const struct slot *slot, const struct limits *limits)
 		.volumes = image ? image->volumes : NULL,
 		.swap = d->host.swap,
 		.cpu = d->host.cpu,
+		.tcp = d->host.tcp,
 		.pids = d->host.pids && !host_is_sentry(d, runtime),
 	};
 }
@@ -398,6 +425,18 @@ static void queue(struct slot *slot)
 	slots_advance(d);
 }
 
+static void refuse_waiting(struct docker *d, const char *why)
+{
+	struct keeper_message message = { .event = KEEPER_REPLY, .error = -EHOSTDOWN };
+
+	snprintf(message.stage, sizeof(message.stage), "%s", why);
+	for (uint32_t i = 0; i < d->waiting_count; i++) {
+		message.tag = d->waiting[i].tag;
+		front_tell(d, &message, -1);
+	}
+	d->waiting_count = 0;
+}
+
 void slots_refuse_queued(struct docker *d, const char *why)
 {
 	while (d->queued) {
@@ -411,6 +450,7 @@ void slots_refuse_queued(struct docker *d, const char *why)
 
 void slots_give_up_calls(struct docker *d, const char *why)
 {
+	refuse_waiting(d, why);
 	for (uint32_t i = 0; i < d->slots_count; i++) {
 		struct slot *slot = &d->slots[i];
 		bool making = slot->state == SLOT_MAKING;
@@ -567,8 +607,11 @@ int slots_begin(struct docker *d, struct err *err)
 {
 	d->slots_count = (uint32_t)d->options->containers;
 	d->slots = calloc(d->slots_count, sizeof(*d->slots));
-	if (!d->slots)
+	d->waiting = calloc(d->slots_count, sizeof(*d->waiting));
+	if (!d->slots || !d->waiting) {
+		d->slots_count = 0;
 		return err_set(err, -ENOMEM, "containers");
+	}
 	d->queued_last = &d->queued;
 	for (uint32_t i = 0; i < d->slots_count; i++) {
 		struct slot *slot = &d->slots[i];

@@ -390,3 +390,4 @@ class SlowDaemon:
         self.over = True
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+        os.unlink(self.path)

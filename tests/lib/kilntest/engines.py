@@ -4,6 +4,11 @@ from fnmatch import fnmatchcase
 
 OWN_STORE = "in containers: its images are made in kiln's own store"
 NATIVE = "in containers: sessions are the native engine's"
+FOLDERS = "in containers: each folder has the limit, and that all together keep to it is watched"
+GROUPS = "in containers: /sys is there, masked, and in it the container's own control groups, read-only"
+PROC = "in containers: /proc shows what anybody may read of init, and the namespaces that all containers share"
+DEVICES = "in containers: /dev has what the daemon makes, ptmx and mqueue among it"
+HOST = "in containers: the engine and its image of the host have other names"
 
 # Shell patterns for what follows tests/, the first that fits; everything else holds as it does natively.
 DIFFERENT = {
@@ -12,7 +17,21 @@ DIFFERENT = {
     "attacks/test_between_users.py::*": NATIVE,
     "api/test_environment.py::test_loopback_does_not_work_unasked": "in containers: the loopback interface is always up",
     "api/test_environment.py::test_folders_of_the_host_are_absent_or_empty[[]/sys]": "in containers: /sys is there, masked",
-    "api/test_environment.py::test_dev_holds_only_harmless_nodes": "in containers: /dev has what the daemon makes",
+    "api/test_limits.py::test_a_full_disk_that_fails_the_program_is_disk_exceeded*": FOLDERS,
+    "api/test_limits.py::test_all_places_together_share_one_disk_budget": FOLDERS,
+    "api/test_node.py::test_images_name_the_host_with_its_digest": HOST,
+    "api/test_node.py::test_the_image_of_a_run_is_the_one_listed": HOST,
+    "api/test_node.py::test_the_node_says_version_engine_and_what_it_enforces": HOST,
+    "attacks/test_after.py::test_sockets_left_in_flight_are_not_met_by_later_runs": "in containers: the runtime has a socket in each network too",
+    "attacks/test_attacks.py::test_holds_against[[]cgroup_left]": GROUPS,
+    "attacks/test_attacks.py::test_holds_against[[]settings_of_the_kernel]": GROUPS,
+    "attacks/test_attacks.py::test_holds_against[[]init_seen_through_proc]": PROC,
+    "attacks/test_attacks.py::test_holds_against[[]spared_by_the_oom_killer]": PROC,
+    "attacks/test_attacks.py::test_holds_against[[]locks_across]": PROC,
+    "attacks/test_attacks.py::test_holds_against[[]raw_devices]": DEVICES,
+    "attacks/test_attacks.py::test_holds_against[[]stdout_by_name]": DEVICES,
+    "attacks/test_attacks.py::test_holds_against[[]terminal_and_session]": DEVICES,
+    "api/test_environment.py::test_dev_holds_only_harmless_nodes": DEVICES,
 }
 
 
