@@ -77,7 +77,7 @@ struct docker_host {
 	bool up;
 	char why[KEEPER_STAGE_SIZE]; /* while it is not */
 	bool podman;
-	bool memory, swap, cpu, pids, tcp;
+	bool memory, swap, cpu, pids;
 	char runtime[ENGINE_RUNTIME_MAX + 1]; /* that the daemon chooses by itself; "": not known */
 	bool mapped; /* root in containers is somebody else outside, and there are 65536 ids */
 	int cgroup_version;
@@ -170,8 +170,8 @@ struct spec {
 	uint32_t uid;
 	const uint8_t *digest;
 	const struct limits *limits;
-	char *const *volumes;	   /* of the image, or NULL */
-	bool swap, cpu, pids, tcp; /* what the daemon can limit */
+	char *const *volumes; /* of the image, or NULL */
+	bool swap, cpu, pids; /* what the daemon can limit */
 };
 json_t *spec_create(const struct spec *spec);
 json_t *spec_update(const struct spec *spec); /* what of it can be changed */

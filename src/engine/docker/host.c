@@ -194,7 +194,6 @@ static void on_info(void *user, const struct daemon_answer *answer)
 	d->host.swap = is_set(answer->json, "SwapLimit");
 	d->host.cpu = is_set(answer->json, "CpuCfsQuota") || is_set(answer->json, "CPUCfsQuota");
 	d->host.pids = is_set(answer->json, "PidsLimit");
-	d->host.tcp = is_set(answer->json, "KernelMemoryTCP");
 	d->host.cgroup_version = version && version[0] == '2' ? 2 : 1;
 	d->host.mapped =
 		has_security(answer->json, "name=userns") || has_security(answer->json, "name=rootless");

@@ -376,7 +376,6 @@ static struct spec spec_of(const struct slot *slot, const struct limits *limits)
 		.volumes = image ? image->volumes : NULL,
 		.swap = d->host.swap,
 		.cpu = d->host.cpu,
-		.tcp = d->host.tcp,
 		.pids = d->host.pids && !host_is_sentry(d, runtime),
 	};
 }

@@ -10,12 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CPU_PERIOD_US	 100000
-#define TCP_BUFFER_BYTES (4 << 20) /* as natively */
-#define SPARE_PROCESSES	 2	   /* init, and a step's process that is not reaped yet */
-#define INODES_MAX	 1000000
-#define BYTES_PER_INODE	 4096
-#define OOM_SCORE	 500 /* a step's processes go before init, and init before the host's */
+#define CPU_PERIOD_US	100000
+#define SPARE_PROCESSES 2 /* init, and a step's process that is not reaped yet */
+#define INODES_MAX	1000000
+#define BYTES_PER_INODE 4096
+#define OOM_SCORE	500 /* a step's processes go before init, and init before the host's */
 
 void hex_encode(const uint8_t *data, size_t len, char *ret)
 {
@@ -227,11 +226,6 @@ json_t *spec_create(const struct spec *spec)
 
 	if (!config)
 		return NULL;
-	/* Where the buffers of TCP are not the container's memory, they have a limit of their own. */
-	if (spec->tcp && json_object_set_new(config, "KernelMemoryTCP", json_integer(TCP_BUFFER_BYTES)) < 0) {
-		json_decref(config);
-		return NULL;
-	}
 	image_id(spec->digest, id);
 	snprintf(uid, sizeof(uid), "%u", spec->uid);
 	return json_pack("{s:s, s:s, s:s, s:s, s:[s,s,s], s:[], s:[], s:b, s:b, s:b, s:b, s:b, s:b, "
