@@ -279,8 +279,9 @@ class Docker:
         host.wait_until(self.answers_or_ended, 60, lambda: f"{self.program} does not come back:\n{self.log()}")
 
     def fill_disk(self):
-        """What it keeps has no room left."""
-        self.in_its_mounts(f"dd if=/dev/zero of={self.folder}/data/fill bs=64k 2>/dev/null || true")
+        """What it keeps has no room left; again, when something has gone since."""
+        for size in ("64k", "4k"):
+            self.in_its_mounts(f"dd if=/dev/zero of={self.folder}/data/fill bs={size} oflag=append conv=notrunc 2>/dev/null || true")
 
     def free_disk(self):
         self.in_its_mounts(f"rm {self.folder}/data/fill")
