@@ -183,7 +183,7 @@ static void on_added(void *user, struct session *session, const struct err *err)
 		user_drop(session, owner, &why);
 	if (r == 0)
 		session_tell(session, "user_added", json_pack("{s:s}", "user", adding->name));
-	if (r == 0 && !session_lives(session))
+	if (r == 0 && (!session_lives(session) || session->ending))
 		r = err_refuse(&why, ERR_CONFLICT, "session_ended", NULL, "session '%s' has ended",
 			       session->id);
 	/* What the copy has is put in its place with all else when the session is there. */
@@ -336,7 +336,7 @@ static void on_left(struct session_task *task, struct session *session, const st
 	else if (r < 0 && !session_user_find(session, leaving->name))
 		(void)!session_user_put(session, leaving->number, leaving->name,
 					&(struct session_user *){ NULL }, NULL);
-	else if (r == 0 && !session_lives(session))
+	else if (r == 0 && (!session_lives(session) || session->ending))
 		r = err_refuse(&why, ERR_CONFLICT, "session_ended", NULL, "session '%s' has ended",
 			       session->id);
 	if (r == 0) {
