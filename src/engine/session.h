@@ -46,12 +46,18 @@ struct engine;
 /* Every engine's session begins with this. */
 struct engine_session {
 	struct engine *engine; /* the one that was asked for it */
+	bool unbounded;	       /* nothing holds memory_bytes and processes of all in it together */
 };
 
 struct engine_session_spec {
 	uint8_t id
 		[ENGINE_SESSION_ID_SIZE]; /* by which it is found again: any bytes, unique among open sessions */
-	int64_t disk_bytes;		  /* of all its files together */
+	/*
+	 * In which its runs take place, as of image_find(): an engine that is made of others chooses by it. Members
+	 * may have others, of the same part.
+	 */
+	const char *image;
+	int64_t disk_bytes;   /* of all its files together */
 	int64_t memory_bytes; /* of everything in it together, its files too; held where cgroups hold memory */
 	int64_t processes;    /* likewise */
 	uint64_t ttl_ms;      /* until its deadline */

@@ -5,9 +5,11 @@
  * init is its first process, as root without capabilities but those few that it needs to make the user's
  * processes and to end them, and finds its program and its configuration in a folder that only root can look
  * into. The user's processes have a uid of their own, no capability, and every other wall that init puts up in
- * any sandbox. The host speaks on standard input and output. Nobody else holds a deadline here who could not
- * die with the host, so init holds one: when its input ends, or nothing comes for INIT_PATIENCE_MS, it ends,
- * and with it every process of the container.
+ * any sandbox. The host speaks on standard input and output. In a session the container has the files of all or
+ * of one user as its /sandbox, and init its role in the arguments, as in any sandbox.
+ *
+ * Nobody else holds a deadline here who could not die with the host, so init holds one: when its input ends, or
+ * nothing comes for INIT_PATIENCE_MS, it ends, and with it every process of the container.
  */
 #include "init/init_priv.h"
 
@@ -31,8 +33,8 @@ static _Noreturn void fail(const char *what)
 	_exit(1);
 }
 
-/* Maps the configuration, with the container's own uid in it. */
-static void load_config(struct init *init, uint32_t uid)
+/* Maps the configuration, with the container's own ids in it. */
+static void load_config(struct init *init, uint32_t uid, uint32_t gid)
 {
 	int fd = open(INIT_CONTAINER_CONFIG, O_RDONLY | O_CLOEXEC);
 	struct init_config *config;
@@ -48,7 +50,8 @@ static void load_config(struct init *init, uint32_t uid)
 							    sizeof(struct sock_filter))
 		fail(INIT_CONTAINER_CONFIG);
 	close(fd);
-	config->payload_uid = config->payload_gid = uid;
+	config->payload_uid = uid;
+	config->payload_gid = gid;
 	init->config = config;
 	init->filter = (const void *)(config + 1);
 }
@@ -69,32 +72,65 @@ static void arrange_descriptors(struct init *init)
 	init->cgroup_fd = INIT_CGROUP_FD;
 }
 
-/* Those folders are the container's tmpfs, made by root. */
-static void give_folders(uint32_t uid)
+static void give_folder(const struct init *init, const char *path)
 {
-	static const char *const folders[] = { "/sandbox", "/home/sandbox" };
-
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		if (chmod(folders[i], 0755) < 0 || chown(folders[i], uid, uid) < 0)
-			fail(folders[i]);
-	}
+	if (chmod(path, 0755) < 0 || chown(path, init->config->payload_uid, init->config->payload_gid) < 0)
+		fail(path);
 }
 
-/* What is left to init: to become the user, to kill what it started, to read files that it made unreadable. */
-static void drop_capabilities(void)
+/* Those folders are the container's tmpfs, made by root. What a session has is its own already. */
+static void give_folders(const struct init *init)
 {
-	const uint32_t kept = 1u << CAP_DAC_OVERRIDE | 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID |
-			      1u << CAP_SETPCAP;
+	if (init->role == ROLE_FILES)
+		return;
+	give_folder(init, "/home/sandbox");
+	if (init->role == ROLE_ALONE)
+		give_folder(init, "/sandbox");
+	for (char *const *folder = init->folders; folder && *folder; folder++)
+		give_folder(init, *folder);
+}
+
+static void make_owned(const struct init *init, int dir_fd, const char *name, mode_t mode)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fchown(fd, init->config->payload_uid, init->config->payload_gid) < 0 ||
+	    fchmod(fd, mode) < 0)
+		fail(name);
+	close(fd);
+}
+
+/* What every session has: a place for homes that only we write to, and the folder of all. Nobody else is there yet. */
+static void make_places(const struct init *init)
+{
+	int fd = open("/sandbox", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || (mkdirat(fd, "shared", 0700) < 0 && errno != EEXIST))
+		fail("/sandbox");
+	make_owned(init, fd, ".", 0755);
+	make_owned(init, fd, "shared", 02775);
+	close(fd);
+}
+
+/*
+ * What is left to init: to become the user, to kill what it started, to read files that it made unreadable. Where it
+ * has the files of all users it gives them away instead, and starts nothing.
+ */
+static void drop_capabilities(const struct init *init)
+{
+	const uint32_t starts = 1u << CAP_DAC_OVERRIDE | 1u << CAP_KILL | 1u << CAP_SETUID |
+				1u << CAP_SETGID | 1u << CAP_SETPCAP;
+	const uint32_t gives = 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER | 1u << CAP_FSETID;
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct caps[2] = { 0 };
 
-	caps[0].permitted = caps[0].effective = kept;
+	caps[0].permitted = caps[0].effective = init->role == ROLE_FILES ? gives : starts;
 	if (syscall(SYS_capset, &header, caps) < 0)
 		fail("give up capabilities (the container needs CHOWN, DAC_OVERRIDE, KILL, SETGID, SETPCAP "
-		     "and SETUID)");
+		     "and SETUID; for files of a session CHOWN, DAC_OVERRIDE, FOWNER, FSETID and SETGID)");
 }
 
-static uint32_t parse_uid(const char *text)
+static uint32_t parse_id(const char *text)
 {
 	unsigned long long uid = 0;
 	const char *at = text;
@@ -103,7 +139,7 @@ static uint32_t parse_uid(const char *text)
 		uid = uid * 10 + (unsigned)(*at - '0');
 	if (*at || at == text || uid == 0 || uid >= UINT32_MAX) {
 		errno = EINVAL;
-		fail("the user's id");
+		fail("the user's ids");
 	}
 	return (uint32_t)uid;
 }
@@ -117,24 +153,42 @@ static void reset_signals(void)
 		sigaction(i, &act, NULL);
 }
 
-void container_enter(struct init *init, const char *text)
+/* Our own keeper's, behind the word that says that this is a container. */
+static void read_role(struct init *init, char **argv)
 {
-	uint32_t uid = parse_uid(text);
+	const char *role = argv[INIT_ARG_ROLE];
+
+	init->home = argv[INIT_ARG_HOME];
+	if (strcmp(role, INIT_AS_SERVICE) == 0)
+		init->folders = argv + INIT_ARG_COUNT;
+	else
+		init->role = strcmp(role, INIT_AS_RUN) == 0 ? ROLE_RUN : ROLE_FILES;
+}
+
+void container_enter(struct init *init, int argc, char **argv)
+{
+	bool member = argc >= INIT_ARG_COUNT;
+	uint32_t uid = parse_id(argv[INIT_ARG_UID]);
+	uint32_t gid = member ? parse_id(argv[INIT_ARG_GID]) : uid;
 
 	reset_signals();
 	init->contained = true;
 	init->home = "/sandbox";
 	init->heard_us = now_us();
+	if (member)
+		read_role(init, argv);
 	if (getpid() != 1 || getuid() != 0) {
 		errno = EPERM;
 		fail("not the first process of a container, as its root");
 	}
-	load_config(init, uid);
+	load_config(init, uid, gid);
 	arrange_descriptors(init);
-	give_folders(uid);
+	give_folders(init);
+	if (member && strcmp(argv[INIT_ARG_ROLE], INIT_AS_HOLDER) == 0)
+		make_places(init);
 	if (syscall(SYS_setgroups, 0, NULL) < 0)
 		fail("give up groups");
-	drop_capabilities();
+	drop_capabilities(init);
 	counters_open(init);
 }
 

@@ -19,8 +19,11 @@ struct counters {
 	uint64_t memory_seen; /* of its samples */
 };
 
-/* container.c: made ready by ourselves what the keeper makes ready in a sandbox. `uid`: the user's. */
-void container_enter(struct init *init, const char *uid);
+/*
+ * container.c: made ready by ourselves what the keeper makes ready in a sandbox. Arguments as in
+ * wire/init_config.h; all but the user's id may be missing.
+ */
+void container_enter(struct init *init, int argc, char **argv);
 /* Ends init when the host was not heard of for too long. */
 void container_check_host(const struct init *init);
 /* Milliseconds until that; -1 outside of a container. */

@@ -99,6 +99,7 @@ struct step {
 	uint64_t start_us, end_us, deadline_us, sample_us;
 	uint64_t reaped_cpu_us; /* of all children of init, and of its own process, before this step */
 	uint64_t cpu_seen_us, memory_peak_bytes, disk_used_bytes;
+	uint64_t disk_own_bytes; /* of those, what counts for its limit: in a session nobody else's files */
 	uint32_t processes_peak;
 	bool disk_full;
 	struct stdin_queue input;
@@ -202,8 +203,7 @@ void collect(struct init *init, const struct wire_collect *what);
  * after them.
  */
 bool snapshot_holds(const struct init *init, int fd, const struct stat *st, uint64_t *ret_age_ns);
-/* True when outside of /sandbox the user left nothing, folders apart. */
-bool snapshot_is_all(void);
+bool snapshot_is_all(void); /* outside of /sandbox the user left nothing, folders apart */
 
 /* landlock.c */
 #define LANDLOCK_NONE	 (-1) /* not in this kernel */
@@ -270,8 +270,7 @@ void warm_stopped(struct init *init, pid_t pid, int status);
 bool warm_ended(struct init *init, pid_t pid);
 /* The control socket of a driver that is not ready can be read. */
 void warm_heard(struct init *init);
-/* It has taken too long. */
-void warm_give_up(struct init *init);
+void warm_give_up(struct init *init); /* it has taken too long */
 
 /* step.c */
 void step_start(struct init *init, const struct wire_start *start);
@@ -294,6 +293,7 @@ uint64_t children_cpu_us(void);
 /* watch.c: samples disk, and memory, processor time and processes where no cgroup does. May set *ret_kill. */
 void watch_sample(struct init *init, enum step_kill *ret_kill);
 uint64_t watch_next_us(const struct init *init);
+uint64_t watch_disk_used(const struct init *init); /* of the file system of the root for uploads */
 /* Of a living process and the children that it has waited for. */
 uint64_t process_cpu_us(const struct init *init, pid_t pid);
 

@@ -38,6 +38,14 @@ static void resync(struct init *init, const struct wire_frame *frame)
 	out_frame(init, WIRE_RESYNCED, 0, payload, sizeof(payload));
 }
 
+static void weigh(struct init *init)
+{
+	uint8_t payload[8];
+
+	wire_weighed_encode(watch_disk_used(init), payload, sizeof(payload));
+	out_frame(init, WIRE_WEIGHED, 0, payload, sizeof(payload));
+}
+
 static void handle_frame(struct init *init, const struct wire_frame *frame)
 {
 	struct wire_file file;
@@ -88,6 +96,9 @@ static void handle_frame(struct init *init, const struct wire_frame *frame)
 			tty_signal(&init->step, frame->payload[0]);
 		break;
 	case WIRE_PING:
+		break;
+	case WIRE_WEIGH:
+		weigh(init);
 		break;
 	case WIRE_COLLECT:
 		if (init->step.running || wire_collect_decode(frame, &what) < 0)
@@ -278,8 +289,8 @@ int main(int argc, char **argv)
 
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_NAME, "kiln-init", 0, 0, 0);
-	if (argc == 3 && strcmp(argv[1], INIT_CONTAINER_WORD) == 0)
-		container_enter(&init, argv[2]);
+	if (argc >= 3 && strcmp(argv[1], INIT_CONTAINER_WORD) == 0)
+		container_enter(&init, argc - 1, argv + 1);
 	else
 		sandbox_enter(&init, argc, argv);
 	never_wait(init.in_fd);

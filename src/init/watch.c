@@ -58,17 +58,26 @@ static uint64_t disk_beside(struct init *init, bool *ret_full)
 	return used;
 }
 
+uint64_t watch_disk_used(const struct init *init)
+{
+	struct statfs fs;
+
+	return fstatfs(init->sandbox_fd, &fs) < 0 ? 0 : bytes_used(&fs);
+}
+
 static void sample_disk(struct init *init)
 {
 	struct step *step = &init->step;
 	struct statfs fs;
-	uint64_t used;
+	uint64_t used, beside;
 
 	if (fstatfs(init->sandbox_fd, &fs) < 0)
 		return;
 	if (fs.f_bfree < NEAR_FULL_BLOCKS || (fs.f_files && fs.f_ffree == 0))
 		step->disk_full = true;
-	used = bytes_used(&fs) + disk_beside(init, &step->disk_full);
+	beside = disk_beside(init, &step->disk_full);
+	used = bytes_used(&fs) + beside;
+	step->disk_own_bytes = init->role == ROLE_RUN ? beside : used;
 	/* No room for another file is no room: many small ones take up the list of files, not blocks. */
 	if (fs.f_files && fs.f_ffree == 0 && used < (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize)
 		used = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
@@ -275,7 +284,7 @@ void watch_sample(struct init *init, enum step_kill *ret_kill)
 		sample_processes(init, ret_kill);
 	/* No one tmpfs holds all of a container. */
 	if (init->contained &&
-	    init->step.disk_used_bytes > (uint64_t)init->step.limits.value[LIMIT_DISK_BYTES])
+	    init->step.disk_own_bytes > (uint64_t)init->step.limits.value[LIMIT_DISK_BYTES])
 		*ret_kill = STEP_KILL_DISK;
 	counters_sample(init, ret_kill);
 }

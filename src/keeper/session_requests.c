@@ -155,81 +155,11 @@ int handle_service_next(struct keeper *k, const struct keeper_request *request, 
 
 /* ---- members ---- */
 
-static bool is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-static bool is_user_name(const char name[KEEPER_NAME_SIZE])
-{
-	size_t len = strnlen(name, KEEPER_NAME_SIZE);
-
-	if (len == 0 || len == KEEPER_NAME_SIZE || !is_letter(name[0]) || strcmp(name, "shared") == 0)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (!is_letter(name[i]) && name[i] != '-' && name[i] != '_')
-			return false;
-	}
-	return true;
-}
-
-/* "/a/b": no empty, "." or ".." component, no control characters. */
-static bool is_folder(const char *path, size_t len)
-{
-	if (len < 2 || len >= KEEPER_FOLDER_SIZE || path[0] != '/')
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		bool begins = path[i] == '/';
-
-		if ((unsigned char)path[i] <= ' ' || path[i] == 127)
-			return false;
-		if (begins && (i + 1 == len || path[i + 1] == '/' || path[i + 1] == '.'))
-			return false;
-	}
-	return true;
-}
-
-static bool are_folders(const char folders[KEEPER_FOLDERS_SIZE])
-{
-	const char *at = folders;
-	unsigned count = 0;
-
-	if (folders[KEEPER_FOLDERS_SIZE - 1])
-		return false;
-	while (at < folders + KEEPER_FOLDERS_SIZE && *at) {
-		size_t len = strlen(at);
-
-		if (++count > KEEPER_FOLDERS_MAX || !is_folder(at, len))
-			return false;
-		at += len + 1;
-	}
-	return at < folders + KEEPER_FOLDERS_SIZE;
-}
-
 int session_of_create(struct keeper *k, const struct keeper_request *request, struct session **ret,
 		      struct err *err)
 {
-	bool ok = true;
-
 	*ret = NULL;
-	switch (request->member) {
-	case KEEPER_MEMBER_NONE:
-		ok = !request->session && !request->session_generation && !request->number;
-		break;
-	case KEEPER_MEMBER_RUN:
-		ok = request->number >= 1 && request->number <= KEEPER_SESSION_USERS_MAX &&
-		     is_user_name(request->name);
-		break;
-	case KEEPER_MEMBER_SERVICE:
-		ok = request->number >= 1 && request->number <= KEEPER_SERVICES_MAX &&
-		     are_folders(request->folders);
-		break;
-	case KEEPER_MEMBER_FILES:
-		break;
-	default:
-		ok = false;
-	}
-	if (!ok)
+	if (!keeper_member_valid(request))
 		return err_set(err, -EINVAL, "no such member of a session");
 	if (request->member == KEEPER_MEMBER_NONE)
 		return 0;

@@ -81,16 +81,17 @@ json_t *session_to_json(const struct session *session)
 		language = NULL;
 	if (!session_lives(session) || left_ms < 0)
 		left_ms = 0;
-	return json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:I, s:I, s:I, s:o*, s:o, s:{s:I, s:I}, s:o, s:o, "
-			 "s:o*, s:I, s:o, s:o*}",
+	return json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:I, s:I, s:I, s:o*, s:o, s:{s:I, s:I, s:o*}, s:o, "
+			 "s:o, s:o*, s:I, s:o, s:o*}",
 			 "id", session->id, "state", session_state_name(session->state), "reason",
 			 session->reason[0] ? session->reason : NULL, "language", language, "image",
 			 session->spec.image, "created_ms", (json_int_t)session->created_ms, "expires_ms",
 			 (json_int_t)session->expires_ms, "ttl_left_ms", (json_int_t)left_ms, "ended_ms",
 			 session->ended_ms ? json_integer(session->ended_ms) : NULL, "limits",
 			 limits_json(session), "total", "memory_bytes", (json_int_t)session->memory_bytes,
-			 "processes", (json_int_t)session->processes, "users", users_json(session),
-			 "services", services_to_json(session), "resources", usage_json(session), "runs",
-			 (json_int_t)session->runs, "copy", copy_json(session), "unenforced",
-			 unenforced_json(session));
+			 "processes", (json_int_t)session->processes, "enforced",
+			 session->handle ? json_boolean(!session->handle->unbounded) : NULL, "users",
+			 users_json(session), "services", services_to_json(session), "resources",
+			 usage_json(session), "runs", (json_int_t)session->runs, "copy", copy_json(session),
+			 "unenforced", unenforced_json(session));
 }

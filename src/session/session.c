@@ -230,6 +230,7 @@ int session_begin(struct session *session, int64_t ttl_ms, struct err *err)
 {
 	struct engine *engine = session->all->options.engine;
 	struct engine_session_spec spec = {
+		.image = session->image,
 		.disk_bytes = session->limits.value[LIMIT_DISK_BYTES],
 		.memory_bytes = session->memory_bytes,
 		.processes = session->processes,

@@ -100,7 +100,8 @@ struct session {
 	char key[RUN_ID_LEN + 1], id[SESSION_NAME_MAX + 1], tenant[SESSION_NAME_MAX + 1];
 	struct session_spec spec;
 	char *spec_json;
-	struct limits limits;		  /* of a run that says none */
+	char *image;	      /* that runs without one of their own have, as the engine names it; or NULL */
+	struct limits limits; /* of a run that says none */
 	int64_t memory_bytes, processes;  /* of everything in it together */
 	enum session_state state, before; /* before: that which it had ended with when it was begun again */
 	bool recorded;			  /* the store has it */
@@ -173,7 +174,7 @@ struct sessions {
 int64_t session_unix_ms(void);
 uint64_t session_now_ms(void);
 
-/* Refused where the image runs in an engine of the node that has no sessions; `field` is what named it. */
+/* Refused where the image runs in an engine of the node that has no sessions, or not this one; `field` named it. */
 [[nodiscard]] int session_image_check(const struct session *session, const char *image, const char *field,
 				      struct err *err);
 

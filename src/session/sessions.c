@@ -87,6 +87,7 @@ void session_free(struct session *session)
 	buf_finish(&session->incoming_data);
 	free(session->incoming_name);
 	free(session->spec_json);
+	free(session->image);
 	session_spec_finish(&session->spec);
 	free(session);
 }
@@ -155,13 +156,20 @@ int sessions_quota_check(const struct sessions *all, const char *tenant, int64_t
 
 int session_image_check(const struct session *session, const char *image, const char *field, struct err *err)
 {
-	const struct engine *engine = engine_of_image(session->all->options.engine, image);
+	struct engine *engine = session->all->options.engine;
+	const struct engine *part = engine_of_image(engine, image);
 
-	if (engine->v->session_open)
-		return 0;
-	return err_refuse(err, ERR_IMPOSSIBLE, "not_supported", field,
-			  "image '%.128s' runs in the engine '%s' of this node, which has no sessions", image,
-			  engine->v->name);
+	if (!part->v->session_open)
+		return err_refuse(
+			err, ERR_IMPOSSIBLE, "not_supported", field,
+			"image '%.128s' runs in the engine '%s' of this node, which has no sessions", image,
+			part->v->name);
+	if (session->image && part != engine_of_image(engine, session->image))
+		return err_refuse(err, ERR_IMPOSSIBLE, "not_supported", field,
+				  "image '%.128s' runs in the engine '%s' of this node, and the session in "
+				  "another: they share no network",
+				  image, part->v->name);
+	return 0;
 }
 
 /* The limits that commands of this session get when they say none: as a plan works them out. */
@@ -180,13 +188,17 @@ static int limits_resolve(struct session *session, struct err *err)
 	struct run_plan *plan = NULL;
 	int r = plan_make(&request, &session->all->options.plan, &plan, err);
 
+	free(session->image);
+	session->image = NULL;
 	if (r == 0)
 		session->limits = plan->steps[0].limits;
 	if (r == 0)
 		r = session_image_check(session, plan->steps[0].image, spec->image ? "image" : "language",
 					err);
+	if (r == 0)
+		session->image = strdup(plan->steps[0].image);
 	plan_destroy(plan);
-	return r;
+	return r == 0 && !session->image ? err_set(err, -ENOMEM, "a session") : r;
 }
 
 int session_spec_check(struct session *session, struct err *err)

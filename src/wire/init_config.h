@@ -4,6 +4,7 @@
  *
  * In a container that somebody else made (engine/docker) init is executed as "init container <uid>": the same bytes are
  * the file INIT_CONTAINER_CONFIG, the uid takes the place of those in it, and the host speaks on descriptors 0 and 1.
+ * Of a session it is executed as "init container" with the arguments below behind its name.
  */
 #ifndef KILN_WIRE_INIT_CONFIG_H
 #define KILN_WIRE_INIT_CONFIG_H
@@ -26,6 +27,7 @@
  * The uid and gid of the payload take the place of those below. INIT_AS_SANDBOX: in no session. INIT_AS_FILES: it has
  * the files of all users beneath its root and starts nothing; owner `n` of a file is the uid that the arguments name,
  * which is the session's, plus n. INIT_AS_SERVICE: behind them are the folders that it can write beside the usual ones.
+ * INIT_AS_HOLDER: as INIT_AS_FILES, in the container that a session lives by: it makes what every session has.
  */
 enum init_arg { INIT_ARG_NAME, INIT_ARG_UID, INIT_ARG_GID, INIT_ARG_HOME, INIT_ARG_ROLE, INIT_ARG_COUNT };
 
@@ -33,6 +35,7 @@ enum init_arg { INIT_ARG_NAME, INIT_ARG_UID, INIT_ARG_GID, INIT_ARG_HOME, INIT_A
 #define INIT_AS_RUN	"run"
 #define INIT_AS_FILES	"files"
 #define INIT_AS_SERVICE "service"
+#define INIT_AS_HOLDER	"holder"
 
 #define INIT_CONTAINER_DIR    "/.kiln"
 #define INIT_CONTAINER_CONFIG INIT_CONTAINER_DIR "/config"

@@ -382,6 +382,22 @@ int64_t wire_u32_encode(uint32_t value, uint8_t *to, size_t room)
 	return writer_length(&w, to);
 }
 
+int wire_weighed_decode(const struct wire_frame *frame, uint64_t *ret)
+{
+	struct wire_reader r = READER(frame);
+
+	*ret = wire_get_uint(&r, 8);
+	return reader_end(&r);
+}
+
+int64_t wire_weighed_encode(uint64_t value, uint8_t *to, size_t room)
+{
+	struct wire_writer w = WRITER(to, room);
+
+	wire_put_uint(&w, value, 8);
+	return writer_length(&w, to);
+}
+
 int64_t wire_resynced_encode(const uint8_t nonce[WIRE_NONCE_SIZE], bool running, uint8_t *to, size_t room)
 {
 	struct wire_writer w = WRITER(to, room);

@@ -73,6 +73,7 @@ enum wire_type {
 		11, /* u8 signal, to the foreground of the step's terminal, or to its first process group */
 	WIRE_RESYNC = 24, /* WIRE_NONCE_SIZE bytes */
 	WIRE_PING = 25,	  /* nothing: the host is there (of a container, whose init ends without it) */
+	WIRE_WEIGH = 26,  /* nothing: answer WEIGHED */
 	/* init to host */
 	WIRE_HELLO = 64,  /* be32 WIRE_VERSION */
 	WIRE_SYNCED = 65, /* struct wire_synced */
@@ -85,6 +86,7 @@ enum wire_type {
 	WIRE_WARMED = 72,	/* be32 errno, 0 when a process waits for START */
 	WIRE_RESYNCED = 88,	/* the same bytes, and u8: whether a step runs */
 	WIRE_USAGE = 73,	/* struct wire_usage; in a container, before WARMED and before EXIT */
+	WIRE_WEIGHED = 74,	/* be64 bytes that the file system of the root for uploads has in use */
 };
 
 struct wire_frame {
@@ -290,5 +292,7 @@ int64_t wire_resynced_encode(const uint8_t nonce[WIRE_NONCE_SIZE], bool running,
 int wire_resynced_decode(const struct wire_frame *frame, uint8_t ret_nonce[WIRE_NONCE_SIZE],
 			 bool *ret_running);
 int64_t wire_u32_encode(uint32_t value, uint8_t *to, size_t room);
+int wire_weighed_decode(const struct wire_frame *frame, uint64_t *ret);
+int64_t wire_weighed_encode(uint64_t value, uint8_t *to, size_t room);
 
 #endif

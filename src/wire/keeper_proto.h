@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define KEEPER_VERSION	 3
@@ -26,7 +27,11 @@ enum keeper_op {
 	KEEPER_USAGE, /* of a sandbox that no step runs in: reply: counters since it was made or its last step */
 	KEEPER_DESTROY, /* kills everything in it; no reply, an EVENT_GONE when it is gone */
 	/* Sessions: engine/session.h tells what they are. They are named by `session` and `session_generation`. */
-	KEEPER_SESSION_OPEN, /* id, limits (disk, memory, processes), ttl_ms; reply: slot, generation of it */
+	/*
+	 * id, limits (disk, memory, processes), ttl_ms, and the image of its runs, which is a contained engine's
+	 * alone; reply: slot, generation of it
+	 */
+	KEEPER_SESSION_OPEN,
 	KEEPER_SESSION_PROLONG, /* ttl_ms: its deadline is as far from now */
 	KEEPER_SESSION_FINISH,	/* kills what runs in it; from now on its files can be read, no more */
 	KEEPER_SESSION_WEIGH,	/* reply: `session_usage` */
@@ -115,6 +120,9 @@ struct keeper_request {
 	uint8_t id[KEEPER_SESSION_ID_SIZE];
 	char folders[KEEPER_FOLDERS_SIZE]; /* absolute paths, each with its NUL; "" ends them */
 };
+
+/* Whether what a CREATE says of a session, and as what of it, can be at all. Pure. */
+bool keeper_member_valid(const struct keeper_request *request);
 
 struct keeper_usage {
 	uint64_t cpu_us;

@@ -96,6 +96,7 @@ static void try_answers(const struct wire_frame *frame, uint8_t *room)
 	uint8_t nonce[WIRE_NONCE_SIZE];
 	struct wire_usage usage;
 	uint32_t number;
+	uint64_t bytes;
 	bool running;
 
 	if (wire_resynced_decode(frame, nonce, &running) == 0)
@@ -110,6 +111,8 @@ static void try_answers(const struct wire_frame *frame, uint8_t *room)
 		same(frame, room, wire_collected_encode(&file, room, frame->len));
 	if (wire_u32_decode(frame, &number) == 0)
 		same(frame, room, wire_u32_encode(number, room, frame->len));
+	if (wire_weighed_decode(frame, &bytes) == 0)
+		same(frame, room, wire_weighed_encode(bytes, room, frame->len));
 }
 
 /* Every frame of the input goes through every decoder, whatever its type says. */

@@ -18,6 +18,7 @@ from kilntest import host
 from kilntest.docker import Docker, SlowDaemon, nothing_is_left
 from kilntest.requests import command, shell, text
 from kilntest.server import Server
+from kilntest.sessions import Session
 from kilntest.settings import runs_as_root, seconds
 
 PATIENCE_S = 60
@@ -183,14 +184,21 @@ def test_languages_that_disagree_about_an_image_and_rules_that_cannot_hold_are_t
         server.home.cleanup()
 
 
-def test_a_session_needs_an_image_of_the_native_engine(server):
-    answer = server.request("POST", "/v1/sessions", json.dumps({"image": "site/tiny:1", "ttl_ms": 60000}).encode(),
-                            {"Content-Type": "application/json"})  # fmt: skip
-    assert answer.status == 422 and answer.error()["field"] == "image", answer
-    answer = server.request("POST", "/v1/sessions", json.dumps({"image": "host", "ttl_ms": 60000}).encode(),
-                            {"Content-Type": "application/json"})  # fmt: skip
-    assert answer.status == 201, answer
-    assert server.request("DELETE", f"/v1/sessions/{answer.json()['id']}").status in (200, 204)
+def test_a_session_is_in_the_engine_of_its_image(server, docker):
+    native, contained = Session(server), Session(server, image="site/tiny:1")
+    try:
+        for session in (native, contained):
+            session.user("lion", {"a": "mine\n"})
+            assert session.printed("lion", "cat a; pwd") == "mine\n/sandboxes/lion\n"
+        assert contained.run("lion", "sh", "-c", "cat /mark")["steps"][0]["stdout"] == "x\n"
+        assert (native.state()["total"]["enforced"], contained.state()["total"]["enforced"]) == (True, False)
+        body = {"image": "site/tiny:1", "ttl_ms": 60000, "services": {"db": {"image": "host", "command": ["sleep", "9"]}}}
+        answer = native.answer("POST", "/v1/sessions", body)
+        assert answer.status == 422 and answer.error()["field"] == "services.db.image", answer
+    finally:
+        contained.remove()
+        native.remove()
+    host.wait_until(lambda: not docker.run("docker volume ls --quiet --filter label=kiln.session").stdout, 20, "its volume is left")
 
 
 def test_a_daemon_that_dies_leaves_the_native_engine_running_and_ready_says_so(server, docker):

@@ -420,113 +420,181 @@ static void requests_out_of_place_change_nothing(void **state)
 	end(&f);
 }
 
+/* ---- sessions ---- */
+
+static struct keeper_request session_request(enum keeper_op op)
+{
+	struct keeper_request request = { .op = op, .tag = 3, .ttl_ms = 60000, .id = "dojo" };
+
+	memset(request.digest, 0x11, sizeof(request.digest));
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		request.limits.value[i] = limit_table[i].default_value;
+	return request;
+}
+
+static const struct line with_volumes[] = {
+	{ "POST /volumes/create", "201 {\"Mountpoint\":\"/var/lib/docker/volumes/v/_data\"}" },
+	{ "DELETE /volumes/", "204 " },
+	{ NULL, NULL },
+};
+
+static const struct script holding = { .own = with_volumes,
+				       .stream = greeting,
+				       .stream_len = sizeof(greeting) - 1 };
+
+static struct keeper_message open_session(struct fixture *f, const struct script *script)
+{
+	struct keeper_request request = session_request(KEEPER_SESSION_OPEN);
+
+	begin(f, script);
+	hello(f);
+	ask(f, &request);
+	return await(f, KEEPER_REPLY, NULL);
+}
+
+static struct keeper_request member_request(const struct keeper_message *session, enum keeper_member member,
+					    const char *name)
+{
+	struct keeper_request request = session_request(KEEPER_CREATE);
+
+	request.image = KEEPER_IMAGE_STORED;
+	request.session = session->slot;
+	request.session_generation = session->generation;
+	request.member = member;
+	request.number = 1;
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	return request;
+}
+
+static void a_session_is_made_has_members_and_ends_with_them(void **state)
+{
+	struct keeper_message session, member;
+	struct keeper_request request;
+	struct fixture f;
+	int fd = -1;
+
+	session = open_session(&f, &holding);
+	assert_int_equal(session.error, 0);
+	request = member_request(&session, KEEPER_MEMBER_RUN, "lion");
+	ask(&f, &request);
+	member = await(&f, KEEPER_REPLY, &fd);
+	assert_int_equal(member.error, 0);
+	assert_true(fd >= 0);
+	close(fd);
+	request = session_request(KEEPER_SESSION_NEXT);
+	ask(&f, &request);
+	member = await(&f, KEEPER_REPLY, NULL);
+	assert_int_equal(member.error, 0);
+	assert_string_equal((const char *)member.session_record.id, "dojo");
+	assert_true(member.session_record.left_ms > 50000 && member.session_record.left_ms <= 60000);
+	request.op = KEEPER_SESSION_CLOSE;
+	request.session = session.slot;
+	request.session_generation = session.generation;
+	ask(&f, &request);
+	assert_int_equal(await(&f, KEEPER_EVENT_SESSION_GONE, NULL).generation, session.generation);
+	request = member_request(&session, KEEPER_MEMBER_FILES, "");
+	ask(&f, &request);
+	assert_int_equal(await(&f, KEEPER_REPLY, NULL).error, -ESTALE);
+	end(&f);
+}
+
+static void a_session_whose_time_is_over_takes_its_members_along(void **state)
+{
+	struct keeper_message session;
+	struct keeper_request request;
+	struct fixture f;
+	int fd = -1;
+
+	session = open_session(&f, &holding);
+	request = member_request(&session, KEEPER_MEMBER_SERVICE, "");
+	ask(&f, &request);
+	await(&f, KEEPER_REPLY, &fd);
+	close(fd);
+	request = session_request(KEEPER_SESSION_PROLONG);
+	request.session = session.slot;
+	request.session_generation = session.generation;
+	request.ttl_ms = 1;
+	ask(&f, &request);
+	assert_string_equal(await(&f, KEEPER_EVENT_DIED, NULL).stage, "the session's time was over");
+	assert_int_equal(await(&f, KEEPER_EVENT_SESSION_GONE, NULL).error, -ETIME);
+	end(&f);
+}
+
+static void a_session_that_cannot_be_made_says_why(void **state)
+{
+	static const struct line no_volume[] = {
+		{ "POST /volumes/create", "201 {\"Mountpoint\":\"/a/../b\"}" },
+		{ "DELETE /volumes/", "204 " },
+		{ NULL, NULL },
+	};
+	static const struct line no_holder[] = {
+		{ "POST /volumes/create", "201 {\"Mountpoint\":\"/v\"}" },
+		{ "DELETE /volumes/", "204 " },
+		{ "POST /containers/" CONTAINER "/start", "500 {\"message\":\"no space left\"}" },
+		{ NULL, NULL },
+	};
+	const struct script first = { .own = no_volume }, second = { .own = no_holder };
+	const struct script mute = { .own = with_volumes,
+				     .stream = "\1\0\0\0\0\0\0\10\0\0\0\0\115\0\0\0",
+				     .stream_len = 16 };
+	struct keeper_message reply;
+	struct fixture f;
+
+	reply = open_session(&f, &first);
+	assert_int_equal(reply.error, -EIO);
+	assert_string_equal(reply.stage, "the daemon made a volume without a place");
+	await(&f, KEEPER_EVENT_SESSION_GONE, NULL);
+	end(&f);
+	reply = open_session(&f, &second);
+	assert_int_equal(reply.error, -EIO);
+	assert_string_equal(reply.stage, "no space left");
+	end(&f);
+	reply = open_session(&f, &mute);
+	assert_string_equal(reply.stage, "the session's init said what it may not");
+	end(&f);
+}
+
+static void requests_of_sessions_out_of_place_change_nothing(void **state)
+{
+	static const enum keeper_op ops[] = { KEEPER_SESSION_PROLONG, KEEPER_SESSION_FINISH,
+					      KEEPER_SESSION_WEIGH, KEEPER_SESSION_CLOSE };
+	struct keeper_message session = { .slot = 4000, .generation = 7 };
+	struct keeper_request request;
+	struct fixture f;
+
+	session = open_session(&f, &holding);
+	request = session_request(KEEPER_SESSION_OPEN);
+	ask(&f, &request);
+	assert_int_equal(await(&f, KEEPER_REPLY, NULL).error, -EEXIST);
+	request.id[0] = 'x';
+	request.ttl_ms = 0;
+	ask(&f, &request);
+	assert_int_equal(await(&f, KEEPER_REPLY, NULL).error, -EINVAL);
+	request.ttl_ms = 1000;
+	request.digest[0]++;
+	ask(&f, &request);
+	assert_int_equal(await(&f, KEEPER_REPLY, NULL).error, -ENOENT);
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		request = session_request(ops[i]);
+		request.session = 4000;
+		ask(&f, &request);
+		assert_int_equal(await(&f, KEEPER_REPLY, NULL).error, -ESTALE);
+	}
+	request = member_request(&session, KEEPER_MEMBER_RUN, "../lion");
+	ask(&f, &request);
+	assert_int_equal(await(&f, KEEPER_REPLY, NULL).error, -EINVAL);
+	request = member_request(&session, KEEPER_MEMBER_SERVICE, "");
+	memcpy(request.folders, "/a/../b", 8);
+	ask(&f, &request);
+	assert_int_equal(await(&f, KEEPER_REPLY, NULL).error, -EINVAL);
+	request = member_request(&session, KEEPER_MEMBER_FILES, "");
+	request.session_generation++;
+	ask(&f, &request);
+	assert_int_equal(await(&f, KEEPER_REPLY, NULL).error, -ESTALE);
+	end(&f);
+}
+
 /* ---- pure parts ---- */
-
-static struct spec a_spec(const struct limits *limits, char *const *volumes)
-{
-	static const uint8_t digest[KEEPER_DIGEST_SIZE] = { 0xab };
-
-	return (struct spec){ .owner = "me",
-			      .runtime = "runsc",
-			      .volume = "v",
-			      .uid = 4711,
-			      .digest = digest,
-			      .limits = limits,
-			      .volumes = volumes,
-			      .swap = true,
-			      .cpu = true,
-			      .pids = true };
-}
-
-static void a_container_is_made_without_what_it_must_not_have(void **state)
-{
-	static char *const volumes[] = { (char *)"/data", (char *)"relative", (char *)"/a/../b", NULL };
-	struct limits limits;
-	struct spec spec = a_spec(&limits, volumes);
-	json_t *made, *host;
-
-	for (int i = 0; i < LIMIT_COUNT; i++)
-		limits.value[i] = limit_table[i].default_value;
-	made = spec_create(&spec);
-	assert_non_null(made);
-	host = json_object_get(made, "HostConfig");
-	assert_string_equal(json_string_value(json_object_get(host, "NetworkMode")), "none");
-	assert_true(json_is_true(json_object_get(host, "ReadonlyRootfs")));
-	assert_string_equal(json_string_value(json_array_get(json_object_get(host, "CapDrop"), 0)), "ALL");
-	assert_string_equal(json_string_value(json_array_get(json_object_get(host, "SecurityOpt"), 0)),
-			    "no-new-privileges");
-	assert_int_equal(json_integer_value(json_object_get(host, "Memory")),
-			 limits.value[LIMIT_MEMORY_BYTES]);
-	assert_int_equal(json_integer_value(json_object_get(host, "MemorySwap")),
-			 limits.value[LIMIT_MEMORY_BYTES]);
-	assert_string_equal(json_string_value(json_object_get(host, "Runtime")), "runsc");
-	/* Volumes of the image are closed; names that are no paths are left to the daemon to refuse. */
-	assert_non_null(json_object_get(json_object_get(host, "Tmpfs"), "/data"));
-	assert_int_equal(json_object_size(json_object_get(host, "Tmpfs")), 5);
-	assert_int_equal(json_array_size(json_object_get(made, "Env")), 0);
-	json_decref(made);
-}
-
-static const char *option_of(const json_t *container, const char *path)
-{
-	const json_t *config = json_object_get(container, "HostConfig");
-
-	return json_string_value(json_object_get(json_object_get(config, "Tmpfs"), path));
-}
-
-static void podman_is_asked_for_the_same_in_its_words(void **state)
-{
-	struct limits limits;
-	struct spec spec = a_spec(&limits, NULL);
-	json_t *made, *config, *options;
-	const char *mask;
-
-	for (int i = 0; i < LIMIT_COUNT; i++)
-		limits.value[i] = limit_table[i].default_value;
-	made = podman_container(spec_create(&spec));
-	assert_non_null(made);
-	config = json_object_get(made, "HostConfig");
-	/* No option that it refuses, and nothing of the image's in what is to be empty. */
-	assert_null(strstr(option_of(made, "/tmp"), "nr_inodes"));
-	assert_non_null(strstr(option_of(made, "/tmp"), ",mode=1777,notmpcopyup"));
-	assert_non_null(strstr(option_of(made, "/tmp"), ",size="));
-	assert_non_null(strstr(option_of(made, "/run"), "ro,"));
-	options = json_object_get(config, "SecurityOpt");
-	assert_int_equal(json_array_size(options), 2);
-	assert_string_equal(json_string_value(json_array_get(options, 0)), "no-new-privileges");
-	mask = json_string_value(json_array_get(options, 1));
-	assert_memory_equal(mask, "mask=/", 6);
-	assert_non_null(strstr(mask, ":/sys/class:"));
-	assert_null(strstr(mask, "pci0000"));
-	assert_null(json_object_get(config, "MaskedPaths"));
-	json_decref(made);
-}
-
-static void podman_is_told_of_limits_in_its_words(void **state)
-{
-	struct limits limits;
-	struct spec spec = a_spec(&limits, NULL);
-	json_t *update, *expected;
-
-	for (int i = 0; i < LIMIT_COUNT; i++)
-		limits.value[i] = limit_table[i].default_value;
-	limits.value[LIMIT_MEMORY_BYTES] = 100 << 20;
-	limits.value[LIMIT_CPU_PERCENT] = 150;
-	limits.value[LIMIT_PROCESSES] = 10;
-	update = podman_update(spec_update(&spec));
-	expected = json_pack("{s:{s:i, s:i}, s:{s:i, s:i}, s:{s:i}}", "memory", "limit", 100 << 20, "swap",
-			     100 << 20, "cpu", "quota", 150000, "period", 100000, "pids", "limit", 12);
-	assert_true(json_equal(update, expected));
-	json_decref(update);
-	spec.cpu = spec.pids = spec.swap = false;
-	update = podman_update(spec_update(&spec));
-	json_object_del(expected, "cpu");
-	json_object_del(expected, "pids");
-	json_object_del(json_object_get(expected, "memory"), "swap");
-	assert_true(json_equal(update, expected));
-	json_decref(update);
-	json_decref(expected);
-}
 
 static void images_of_dockers_own_registry_have_dockers_names(void **state)
 {
@@ -619,9 +687,10 @@ int main(void)
 		cmocka_unit_test(an_answer_without_end_is_cut_off),
 		cmocka_unit_test(without_a_daemon_hello_is_answered_and_says_so),
 		cmocka_unit_test(requests_out_of_place_change_nothing),
-		cmocka_unit_test(a_container_is_made_without_what_it_must_not_have),
-		cmocka_unit_test(podman_is_asked_for_the_same_in_its_words),
-		cmocka_unit_test(podman_is_told_of_limits_in_its_words),
+		cmocka_unit_test(a_session_is_made_has_members_and_ends_with_them),
+		cmocka_unit_test(a_session_whose_time_is_over_takes_its_members_along),
+		cmocka_unit_test(a_session_that_cannot_be_made_says_why),
+		cmocka_unit_test(requests_of_sessions_out_of_place_change_nothing),
 		cmocka_unit_test(images_of_dockers_own_registry_have_dockers_names),
 		cmocka_unit_test(the_frames_of_a_stream_are_taken_apart),
 		cmocka_unit_test(heads_that_are_none_are_refused),

@@ -470,6 +470,20 @@ static void a_frame_may_be_empty(void **state)
 	assert_int_equal(frame.len, 0);
 }
 
+static void the_weight_of_files_comes_back_as_it_was(void **state)
+{
+	uint8_t payload[8];
+	struct wire_frame frame = { .payload = payload, .len = sizeof(payload) };
+	uint64_t bytes = 0;
+
+	assert_int_equal(wire_weighed_encode(0x123456789abcdef0, payload, sizeof(payload)), sizeof(payload));
+	assert_int_equal(wire_weighed_decode(&frame, &bytes), 0);
+	assert_true(bytes == 0x123456789abcdef0);
+	frame.len--;
+	assert_int_equal(wire_weighed_decode(&frame, &bytes), -EPROTO);
+	assert_int_equal(wire_weighed_encode(1, payload, 7), -EMSGSIZE);
+}
+
 static void a_frame_over_the_bound_is_refused_by_its_header_alone(void **state)
 {
 	uint8_t bytes[WIRE_HEADER_SIZE];
@@ -527,6 +541,7 @@ int main(void)
 		cmocka_unit_test(a_list_whose_count_lies_is_refused),
 		cmocka_unit_test(a_frame_is_found_when_its_last_byte_is_there),
 		cmocka_unit_test(a_frame_may_be_empty),
+		cmocka_unit_test(the_weight_of_files_comes_back_as_it_was),
 		cmocka_unit_test(a_frame_over_the_bound_is_refused_by_its_header_alone),
 		cmocka_unit_test(a_frame_with_its_reserved_field_set_is_refused),
 		cmocka_unit_test(every_stage_and_reason_has_a_name_and_no_other_has),

@@ -1,6 +1,7 @@
 /*
  * The parts of the Docker keeper: serve.c (its process and the front's), requests.c (what the front asks), slot.c (the
- * life of one container), spec.c (what a container is made with), host.c (the daemon: is it there, what can it do, what
+ * life of one container), sessions.c and session_requests.c (files and a network that outlive containers), spec.c (what
+ * a container is made with), host.c (the daemon: is it there, what can it do, what
  * did we leave behind), place.c (init's program, where containers find it), images.c (what can be run).
  */
 #ifndef KILN_ENGINE_DOCKER_DOCKER_PRIV_H
@@ -23,10 +24,12 @@
 #define LARGE_ANSWER	  (16u * 1024 * 1024)
 #define STARTS_AT_ONCE	  4u /* more would only make each of them slower */
 #define OWNER_LABEL	  "kiln.owner"
+#define SESSION_LABEL	  "kiln.session" /* of volumes with the files of sessions, beside the owner's */
 #define OWNER_MAX	  32
 
 struct docker;
 struct server;
+struct session;
 
 /* An image of the daemon's. */
 struct docker_image {
@@ -66,6 +69,13 @@ struct slot {
 	struct daemon_call *call;
 	struct attach *attach;
 	int front_fd; /* that a replaced container leaves to the next, or -1 */
+	int kept_fd;  /* of a service: the front's end of init's socket, for the next front; else -1 */
+	struct session *session; /* that it is a member of, or that it holds; or NULL */
+	bool holds;
+	enum keeper_member member;
+	uint32_t number; /* of a member: of its user, or its own as a service */
+	char name[KEEPER_NAME_SIZE];
+	char folders[KEEPER_FOLDERS_SIZE];
 	uv_timer_t deadline;
 	char why[KEEPER_STAGE_SIZE];
 };
@@ -106,6 +116,7 @@ struct docker {
 	unsigned removing;	  /* calls under way that remove what no slot has */
 	uint64_t heard_ms;	  /* when it last answered */
 	uint64_t swept_ms;
+	bool volumes_due; /* volumes of nobody's are to be looked for, when their containers are gone */
 	bool doubted;
 	/* init */
 	enum placed placed;
@@ -124,15 +135,24 @@ struct docker {
 	uint32_t look_wanted, look_under_way; /* tags of the front's requests to look; 0: none */
 	/* containers */
 	struct slot *slots;
-	uint32_t slots_count;
+	uint32_t slots_count;		/* behind those of the sandboxes are the holders' */
+	uint32_t sandboxes_count;	/* the front's */
 	struct keeper_request *waiting; /* requests to make one for which there is no slot yet */
-	uint32_t waiting_count;		/* slots_count at the most */
+	uint32_t waiting_count;		/* sandboxes_count at the most */
+	struct session *sessions;
+	uint32_t sessions_count;
+	struct keeper_request *opens; /* for whose sessions others have to be gone first */
+	uint32_t opens_count;	      /* sessions_count at the most */
 	struct slot *queued, **queued_last;
 	unsigned making;
 	struct server *server; /* serve.c: the front's process; NULL: the front is no child of ours */
 };
 
 /* requests.c */
+/* What waited for a slot is asked for once more. */
+void request_create(struct docker *d, const struct keeper_request *request);
+/* Answers with an error. */
+void docker_refuse(struct docker *d, const struct keeper_request *request, int error, const char *why);
 [[nodiscard]] int requests_begin(struct docker *d, int front_fd, struct err *err);
 void requests_end(struct docker *d);
 void front_tell(struct docker *d, const struct keeper_message *message, int fd);
@@ -146,7 +166,8 @@ void front_lost(struct docker *d);
 /* slot.c */
 [[nodiscard]] int slots_begin(struct docker *d, struct err *err);
 void slots_end(struct docker *d);
-struct slot *slot_create(struct docker *d, const struct keeper_request *request);
+/* `session`: that it is to be a member of, or NULL. NULL: there is no slot free. */
+struct slot *slot_create(struct docker *d, const struct keeper_request *request, struct session *session);
 /* Keeps the request until a container that is being removed has gone; false: none is, or too many wait already. */
 bool slots_wait(struct docker *d, const struct keeper_request *request);
 void slot_adopt(struct slot *slot, const struct keeper_request *request);
@@ -154,6 +175,8 @@ void slot_step(struct slot *slot, const struct keeper_request *request);
 void slot_step_end(struct slot *slot);
 void slot_destroy(struct slot *slot);
 void slots_destroy_all(struct docker *d);
+/* Those that die with the front. */
+void slots_destroy_of_front(struct docker *d);
 bool slots_busy(const struct docker *d);
 /* Looks whether one that waits can be made. */
 void slots_advance(struct docker *d);
@@ -170,10 +193,25 @@ struct spec {
 	uint32_t uid;
 	const uint8_t *digest;
 	const struct limits *limits;
-	char *const *volumes; /* of the image, or NULL */
-	bool swap, cpu, pids; /* what the daemon can limit */
+	char *const *volumes;		  /* of the image, or NULL */
+	bool swap, cpu, pids;		  /* what the daemon can limit */
+	const struct spec_member *member; /* of a session; or NULL */
+};
+
+/* What of a session a container has. */
+struct spec_member {
+	const char *role; /* INIT_AS_… */
+	uint32_t gid;
+	const char *volume;	/* with the files; NULL: it has none of them */
+	bool read_only;		/* them */
+	const char *home;	/* of a run: the user's name */
+	const char *mountpoint; /* of the volume, where the daemon has it */
+	const char *network;	/* the id of the container whose it is; NULL: its own */
+	const char *folders;	/* of a service: as in a request */
 };
 json_t *spec_create(const struct spec *spec);
+/* The volume of a session's files. */
+json_t *spec_volume(const char *name, const char *owner, const struct limits *limits);
 json_t *spec_update(const struct spec *spec); /* what of it can be changed */
 json_t *spec_helper(const struct spec *spec); /* never started: it holds the volume for an upload */
 /* Whether a living container can be given other limits. */

@@ -6,7 +6,7 @@
  * ours and that nobody knows any more, and ends with the images. Only then are containers made. Any call that
  * fails as a dying daemon's would has the next tick look at once.
  */
-#include "engine/docker/docker_priv.h"
+#include "engine/docker/sessions.h"
 
 #include "base/cleanup.h"
 
@@ -63,6 +63,15 @@ static void on_stray_removed(void *user, const struct daemon_answer *answer)
 		host_doubt(d, answer);
 }
 
+/* As sessions.c makes them. */
+static bool is_volume_name(const char *name)
+{
+	size_t len = name ? strlen(name) : 0;
+
+	return len > 0 && len <= VOLUME_NAME_MAX &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
 void host_remove(struct docker *d, const char *id)
 {
 	char path[CONTAINER_ID_MAX + 64];
@@ -100,6 +109,43 @@ static void remove_strays(struct docker *d, const struct daemon_answer *answer)
 	}
 }
 
+/* Empty ones, of sessions whose holder has gone with an earlier keeper. */
+static void on_volumes(void *user, const struct daemon_answer *answer)
+{
+	struct docker *d = user;
+	char path[VOLUME_NAME_MAX + 32];
+	json_t *volume;
+	size_t i;
+
+	d->call = NULL;
+	if (!daemon_succeeded(answer)) {
+		host_doubt(d, answer);
+		return;
+	}
+	d->heard_ms = uv_now(&d->loop);
+	json_array_foreach(json_object_get(answer->json, "Volumes"), i, volume)
+	{
+		const json_t *labels = json_object_get(volume, "Labels");
+		const char *name = json_string_value(json_object_get(volume, "Name"));
+		const char *owner = json_string_value(json_object_get(labels, OWNER_LABEL));
+
+		if (!owner || strcmp(owner, d->owner) != 0 || !is_volume_name(name) ||
+		    docker_session_has_volume(d, name))
+			continue;
+		snprintf(path, sizeof(path), "/volumes/%s", name);
+		if (docker_call(d, "DELETE", path, NULL, on_stray_removed, d))
+			d->removing++;
+	}
+}
+
+/* {"label":["kiln.session"]} */
+static void list_volumes(struct docker *d)
+{
+	d->volumes_due = false;
+	d->call = docker_call(d, "GET", "/volumes?filters=%7B%22label%22%3A%5B%22" SESSION_LABEL "%22%5D%7D",
+			      NULL, on_volumes, d);
+}
+
 static void on_listed(void *user, const struct daemon_answer *answer)
 {
 	struct docker *d = user;
@@ -114,6 +160,7 @@ static void on_listed(void *user, const struct daemon_answer *answer)
 	/* What is being made at this moment may be in the list, and not yet be known by its id. */
 	if (!d->making && d->placed != PLACING)
 		remove_strays(d, answer);
+	d->volumes_due = true;
 	if (d->host.up)
 		return;
 	d->host.up = true;
@@ -270,10 +317,13 @@ static void on_tick(uv_timer_t *timer)
 
 	if (d->hello_wanted && uv_now(&d->loop) - d->hello_ms >= HELLO_MS)
 		greet_early(d);
+	docker_sessions_tick(d);
 	if (d->call || d->ending)
 		return;
 	if (!d->host.up || d->doubted || quiet_ms >= QUIET_MS)
 		ping(d);
+	else if (d->volumes_due && !d->removing)
+		list_volumes(d);
 	else if (uv_now(&d->loop) - d->swept_ms >= SWEEP_MS)
 		host_sweep(d);
 	if (d->host.up && quiet_ms >= QUIET_MS)
@@ -301,7 +351,9 @@ void host_hello(const struct docker *d, struct keeper_hello *ret)
 
 	*ret = (struct keeper_hello){
 		.version = KEEPER_VERSION,
-		.slots = d->slots_count,
+		.slots = d->sandboxes_count,
+		.sessions = d->sessions_count,
+		.sessions_open = docker_sessions_open(d),
 		.privileged = !host->mapped,
 		.cgroup_version = (uint8_t)host->cgroup_version,
 		.memory = host->memory,

@@ -1,7 +1,7 @@
 /*
  * What the front may ask, and in which state of a container: the same table as the native keeper's (keeper/requests.c).
  */
-#include "engine/docker/docker_priv.h"
+#include "engine/docker/sessions.h"
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -25,7 +25,7 @@ void front_tell(struct docker *d, const struct keeper_message *message, int fd)
 		shutdown(d->front_fd, SHUT_RDWR);
 }
 
-static void refuse(struct docker *d, const struct keeper_request *request, int error, const char *why)
+void docker_refuse(struct docker *d, const struct keeper_request *request, int error, const char *why)
 {
 	struct keeper_message message = {
 		.event = KEEPER_REPLY,
@@ -91,13 +91,25 @@ static bool limits_are_good(const struct limits *limits)
 
 static void handle_create(struct docker *d, struct slot *slot, const struct keeper_request *request)
 {
-	if (!limits_are_good(&request->limits) || request->image != KEEPER_IMAGE_STORED ||
-	    request->flags & ~KEEPER_FLAGS_ALL)
-		refuse(d, request, -EINVAL, "no such image, flag or limit");
+	/* Files of a session need no image. */
+	bool image = request->image == KEEPER_IMAGE_STORED || request->member == KEEPER_MEMBER_FILES;
+	struct session *session = NULL;
+	struct err err = ERR_INIT;
+	int r = docker_session_of_create(d, request, &session, &err);
+
+	if (!limits_are_good(&request->limits) || !image || request->flags & ~KEEPER_FLAGS_ALL)
+		docker_refuse(d, request, -EINVAL, "no such image, flag or limit");
+	else if (r < 0)
+		docker_refuse(d, request, r, err.text);
 	else if (!d->host.up)
-		refuse(d, request, -EHOSTDOWN, d->host.why);
-	else if (!slot_create(d, request) && !slots_wait(d, request))
-		refuse(d, request, -EBUSY, "all containers that docker.containers allows are in use");
+		docker_refuse(d, request, -EHOSTDOWN, d->host.why);
+	else if (!slot_create(d, request, session) && !slots_wait(d, request))
+		docker_refuse(d, request, -EBUSY, "all containers that docker.containers allows are in use");
+}
+
+void request_create(struct docker *d, const struct keeper_request *request)
+{
+	handle_create(d, NULL, request);
 }
 
 static void handle_adopt(struct docker *d, struct slot *slot, const struct keeper_request *request)
@@ -105,15 +117,17 @@ static void handle_adopt(struct docker *d, struct slot *slot, const struct keepe
 	if (limits_are_good(&request->limits))
 		slot_adopt(slot, request);
 	else
-		refuse(d, request, -EINVAL, "a limit is out of bounds");
+		docker_refuse(d, request, -EINVAL, "a limit is out of bounds");
 }
 
 static void handle_step(struct docker *d, struct slot *slot, const struct keeper_request *request)
 {
-	if (limits_are_good(&request->limits) && request->step > 0 && request->step <= STEP_MAX)
+	if (slot->member == KEEPER_MEMBER_FILES)
+		docker_refuse(d, request, -EPERM, "no step where all files of a session are");
+	else if (limits_are_good(&request->limits) && request->step > 0 && request->step <= STEP_MAX)
 		slot_step(slot, request);
 	else
-		refuse(d, request, -EINVAL, "a limit or the step's number is out of bounds");
+		docker_refuse(d, request, -EINVAL, "a limit or the step's number is out of bounds");
 }
 
 static void answer(struct slot *slot, const struct keeper_request *request)
@@ -139,12 +153,32 @@ static void handle_destroy(struct docker *d, struct slot *slot, const struct kee
 	slot_destroy(slot);
 }
 
+static void handle_of_session(struct docker *d, struct slot *slot, const struct keeper_request *request)
+{
+	switch (request->op) {
+	case KEEPER_SESSION_OPEN:
+		if (limits_are_good(&request->limits))
+			handle_session_open(d, request);
+		else
+			docker_refuse(d, request, -EINVAL, "a limit is out of bounds");
+		break;
+	case KEEPER_SESSION_NEXT:
+		handle_session_next(d, request);
+		break;
+	case KEEPER_SERVICE_NEXT:
+		handle_service_next(d, request);
+		break;
+	default:
+		handle_session(d, request);
+	}
+}
+
 static void handle_look(struct docker *d, struct slot *slot, const struct keeper_request *request)
 {
 	if (request->tag)
 		images_look_for(d, request->tag);
 	else
-		refuse(d, request, -EINVAL, "a request to look has a tag");
+		docker_refuse(d, request, -EINVAL, "a request to look has a tag");
 }
 
 static const struct {
@@ -155,6 +189,13 @@ static const struct {
 	[KEEPER_HELLO] = { false, 0, handle_hello },
 	[KEEPER_CREATE] = { false, 0, handle_create },
 	[KEEPER_LOOK] = { false, 0, handle_look },
+	[KEEPER_SESSION_OPEN] = { false, 0, handle_of_session },
+	[KEEPER_SESSION_PROLONG] = { false, 0, handle_of_session },
+	[KEEPER_SESSION_FINISH] = { false, 0, handle_of_session },
+	[KEEPER_SESSION_WEIGH] = { false, 0, handle_of_session },
+	[KEEPER_SESSION_CLOSE] = { false, 0, handle_of_session },
+	[KEEPER_SESSION_NEXT] = { false, 0, handle_of_session },
+	[KEEPER_SERVICE_NEXT] = { false, 0, handle_of_session },
 	[KEEPER_ADOPT] = { true, ALLOW(SLOT_READY), handle_adopt },
 	[KEEPER_STEP] = { true, ALLOW(SLOT_READY), handle_step },
 	[KEEPER_STEP_END] = { true, ALLOW(SLOT_RUNNING), handle_step_end },
@@ -167,7 +208,7 @@ static const struct {
 
 static struct slot *find_slot(struct docker *d, const struct keeper_request *request)
 {
-	struct slot *slot = request->slot < d->slots_count ? &d->slots[request->slot] : NULL;
+	struct slot *slot = request->slot < d->sandboxes_count ? &d->slots[request->slot] : NULL;
 
 	if (!slot || slot->generation != request->generation ||
 	    !(table[request->op].states & ALLOW(slot->state)) ||
@@ -181,7 +222,7 @@ static void handle(struct docker *d, const struct keeper_request *request)
 	struct slot *slot = NULL;
 
 	if (request->op >= KEEPER_OP_COUNT || !table[request->op].handle) {
-		refuse(d, request, -EINVAL, "no such request");
+		docker_refuse(d, request, -EINVAL, "no such request");
 		return;
 	}
 	if (table[request->op].needs_slot) {
@@ -189,7 +230,7 @@ static void handle(struct docker *d, const struct keeper_request *request)
 		if (!slot && request->op == KEEPER_DESTROY)
 			return; /* it has gone already */
 		if (!slot) {
-			refuse(d, request, -ESTALE, "the container is not in that state");
+			docker_refuse(d, request, -ESTALE, "the container is not in that state");
 			return;
 		}
 	}

@@ -3,7 +3,7 @@
  * main process and the front is its child, as with the native keeper: executed again when it crashes, its exit
  * is ours, the signals that end us go to it.
  */
-#include "engine/docker/docker_priv.h"
+#include "engine/docker/sessions.h"
 
 #include "base/cleanup.h"
 #include "base/plural.h"
@@ -129,7 +129,7 @@ static uint32_t count_used(const struct docker *d)
 	uint32_t used = 0;
 
 	for (uint32_t i = 0; i < d->slots_count; i++)
-		used += d->slots[i].state == SLOT_RUNNING;
+		used += d->slots[i].state == SLOT_RUNNING && !slot_outlives_front(&d->slots[i]);
 	return used;
 }
 
@@ -140,7 +140,8 @@ static void front_died(struct server *s, int status)
 	uint32_t used = count_used(d);
 
 	requests_end(d);
-	slots_destroy_all(d);
+	slots_destroy_of_front(d);
+	docker_sessions_forget_front(d);
 	if (WIFSIGNALED(status) && !s->told_to_end && !crashes_too_often(&s->crashes, uv_now(&d->loop))) {
 		keeper_say("the front was killed by signal %d; %u %s lost; starting it again",
 			   WTERMSIG(status), used, plural(used, "run is", "runs are"));
@@ -182,7 +183,8 @@ static void on_ending(uv_signal_t *handle, int number)
 /* In a server its process tells how it went; else there is nobody left to serve. */
 void front_lost(struct docker *d)
 {
-	slots_destroy_all(d);
+	slots_destroy_of_front(d);
+	docker_sessions_forget_front(d);
 	if (!d->server)
 		d->ending = true;
 }
@@ -243,6 +245,8 @@ static int docker_begin(struct docker *d, const struct docker_options *options, 
 	if (r == 0)
 		r = place_begin(d, err);
 	if (r == 0)
+		r = docker_sessions_begin(d, err);
+	if (r == 0)
 		r = slots_begin(d, err);
 	if (r == 0)
 		host_begin(d);
@@ -254,6 +258,7 @@ static void docker_end(struct docker *d)
 	requests_end(d);
 	if (d->tick.data)
 		host_end(d);
+	docker_sessions_end(d);
 	slots_end(d);
 	images_end(d);
 	place_end(d);
@@ -263,6 +268,8 @@ static void docker_end(struct docker *d)
 	uv_loop_close(&d->loop);
 	free(d->slots);
 	free(d->waiting);
+	free(d->sessions);
+	free(d->opens);
 }
 
 static bool is_over(const struct docker *d)
@@ -272,7 +279,7 @@ static bool is_over(const struct docker *d)
 
 static bool is_settled(const struct docker *d)
 {
-	return !slots_busy(d) && !d->place_call && !d->removing && !d->call;
+	return !slots_busy(d) && !docker_sessions_busy(d) && !d->place_call && !d->removing && !d->call;
 }
 
 static void wait_settled(struct docker *d, uint64_t end_ms)
@@ -291,6 +298,7 @@ static void run(struct docker *d)
 		uv_run(&d->loop, UV_RUN_ONCE);
 	d->ending = true;
 	slots_destroy_all(d);
+	docker_sessions_close_all(d);
 	end_ms = uv_now(&d->loop) + END_PATIENCE_MS;
 	wait_settled(d, end_ms);
 	if (d->options->heirs)

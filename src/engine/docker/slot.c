@@ -7,9 +7,10 @@
  * place if need be (a tmpfs cannot be given another size from outside, and a container may vanish while it
  * waits). After that a loss is told, in the daemon's words.
  */
-#include "engine/docker/docker_priv.h"
+#include "engine/docker/sessions.h"
 
 #include "base/cleanup.h"
+#include "wire/init_config.h"
 #include "wire/init_proto.h"
 
 #include <errno.h>
@@ -66,31 +67,46 @@ static void take_waiting(struct docker *d)
 	request = d->waiting[0];
 	d->waiting_count--;
 	memmove(d->waiting, d->waiting + 1, d->waiting_count * sizeof(*d->waiting));
-	slot_create(d, &request);
+	request_create(d, &request);
 }
 
 bool slots_wait(struct docker *d, const struct keeper_request *request)
 {
 	bool ending = false;
 
-	for (uint32_t i = 0; i < d->slots_count && !ending; i++)
+	for (uint32_t i = 0; i < d->sandboxes_count && !ending; i++)
 		ending = d->slots[i].state == SLOT_ENDING;
-	if (!ending || d->waiting_count == d->slots_count)
+	if (!ending || d->waiting_count == d->sandboxes_count)
 		return false;
 	d->waiting[d->waiting_count++] = *request;
 	return true;
 }
 
+static void close_kept(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 static void free_slot(struct slot *slot)
 {
-	if (slot->front_fd >= 0)
-		close(slot->front_fd);
-	slot->front_fd = -1;
+	struct session *session = slot->session;
+	bool held = slot->holds;
+
+	close_kept(&slot->front_fd);
+	close_kept(&slot->kept_fd);
 	slot->generation++;
 	slot->state = SLOT_FREE;
 	slot->asked = ASKED_NOTHING;
-	slot->unwanted = slot->again = slot->fresh = false;
+	slot->unwanted = slot->again = slot->fresh = slot->holds = false;
 	slot->id[0] = slot->why[0] = '\0';
+	slot->session = NULL;
+	slot->member = KEEPER_MEMBER_NONE;
+	if (held)
+		docker_session_holder_gone(session);
+	else if (session)
+		docker_session_left(session);
 	take_waiting(slot->docker);
 	slots_advance(slot->docker);
 }
@@ -174,8 +190,23 @@ void slot_destroy(struct slot *slot)
 /* The front knows that the slot is not its own any more. */
 static void lost(struct slot *slot, enum keeper_event event, uint32_t oom_kills, const char *why)
 {
-	tell_event(slot, event, oom_kills, why);
-	end(slot);
+	if (slot->holds)
+		docker_session_holder_died(slot->session, why);
+	else
+		tell_event(slot, event, oom_kills, why);
+	/* The end of a session may be that of its holder already. */
+	if (slot->state != SLOT_ENDING && slot->state != SLOT_FREE)
+		end(slot);
+}
+
+void slot_drop(struct slot *slot, const char *why)
+{
+	/* Who waits for an answer takes that for the end. */
+	if (slot->asked != ASKED_NOTHING)
+		slot_reply(slot, -ESTALE, why, -1);
+	else if (slot->state == SLOT_READY || slot->state == SLOT_RUNNING)
+		tell_event(slot, KEEPER_EVENT_DIED, 0, why);
+	slot_destroy(slot);
 }
 
 static void on_inspected(void *user, const struct daemon_answer *answer)
@@ -265,6 +296,13 @@ static void make_failed(struct slot *slot, int error, const char *why)
 		make(slot);
 		return;
 	}
+	if (slot->holds) {
+		struct session *session = slot->session;
+
+		free_slot(slot);
+		docker_session_holder_made(session, error, why, -1);
+		return;
+	}
 	slot_reply(slot, error, why, -1);
 	/* One that was to take another's place is the front's until it destroys it. */
 	if (slot->fresh)
@@ -302,7 +340,13 @@ static void made(struct slot *slot)
 	slot->again = false;
 	attach_relay(slot->attach, ends[0], slot->fresh ? GREETING_SIZE : 0);
 	slot->fresh = false;
-	slot_reply(slot, 0, "", ends[1]);
+	if (slot->holds)
+		docker_session_holder_made(slot->session, 0, "", ends[1]);
+	else
+		slot_reply(slot, 0, "", ends[1]);
+	/* The next front will want it. */
+	if (slot->member == KEEPER_MEMBER_SERVICE && slot->kept_fd < 0)
+		slot->kept_fd = TAKE_FD(ends[1]);
 	if (ends[1] >= 0)
 		close(ends[1]);
 	slots_advance(slot->docker);
@@ -358,25 +402,73 @@ static void on_created(void *user, const struct daemon_answer *answer)
 		make_failed(slot, -ENOMEM, err.text);
 }
 
-static struct spec spec_of(const struct slot *slot, const struct limits *limits)
+/* That no other container has. */
+static uint32_t own_uid(const struct slot *slot)
+{
+	const struct docker_options *options = slot->docker->options;
+
+	return slot->docker->host.mapped
+		       ? MAPPED_UID + slot->index
+		       : (uint32_t)(options->uid_base + options->uid_count - 1 - slot->index);
+}
+
+/* What of the slot's session its container has. */
+static struct spec_member member_of(const struct slot *slot)
+{
+	const struct session *session = slot->session;
+	struct spec_member member = {
+		.role = slot->holds ? INIT_AS_HOLDER : INIT_AS_FILES,
+		.gid = docker_session_uid(session),
+		.volume = session->volume,
+		.mountpoint = session->mountpoint,
+		.read_only = session->state == SESSION_FINISHED,
+	};
+
+	if (slot->holds)
+		return member;
+	if (slot->member != KEEPER_MEMBER_FILES)
+		member.network = slot_of_holder(session)->id;
+	if (slot->member == KEEPER_MEMBER_RUN) {
+		member.role = INIT_AS_RUN;
+		member.home = slot->name;
+	} else if (slot->member == KEEPER_MEMBER_SERVICE) {
+		member.role = INIT_AS_SERVICE;
+		member.volume = NULL;
+		member.gid = own_uid(slot);
+		member.folders = slot->folders;
+	}
+	return member;
+}
+
+static uint32_t uid_of(const struct slot *slot)
+{
+	if (!slot->session || slot->member == KEEPER_MEMBER_SERVICE)
+		return own_uid(slot);
+	return docker_session_uid(slot->session) + (slot->member == KEEPER_MEMBER_RUN ? slot->number : 0);
+}
+
+/* `member`: room for what the session adds. */
+static struct spec spec_of(const struct slot *slot, const struct limits *limits, struct spec_member *member)
 {
 	const struct docker *d = slot->docker;
 	const struct docker_options *options = d->options;
 	const struct docker_image *image = images_find(d, slot->digest);
 	const char *runtime = image && image->runtime ? image->runtime : options->runtime;
 
+	if (slot->session)
+		*member = member_of(slot);
 	return (struct spec){
 		.owner = d->owner,
 		.runtime = runtime,
 		.volume = d->volume,
-		.uid = d->host.mapped ? MAPPED_UID + slot->index
-				      : (uint32_t)(options->uid_base + options->uid_count - 1 - slot->index),
+		.uid = uid_of(slot),
 		.digest = slot->digest,
 		.limits = limits,
 		.volumes = image ? image->volumes : NULL,
 		.swap = d->host.swap,
 		.cpu = d->host.cpu,
 		.pids = d->host.pids && !host_is_sentry(d, runtime),
+		.member = slot->session ? member : NULL,
 	};
 }
 
@@ -389,7 +481,8 @@ static bool has_runtime(const struct docker *d, const char *runtime)
 static void make(struct slot *slot)
 {
 	struct docker *d = slot->docker;
-	struct spec spec = spec_of(slot, &slot->limits);
+	struct spec_member member;
+	struct spec spec = spec_of(slot, &slot->limits, &member);
 	json_t *container;
 	char why[KEEPER_STAGE_SIZE];
 
@@ -484,11 +577,26 @@ void slots_advance(struct docker *d)
 	}
 }
 
-struct slot *slot_create(struct docker *d, const struct keeper_request *request)
+static void join(struct slot *slot, const struct keeper_request *request, struct session *session)
+{
+	slot->session = session;
+	slot->member = (enum keeper_member)request->member;
+	slot->number = request->number;
+	memcpy(slot->name, request->name, sizeof(slot->name));
+	memcpy(slot->folders, request->folders, sizeof(slot->folders));
+	session->members++;
+	if (slot->member != KEEPER_MEMBER_FILES)
+		return;
+	/* No image is needed for files, and what is written is this container's memory until it ends. */
+	memcpy(slot->digest, session->digest, sizeof(slot->digest));
+	slot->limits.value[LIMIT_MEMORY_BYTES] += session->limits.value[LIMIT_DISK_BYTES];
+}
+
+struct slot *slot_create(struct docker *d, const struct keeper_request *request, struct session *session)
 {
 	struct slot *slot = NULL;
 
-	for (uint32_t i = 0; i < d->slots_count && !slot; i++) {
+	for (uint32_t i = 0; i < d->sandboxes_count && !slot; i++) {
 		if (d->slots[i].state == SLOT_FREE)
 			slot = &d->slots[i];
 	}
@@ -498,8 +606,26 @@ struct slot *slot_create(struct docker *d, const struct keeper_request *request)
 	slot->asked = ASKED_CREATE;
 	memcpy(slot->digest, request->digest, sizeof(slot->digest));
 	slot->limits = request->limits;
+	if (session)
+		join(slot, request, session);
 	queue(slot);
 	return slot;
+}
+
+struct slot *slot_of_holder(const struct session *session)
+{
+	return &session->docker->slots[session->docker->sandboxes_count + session->index];
+}
+
+void slot_hold(struct session *session, const struct limits *limits)
+{
+	struct slot *slot = slot_of_holder(session);
+
+	slot->session = session;
+	slot->holds = true;
+	memcpy(slot->digest, session->digest, sizeof(slot->digest));
+	slot->limits = *limits;
+	queue(slot);
 }
 
 /* ---- other limits ---- */
@@ -535,7 +661,8 @@ static void on_adopted(void *user, const struct daemon_answer *answer)
 static bool update(struct slot *slot, daemon_fn done)
 {
 	const struct docker *d = slot->docker;
-	struct spec spec = spec_of(slot, &slot->wanted);
+	struct spec_member member;
+	struct spec spec = spec_of(slot, &slot->wanted, &member);
 	json_t *limits = spec_update(&spec);
 	char path[CONTAINER_ID_MAX + 64];
 
@@ -604,7 +731,8 @@ void slot_step_end(struct slot *slot)
 
 int slots_begin(struct docker *d, struct err *err)
 {
-	d->slots_count = (uint32_t)d->options->containers;
+	d->sandboxes_count = (uint32_t)d->options->containers;
+	d->slots_count = d->sandboxes_count + d->sessions_count;
 	d->slots = calloc(d->slots_count, sizeof(*d->slots));
 	d->waiting = calloc(d->slots_count, sizeof(*d->waiting));
 	if (!d->slots || !d->waiting) {
@@ -617,7 +745,7 @@ int slots_begin(struct docker *d, struct err *err)
 
 		slot->docker = d;
 		slot->index = i;
-		slot->front_fd = -1;
+		slot->front_fd = slot->kept_fd = -1;
 		uv_timer_init(&d->loop, &slot->deadline);
 		slot->deadline.data = slot;
 		d->handles++;
@@ -639,17 +767,33 @@ void slots_end(struct docker *d)
 		slot->call = NULL;
 		attach_close(slot->attach);
 		slot->attach = NULL;
-		if (slot->front_fd >= 0)
-			close(slot->front_fd);
-		slot->front_fd = -1;
+		close_kept(&slot->front_fd);
+		close_kept(&slot->kept_fd);
 		uv_close((uv_handle_t *)&slot->deadline, on_deadline_closed);
 	}
 }
 
+/* Holders end with their sessions. */
 void slots_destroy_all(struct docker *d)
 {
-	for (uint32_t i = 0; i < d->slots_count; i++)
+	d->waiting_count = 0;
+	for (uint32_t i = 0; i < d->sandboxes_count; i++)
 		slot_destroy(&d->slots[i]);
+}
+
+bool slot_outlives_front(const struct slot *slot)
+{
+	return slot->state == SLOT_RUNNING && slot->member == KEEPER_MEMBER_SERVICE &&
+	       slot->asked == ASKED_NOTHING && slot->kept_fd >= 0;
+}
+
+void slots_destroy_of_front(struct docker *d)
+{
+	d->waiting_count = 0;
+	for (uint32_t i = 0; i < d->sandboxes_count; i++) {
+		if (!slot_outlives_front(&d->slots[i]))
+			slot_destroy(&d->slots[i]);
+	}
 }
 
 bool slots_busy(const struct docker *d)

@@ -80,14 +80,20 @@ static int add_groups(json_t *to, const struct spec *spec)
 	return r;
 }
 
+static int64_t inodes_of(int64_t size)
+{
+	int64_t inodes = size / BYTES_PER_INODE;
+
+	return inodes > INODES_MAX ? INODES_MAX : inodes < 64 ? 64 : inodes;
+}
+
 static char *tmpfs_options(const struct limits *limits, unsigned mode, bool programs)
 {
-	int64_t size = limits->value[LIMIT_DISK_BYTES], inodes = size / BYTES_PER_INODE;
+	int64_t size = limits->value[LIMIT_DISK_BYTES];
 	char *text;
 
-	inodes = inodes > INODES_MAX ? INODES_MAX : inodes < 64 ? 64 : inodes;
 	if (asprintf(&text, "rw,nosuid,nodev,%s,size=%lld,nr_inodes=%lld,mode=%o",
-		     programs ? "exec" : "noexec", (long long)size, (long long)inodes, mode) < 0)
+		     programs ? "exec" : "noexec", (long long)size, (long long)inodes_of(size), mode) < 0)
 		return NULL;
 	return text;
 }
@@ -104,29 +110,100 @@ static bool is_path(const char *path)
 	return path[0] == '/' && path[1] && strlen(path) < 256 && !strstr(path, "..") && !strchr(path, ':');
 }
 
+static bool has_files(const struct spec *spec)
+{
+	return spec->member && spec->member->volume;
+}
+
+/* In which nothing runs: it has all files of a session. */
+static bool is_of_files(const struct spec *spec)
+{
+	return has_files(spec) && !spec->member->home;
+}
+
+static int add_closed(json_t *to, char *const *volumes)
+{
+	int r = 0;
+
+	for (; r == 0 && volumes && *volumes; volumes++) {
+		if (is_path(*volumes))
+			r = json_object_set_new(to, *volumes,
+						json_string("ro,nosuid,nodev,noexec,size=4096,mode=555"));
+	}
+	return r;
+}
+
 /*
  * What can be written. A volume that the image declares would be one more, on the host's disk: it is empty and
  * closed.
  */
 static json_t *tmpfs(const struct spec *spec)
 {
+	const char *folder = spec->member && spec->member->folders ? spec->member->folders : "";
 	json_t *all = json_object();
-	int r = all ? 0 : -1;
+	int r = all ? add_closed(all, spec->volumes) : -1;
 
-	for (size_t i = 0; r == 0 && spec->volumes && spec->volumes[i]; i++) {
-		if (is_path(spec->volumes[i]))
-			r = json_object_set_new(all, spec->volumes[i],
-						json_string("ro,nosuid,nodev,noexec,size=4096,mode=555"));
-	}
-	if (r == 0)
-		r = add_tmpfs(all, "/sandbox", spec->limits, 0755, true) |
-		    add_tmpfs(all, "/home/sandbox", spec->limits, 0755, true) |
+	if (r == 0 && !has_files(spec))
+		r = add_tmpfs(all, "/sandbox", spec->limits, 0755, true);
+	if (r == 0 && !is_of_files(spec))
+		r = add_tmpfs(all, "/home/sandbox", spec->limits, 0755, true) |
 		    add_tmpfs(all, "/tmp", spec->limits, 01777, true) |
 		    add_tmpfs(all, "/var/tmp", spec->limits, 01777, false);
+	for (; r == 0 && *folder; folder += strlen(folder) + 1)
+		r = add_tmpfs(all, folder, spec->limits, 0755, true);
 	if (r == 0)
 		return all;
 	json_decref(all);
 	return NULL;
+}
+
+static int add_volume(json_t *to, const char *volume, const char *target, bool read_only)
+{
+	return json_array_append_new(to, json_pack("{s:s, s:s, s:s, s:b, s:{s:b}}", "Type", "volume",
+						   "Source", volume, "Target", target, "ReadOnly", read_only,
+						   "VolumeOptions", "NoCopy", 1));
+}
+
+/*
+ * The home of a user is a folder of the volume, which the daemon can mount only by where it has that; what is below its
+ * own folder it mounts as a slave or not at all.
+ */
+static int add_home(json_t *to, const struct spec_member *member)
+{
+	AUTO_FREE char *source = NULL;
+
+	if (asprintf(&source, "%s/%s", member->mountpoint, member->home) < 0) {
+		source = NULL;
+		return -1;
+	}
+	return json_array_append_new(to, json_pack("{s:s, s:s, s:s, s:b, s:{s:s}}", "Type", "bind", "Source",
+						   source, "Target", "/sandbox", "ReadOnly", 0, "BindOptions",
+						   "Propagation", "rslave"));
+}
+
+static json_t *mounts(const struct spec *spec)
+{
+	const struct spec_member *member = spec->member;
+	json_t *list = json_array();
+	int r = list ? add_volume(list, spec->volume, INIT_CONTAINER_DIR, true) : -1;
+
+	if (r == 0 && is_of_files(spec))
+		r = add_volume(list, member->volume, "/sandbox", member->read_only);
+	else if (r == 0 && has_files(spec))
+		r = add_volume(list, member->volume, "/sandboxes", false) | add_home(list, member);
+	if (r == 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static char *network_of(const struct spec *spec)
+{
+	char *mode;
+
+	if (!spec->member || !spec->member->network)
+		return strdup("none");
+	return asprintf(&mode, "container:%s", spec->member->network) < 0 ? NULL : mode;
 }
 
 /* What the wall list of the native engine hides beside what Docker does by itself. */
@@ -189,22 +266,29 @@ static json_t *hidden(void)
  * What init needs: to give /sandbox to the user, to become the user, to kill what the user started, and to collect
  * files that the user made unreadable. It gives up the
  * first at once, and each process of a step gives up all of them for good before anything of the user's is executed.
+ * Where it has the files of all users of a session, and starts nothing: to give them away.
  */
+static json_t *capabilities(const struct spec *spec)
+{
+	return is_of_files(spec)
+		       ? json_pack("[s,s,s,s,s]", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID")
+		       : json_pack("[s,s,s,s,s,s]", "CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETPCAP",
+				   "SETUID");
+}
+
 static json_t *host_config(const struct spec *spec)
 {
-	json_t *folders = tmpfs(spec), *paths = hidden();
-	json_t *config = json_pack(
-		"{s:s, s:b, s:[s], s:[s,s,s,s,s,s], s:[s], s:s, s:s, s:o, s:o, s:I, s:i,"
-		" s:{s:s}, s:{s:s}, s:b, s:b, s:[{s:s, s:s, s:s, s:b, s:{s:b}}]}",
-		"NetworkMode", "none", "ReadonlyRootfs", 1, "CapDrop", "ALL", "CapAdd", "CHOWN",
-		"DAC_OVERRIDE", "KILL", "SETGID", "SETPCAP", "SETUID", "SecurityOpt", "no-new-privileges",
-		"IpcMode", "private", "CgroupnsMode", "private", "Tmpfs", folders, "MaskedPaths", paths,
-		"ShmSize", (json_int_t)spec->limits->value[LIMIT_DISK_BYTES], "OomScoreAdj", OOM_SCORE,
-		"LogConfig", "Type", "none", "RestartPolicy", "Name", "no", "AutoRemove", 0, "Init", 0,
-		"Mounts", "Type", "volume", "Source", spec->volume, "Target", INIT_CONTAINER_DIR, "ReadOnly",
-		1, "VolumeOptions", "NoCopy", 1);
+	AUTO_FREE char *network = network_of(spec);
+	json_t *config = json_pack("{s:s*, s:b, s:[s], s:o, s:[s], s:s, s:s, s:o, s:o, s:I, s:i,"
+				   " s:{s:s}, s:{s:s}, s:b, s:b, s:o}",
+				   "NetworkMode", network, "ReadonlyRootfs", 1, "CapDrop", "ALL", "CapAdd",
+				   capabilities(spec), "SecurityOpt", "no-new-privileges", "IpcMode",
+				   "private", "CgroupnsMode", "private", "Tmpfs", tmpfs(spec), "MaskedPaths",
+				   hidden(), "ShmSize", (json_int_t)spec->limits->value[LIMIT_DISK_BYTES],
+				   "OomScoreAdj", OOM_SCORE, "LogConfig", "Type", "none", "RestartPolicy",
+				   "Name", "no", "AutoRemove", 0, "Init", 0, "Mounts", mounts(spec));
 
-	if (!config || add_groups(config, spec) < 0 ||
+	if (!config || !network || add_groups(config, spec) < 0 ||
 	    (spec->runtime && spec->runtime[0] &&
 	     json_object_set_new(config, "Runtime", json_string(spec->runtime)) < 0)) {
 		json_decref(config);
@@ -219,22 +303,77 @@ static void image_id(const uint8_t *digest, char ret[7 + 2 * KEEPER_DIGEST_SIZE 
 	hex_encode(digest, KEEPER_DIGEST_SIZE, ret + 7);
 }
 
+static int add_word(json_t *to, const char *word)
+{
+	return json_array_append_new(to, json_string(word));
+}
+
+static int add_number(json_t *to, uint32_t number)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", number);
+	return add_word(to, text);
+}
+
+/* Behind the word: the user's id, and of a member the rest of enum init_arg. */
+static int add_member_words(json_t *to, const struct spec_member *member)
+{
+	const char *folder = member->folders ? member->folders : "";
+	char home[16 + KEEPER_NAME_SIZE];
+	int r;
+
+	snprintf(home, sizeof(home), "%s%s%s", member->volume ? "/sandboxes" : "/sandbox",
+		 member->home ? "/" : "", member->home ? member->home : "");
+	r = add_number(to, member->gid) | add_word(to, home) | add_word(to, member->role);
+	for (; r == 0 && *folder; folder += strlen(folder) + 1)
+		r = add_word(to, folder);
+	return r;
+}
+
+static json_t *entrypoint(const struct spec *spec)
+{
+	json_t *words = json_array();
+	int r = words ? add_word(words, INIT_CONTAINER_DIR "/init") | add_word(words, INIT_CONTAINER_WORD) |
+				add_number(words, spec->uid)
+		      : -1;
+
+	if (r == 0 && spec->member)
+		r = add_member_words(words, spec->member);
+	if (r == 0)
+		return words;
+	json_decref(words);
+	return NULL;
+}
+
 json_t *spec_create(const struct spec *spec)
 {
-	char id[7 + 2 * KEEPER_DIGEST_SIZE + 1], uid[16];
+	/* The name of the host is the network's. */
+	const char *hostname = spec->member && spec->member->network ? NULL : "kiln";
+	char id[7 + 2 * KEEPER_DIGEST_SIZE + 1];
 	json_t *config = host_config(spec);
 
 	if (!config)
 		return NULL;
 	image_id(spec->digest, id);
-	snprintf(uid, sizeof(uid), "%u", spec->uid);
-	return json_pack("{s:s, s:s, s:s, s:s, s:[s,s,s], s:[], s:[], s:b, s:b, s:b, s:b, s:b, s:b, "
+	return json_pack("{s:s, s:s, s:s*, s:s, s:o, s:[], s:[], s:b, s:b, s:b, s:b, s:b, s:b, "
 			 "s:{s:[s]}, s:{s:s}, s:o}",
-			 "Image", id, "User", "0:0", "Hostname", "kiln", "WorkingDir", "/", "Entrypoint",
-			 INIT_CONTAINER_DIR "/init", INIT_CONTAINER_WORD, uid, "Cmd", "Env", "AttachStdin", 1,
-			 "AttachStdout", 1, "AttachStderr", 1, "OpenStdin", 1, "StdinOnce", 1, "Tty", 0,
-			 "Healthcheck", "Test", "NONE", "Labels", OWNER_LABEL, spec->owner, "HostConfig",
-			 config);
+			 "Image", id, "User", "0:0", "Hostname", hostname, "WorkingDir", "/", "Entrypoint",
+			 entrypoint(spec), "Cmd", "Env", "AttachStdin", 1, "AttachStdout", 1, "AttachStderr",
+			 1, "OpenStdin", 1, "StdinOnce", 1, "Tty", 0, "Healthcheck", "Test", "NONE", "Labels",
+			 OWNER_LABEL, spec->owner, "HostConfig", config);
+}
+
+json_t *spec_volume(const char *name, const char *owner, const struct limits *limits)
+{
+	int64_t size = limits->value[LIMIT_DISK_BYTES];
+	char options[128];
+
+	snprintf(options, sizeof(options), "nosuid,nodev,mode=755,size=%lld,nr_inodes=%lld", (long long)size,
+		 (long long)inodes_of(size));
+	return json_pack("{s:s, s:s, s:{s:s, s:s, s:s}, s:{s:s, s:s}}", "Name", name, "Driver", "local",
+			 "DriverOpts", "type", "tmpfs", "device", "tmpfs", "o", options, "Labels",
+			 OWNER_LABEL, owner, SESSION_LABEL, "files");
 }
 
 json_t *spec_helper(const struct spec *spec)

@@ -74,10 +74,12 @@ static int mixed_sandbox_create(struct engine *engine, const struct engine_sandb
 {
 	struct engine *part = mixed_part_of(engine, spec->image);
 
-	if (spec->session && part == of(engine)->docker)
-		return err_set(err, -ENOTSUP,
-			       "image '%.128s' runs in the Docker engine, which has no sessions",
+	/* A session is one engine's; files alone need no image. */
+	if (spec->session && spec->member != ENGINE_MEMBER_FILES && part != spec->session->engine)
+		return err_set(err, -ENOTSUP, "image '%.128s' runs in another engine than the session",
 			       spec->image);
+	if (spec->session)
+		part = spec->session->engine;
 	return part->v->sandbox_create(part, spec, events, user, ret, err);
 }
 
@@ -120,25 +122,29 @@ static int mixed_session_open(struct engine *engine, const struct engine_session
 			      const struct engine_session_events *events, void *user,
 			      struct engine_session **ret, struct err *err)
 {
-	struct engine *native = of(engine)->native;
+	struct engine *part = spec->image ? mixed_part_of(engine, spec->image) : of(engine)->native;
 
-	return native->v->session_open(native, spec, events, user, ret, err);
+	return part->v->session_open(part, spec, events, user, ret, err);
 }
 
 static bool mixed_session_found(struct engine *engine, size_t index, struct engine_session_record *ret)
 {
-	struct engine *native = of(engine)->native;
+	struct engine *native = of(engine)->native, *docker = of(engine)->docker;
+	size_t count = 0;
 
-	return native->v->session_found(native, index, ret);
+	while (count <= index && native->v->session_found(native, count, ret))
+		count++;
+	return count > index || docker->v->session_found(docker, index - count, ret);
 }
 
 static int mixed_session_take(struct engine *engine, const uint8_t id[ENGINE_SESSION_ID_SIZE],
 			      const struct engine_session_events *events, void *user,
 			      struct engine_session **ret, struct err *err)
 {
-	struct engine *native = of(engine)->native;
+	struct engine *native = of(engine)->native, *docker = of(engine)->docker;
+	int r = native->v->session_take(native, id, events, user, ret, err);
 
-	return native->v->session_take(native, id, events, user, ret, err);
+	return r == -ENOENT ? docker->v->session_take(docker, id, events, user, ret, err) : r;
 }
 
 static void mixed_destroy(struct engine *engine)
@@ -161,6 +167,9 @@ static void assert_same_sandboxes(const struct engine_vtable *a, const struct en
 	       a->stdin_eof == b->stdin_eof);
 	assert(a->output_hold == b->output_hold && a->tty_resize == b->tty_resize &&
 	       a->step_signal == b->step_signal);
+	assert(a->session_prolong == b->session_prolong && a->session_finish == b->session_finish &&
+	       a->session_weigh == b->session_weigh && a->session_destroy == b->session_destroy &&
+	       a->service_take == b->service_take);
 	assert(a->step_kill == b->step_kill && a->collect == b->collect &&
 	       a->sandbox_destroy == b->sandbox_destroy);
 }
@@ -184,11 +193,9 @@ int mixed_create(struct engine *native, struct engine *docker, const struct dock
 	m->vtable.destroy = mixed_destroy;
 	m->vtable.part = mixed_part;
 	m->vtable.part_of = mixed_part_of;
-	if (native->v->session_open) {
-		m->vtable.session_open = mixed_session_open;
-		m->vtable.session_found = mixed_session_found;
-		m->vtable.session_take = mixed_session_take;
-	}
+	m->vtable.session_open = mixed_session_open;
+	m->vtable.session_found = mixed_session_found;
+	m->vtable.session_take = mixed_session_take;
 	m->base.v = &m->vtable;
 	m->native = native;
 	m->docker = docker;

@@ -230,19 +230,6 @@ static int open_loop_handles(struct native *native, struct err *err)
 	return link_watch(&native->link, err);
 }
 
-/* Sessions are made of namespaces, which no other keeper has. */
-static void take_sessions(struct engine_vtable *v)
-{
-	v->session_open = NULL;
-	v->session_found = NULL;
-	v->session_take = NULL;
-	v->service_take = NULL;
-	v->session_prolong = NULL;
-	v->session_finish = NULL;
-	v->session_weigh = NULL;
-	v->session_destroy = NULL;
-}
-
 int engine_native_create(uv_loop_t *loop, const struct native_options *options, struct engine **ret,
 			 struct err *err)
 {
@@ -255,8 +242,6 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 		return err_set(err, -ENOMEM, "the engine");
 	native->v = vtable;
 	native->v.name = options->name ? options->name : vtable.name;
-	if (options->name)
-		take_sessions(&native->v);
 	native->base.v = &native->v;
 	native->on_images = options->on_images;
 	native->loop = loop;
@@ -268,6 +253,8 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 		link_open(&native->link, native, fd);
 	if (r == 0)
 		r = link_hello(&native->link, &hello, err);
+	if (r == 0)
+		learn_host(native, &hello);
 	if (r == 0 && hello.sessions_open)
 		r = session_find_left(native, err);
 	if (r < 0) {
@@ -279,7 +266,6 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 		free(native);
 		return r;
 	}
-	learn_host(native, &hello);
 	if (!native->host.contained)
 		host_image_name(native->host_image, sizeof(native->host_image));
 	r = open_loop_handles(native, err);

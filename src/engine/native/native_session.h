@@ -54,6 +54,8 @@ void session_destroy(struct engine_session *handle);
 /* What a CREATE says of the session that the sandbox is to be in. */
 [[nodiscard]] int session_of_spec(const struct engine_sandbox_spec *spec, struct keeper_request *request,
 				  struct err *err);
+/* The image in a request, from "host" or "name@sha256:…"; false: it is neither. */
+bool native_image_of(const char *image, struct keeper_request *request);
 void session_on_gone(struct native *native, const struct keeper_message *message);
 /* The keeper is gone, and all sessions with it. */
 void sessions_lost(struct native *native, const struct err *err);

@@ -82,8 +82,7 @@ static int digit(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "host", or "name@sha256:…" of a stored one. */
-static bool image_of_request(const char *image, struct keeper_request *request)
+bool native_image_of(const char *image, struct keeper_request *request)
 {
 	static const char mark[] = "@sha256:";
 	const char *at = strrchr(image, '@');
@@ -136,7 +135,7 @@ int sandbox_create(struct engine *engine, const struct engine_sandbox_spec *spec
 	struct sandbox *sb;
 	int r;
 
-	if (!image_of_request(spec->image, &request))
+	if (!native_image_of(spec->image, &request))
 		return err_set(err, -ENOENT, "image '%s'", spec->image);
 	r = session_of_spec(spec, &request, err);
 	if (r < 0)

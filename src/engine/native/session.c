@@ -21,6 +21,7 @@ static struct session *session_new(struct native *native)
 	if (!session)
 		return NULL;
 	session->base.engine = &native->base;
+	session->base.unbounded = native->host.contained || !native->host.memory || !native->host.pids;
 	session->native = native;
 	session->next = native->sessions;
 	session->link = &native->sessions;
@@ -146,7 +147,9 @@ static uint32_t count_open(const struct native *native)
 static int refuse_all(const struct native_host *host, struct err *err)
 {
 	if (host->contained)
-		return err_set(err, -ENOTSUP, "sandboxes of this engine have no sessions");
+		return err_set(err, -ENOTSUP,
+			       "each session in containers needs %d uids, and there are too few: uid_count",
+			       KEEPER_SESSION_UIDS);
 	if (!host->separate_uids)
 		return err_set(
 			err, -ENOTSUP,
@@ -193,6 +196,8 @@ int session_open(struct engine *engine, const struct engine_session_spec *spec,
 		return r;
 	if (has_id(native, spec->id))
 		return err_set(err, -EEXIST, "a session with this id is open");
+	if (native->host.contained && (!spec->image || !native_image_of(spec->image, &request)))
+		return err_set(err, -ENOENT, "image '%s'", spec->image ? spec->image : "");
 	for (int i = 0; i < LIMIT_COUNT; i++)
 		request.limits.value[i] = limit_table[i].minimum;
 	request.limits.value[LIMIT_DISK_BYTES] = spec->disk_bytes;
@@ -311,7 +316,8 @@ void session_on_gone(struct native *native, const struct keeper_message *message
 		return;
 	session_enter(session);
 	if (message->error != -ETIME)
-		err_set(&err, -EPIPE, "the keeper ended the session");
+		err_set(&err, -EPIPE, "%s",
+			message->stage[0] ? message->stage : "the keeper ended the session");
 	end(session, message->error == -ETIME ? ENGINE_SESSION_EXPIRED : ENGINE_SESSION_LOST,
 	    message->error == -ETIME ? NULL : &err);
 	session_leave(session);

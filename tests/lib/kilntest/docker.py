@@ -90,11 +90,14 @@ done
 """
 
 
-def containers_of(docker, server, options="--all"):
-    """Those of a server, by the label that kiln finds them with."""
+def owner_of(server):
+    """The label that kiln finds the containers of a server with."""
     machine = Path("/etc/machine-id").read_bytes() if Path("/etc/machine-id").exists() else b""
-    owner = hashlib.sha256(machine + bytes(server.home.path / "state")).hexdigest()[:32]
-    return docker.run(f"docker ps {options} --quiet --filter label=kiln.owner={owner}").stdout.split()
+    return hashlib.sha256(machine + bytes(server.home.path / "state")).hexdigest()[:32]
+
+
+def containers_of(docker, server, options="--all"):
+    return docker.run(f"docker ps {options} --quiet --filter label=kiln.owner={owner_of(server)}").stdout.split()
 
 
 def nothing_is_left(docker, server):

@@ -1,0 +1,224 @@
+/* What a container is made with, by the Docker engine: the document that the daemon gets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine/docker/docker_priv.h"
+
+#include <string.h>
+
+#define CONTAINER "2222222222222222222222222222222222222222222222222222222222222222"
+
+static struct spec a_spec(const struct limits *limits, char *const *volumes)
+{
+	static const uint8_t digest[KEEPER_DIGEST_SIZE] = { 0xab };
+
+	return (struct spec){ .owner = "me",
+			      .runtime = "runsc",
+			      .volume = "v",
+			      .uid = 4711,
+			      .digest = digest,
+			      .limits = limits,
+			      .volumes = volumes,
+			      .swap = true,
+			      .cpu = true,
+			      .pids = true };
+}
+
+static void a_container_is_made_without_what_it_must_not_have(void **state)
+{
+	static char *const volumes[] = { (char *)"/data", (char *)"relative", (char *)"/a/../b", NULL };
+	struct limits limits;
+	struct spec spec = a_spec(&limits, volumes);
+	json_t *made, *host;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		limits.value[i] = limit_table[i].default_value;
+	made = spec_create(&spec);
+	assert_non_null(made);
+	host = json_object_get(made, "HostConfig");
+	assert_string_equal(json_string_value(json_object_get(host, "NetworkMode")), "none");
+	assert_true(json_is_true(json_object_get(host, "ReadonlyRootfs")));
+	assert_string_equal(json_string_value(json_array_get(json_object_get(host, "CapDrop"), 0)), "ALL");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(host, "SecurityOpt"), 0)),
+			    "no-new-privileges");
+	assert_int_equal(json_integer_value(json_object_get(host, "Memory")),
+			 limits.value[LIMIT_MEMORY_BYTES]);
+	assert_int_equal(json_integer_value(json_object_get(host, "MemorySwap")),
+			 limits.value[LIMIT_MEMORY_BYTES]);
+	assert_string_equal(json_string_value(json_object_get(host, "Runtime")), "runsc");
+	/* Volumes of the image are closed; names that are no paths are left to the daemon to refuse. */
+	assert_non_null(json_object_get(json_object_get(host, "Tmpfs"), "/data"));
+	assert_int_equal(json_object_size(json_object_get(host, "Tmpfs")), 5);
+	assert_int_equal(json_array_size(json_object_get(made, "Env")), 0);
+	json_decref(made);
+}
+
+static const char *option_of(const json_t *container, const char *path)
+{
+	const json_t *config = json_object_get(container, "HostConfig");
+
+	return json_string_value(json_object_get(json_object_get(config, "Tmpfs"), path));
+}
+
+static void podman_is_asked_for_the_same_in_its_words(void **state)
+{
+	struct limits limits;
+	struct spec spec = a_spec(&limits, NULL);
+	json_t *made, *config, *options;
+	const char *mask;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		limits.value[i] = limit_table[i].default_value;
+	made = podman_container(spec_create(&spec));
+	assert_non_null(made);
+	config = json_object_get(made, "HostConfig");
+	/* No option that it refuses, and nothing of the image's in what is to be empty. */
+	assert_null(strstr(option_of(made, "/tmp"), "nr_inodes"));
+	assert_non_null(strstr(option_of(made, "/tmp"), ",mode=1777,notmpcopyup"));
+	assert_non_null(strstr(option_of(made, "/tmp"), ",size="));
+	assert_non_null(strstr(option_of(made, "/run"), "ro,"));
+	options = json_object_get(config, "SecurityOpt");
+	assert_int_equal(json_array_size(options), 2);
+	assert_string_equal(json_string_value(json_array_get(options, 0)), "no-new-privileges");
+	mask = json_string_value(json_array_get(options, 1));
+	assert_memory_equal(mask, "mask=/", 6);
+	assert_non_null(strstr(mask, ":/sys/class:"));
+	assert_null(strstr(mask, "pci0000"));
+	assert_null(json_object_get(config, "MaskedPaths"));
+	json_decref(made);
+}
+
+static void podman_is_told_of_limits_in_its_words(void **state)
+{
+	struct limits limits;
+	struct spec spec = a_spec(&limits, NULL);
+	json_t *update, *expected;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		limits.value[i] = limit_table[i].default_value;
+	limits.value[LIMIT_MEMORY_BYTES] = 100 << 20;
+	limits.value[LIMIT_CPU_PERCENT] = 150;
+	limits.value[LIMIT_PROCESSES] = 10;
+	update = podman_update(spec_update(&spec));
+	expected = json_pack("{s:{s:i, s:i}, s:{s:i, s:i}, s:{s:i}}", "memory", "limit", 100 << 20, "swap",
+			     100 << 20, "cpu", "quota", 150000, "period", 100000, "pids", "limit", 12);
+	assert_true(json_equal(update, expected));
+	json_decref(update);
+	spec.cpu = spec.pids = spec.swap = false;
+	update = podman_update(spec_update(&spec));
+	json_object_del(expected, "cpu");
+	json_object_del(expected, "pids");
+	json_object_del(json_object_get(expected, "memory"), "swap");
+	assert_true(json_equal(update, expected));
+	json_decref(update);
+	json_decref(expected);
+}
+
+static const char *text_at(const json_t *list, size_t at, const char *key)
+{
+	const json_t *item = json_array_get(list, at);
+
+	return json_string_value(key ? json_object_get(item, key) : item);
+}
+
+static void a_run_of_a_session_has_its_files_and_its_network(void **state)
+{
+	const struct spec_member run = { .role = "run",
+					 .gid = 900,
+					 .volume = "files",
+					 .home = "lion",
+					 .mountpoint = "/volumes/files",
+					 .network = CONTAINER };
+	struct limits limits;
+	struct spec spec = a_spec(&limits, NULL);
+	json_t *made, *host, *mounts, *words;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		limits.value[i] = limit_table[i].default_value;
+	spec.member = &run;
+	made = spec_create(&spec);
+	assert_non_null(made);
+	host = json_object_get(made, "HostConfig");
+	words = json_object_get(made, "Entrypoint");
+	mounts = json_object_get(host, "Mounts");
+	assert_null(json_object_get(made, "Hostname"));
+	assert_string_equal(json_string_value(json_object_get(host, "NetworkMode")), "container:" CONTAINER);
+	assert_int_equal(json_array_size(words), 6);
+	assert_string_equal(text_at(words, 2, NULL), "4711");
+	assert_string_equal(text_at(words, 3, NULL), "900");
+	assert_string_equal(text_at(words, 4, NULL), "/sandboxes/lion");
+	assert_int_equal(json_array_size(mounts), 3);
+	assert_string_equal(text_at(mounts, 1, "Target"), "/sandboxes");
+	assert_string_equal(text_at(mounts, 2, "Source"), "/volumes/files/lion");
+	assert_string_equal(text_at(mounts, 2, "Target"), "/sandbox");
+	/* No tmpfs hides the home. */
+	assert_null(json_object_get(json_object_get(host, "Tmpfs"), "/sandbox"));
+	assert_int_equal(json_array_size(json_object_get(host, "CapAdd")), 6);
+	json_decref(made);
+}
+
+static void files_of_a_finished_session_can_only_be_read(void **state)
+{
+	const struct spec_member files = {
+		.role = "files", .gid = 900, .volume = "files", .read_only = true
+	};
+	struct limits limits;
+	struct spec spec = a_spec(&limits, NULL);
+	json_t *made, *host, *mount;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		limits.value[i] = limit_table[i].default_value;
+	spec.member = &files;
+	made = spec_create(&spec);
+	host = json_object_get(made, "HostConfig");
+	mount = json_array_get(json_object_get(host, "Mounts"), 1);
+	assert_string_equal(json_string_value(json_object_get(host, "NetworkMode")), "none");
+	assert_string_equal(json_string_value(json_object_get(mount, "Target")), "/sandbox");
+	assert_true(json_is_true(json_object_get(mount, "ReadOnly")));
+	/* Nothing can be started there: what would become a user is not among the capabilities. */
+	for (size_t i = 0; i < json_array_size(json_object_get(host, "CapAdd")); i++)
+		assert_string_not_equal(text_at(json_object_get(host, "CapAdd"), i, NULL), "SETUID");
+	json_decref(made);
+}
+
+static void a_service_can_write_to_its_folders(void **state)
+{
+	const struct spec_member service = {
+		.role = "service", .gid = 4711, .network = CONTAINER, .folders = "/run/db\0/data\0"
+	};
+	static char *const volumes[] = { (char *)"/data", NULL };
+	struct limits limits;
+	struct spec spec = a_spec(&limits, volumes);
+	json_t *made, *tmpfs, *words;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		limits.value[i] = limit_table[i].default_value;
+	spec.member = &service;
+	made = spec_create(&spec);
+	tmpfs = json_object_get(json_object_get(made, "HostConfig"), "Tmpfs");
+	words = json_object_get(made, "Entrypoint");
+	assert_int_equal(json_array_size(json_object_get(json_object_get(made, "HostConfig"), "Mounts")), 1);
+	assert_non_null(strstr(json_string_value(json_object_get(tmpfs, "/data")), "rw,"));
+	assert_non_null(json_object_get(tmpfs, "/run/db"));
+	assert_int_equal(json_array_size(words), 8);
+	assert_string_equal(text_at(words, 6, NULL), "/run/db");
+	json_decref(made);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_container_is_made_without_what_it_must_not_have),
+		cmocka_unit_test(podman_is_asked_for_the_same_in_its_words),
+		cmocka_unit_test(podman_is_told_of_limits_in_its_words),
+		cmocka_unit_test(a_run_of_a_session_has_its_files_and_its_network),
+		cmocka_unit_test(files_of_a_finished_session_can_only_be_read),
+		cmocka_unit_test(a_service_can_write_to_its_folders),
+	};
+
+	return cmocka_run_group_tests_name("docker spec", tests, NULL, NULL);
+}
