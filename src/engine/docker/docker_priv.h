@@ -175,8 +175,6 @@ void slot_step(struct slot *slot, const struct keeper_request *request);
 void slot_step_end(struct slot *slot);
 void slot_destroy(struct slot *slot);
 void slots_destroy_all(struct docker *d);
-/* Those that die with the front. */
-void slots_destroy_of_front(struct docker *d);
 bool slots_busy(const struct docker *d);
 /* Looks whether one that waits can be made. */
 void slots_advance(struct docker *d);
@@ -210,8 +208,6 @@ struct spec_member {
 	const char *folders;	/* of a service: as in a request */
 };
 json_t *spec_create(const struct spec *spec);
-/* The volume of a session's files. */
-json_t *spec_volume(const char *name, const char *owner, const struct limits *limits);
 json_t *spec_update(const struct spec *spec); /* what of it can be changed */
 json_t *spec_helper(const struct spec *spec); /* never started: it holds the volume for an upload */
 /* Whether a living container can be given other limits. */

@@ -85,5 +85,11 @@ void slot_hold(struct session *session, const struct limits *limits);
 struct slot *slot_of_holder(const struct session *session);
 /* Ends one that the front has not asked to be ended, and tells it. */
 void slot_drop(struct slot *slot, const char *why);
+/* A service that runs: it goes on when the front dies. */
+bool slot_outlives_front(const struct slot *slot);
+void slots_destroy_of_front(struct docker *d); /* all others */
+
+/* spec.c: the volume of a session's files */
+json_t *spec_volume(const char *name, const char *owner, const struct limits *limits);
 
 #endif

@@ -3,7 +3,7 @@
  */
 #include "base/cleanup.h"
 #include "base/limits.h"
-#include "engine/docker/docker_priv.h"
+#include "engine/docker/sessions.h"
 #include "wire/init_config.h"
 #include "wire/writable.h"
 
