@@ -348,6 +348,8 @@ int docker_session_open(struct docker *d, const struct keeper_request *request, 
 	const struct docker_image *image = images_find(d, request->digest);
 	struct session *session;
 
+	if (d->host.podman)
+		return err_set(err, -ENOTSUP, "sessions need Docker: Podman has none");
 	if (!image)
 		return err_set(err, -ENOENT, "the daemon has no such image");
 	if (docker_session_is_apart(d, image))

@@ -148,7 +148,8 @@ static int refuse_all(const struct native_host *host, struct err *err)
 {
 	if (host->contained)
 		return err_set(err, -ENOTSUP,
-			       "each session in containers needs %d uids, and there are too few: uid_count",
+			       "sessions in containers need a daemon of Docker's, not Podman's, and %d uids "
+			       "each (uid_count)",
 			       KEEPER_SESSION_UIDS);
 	if (!host->separate_uids)
 		return err_set(
