@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "engine/docker/docker_priv.h"
+#include "engine/docker/spec.h"
 
 #include <string.h>
 

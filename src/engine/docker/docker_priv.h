@@ -185,45 +185,6 @@ void slots_give_up_calls(struct docker *d, const char *why);
 bool slot_has_container(const struct docker *d, const char *id);
 void slot_reply(struct slot *slot, int error, const char *why, int fd);
 
-/* spec.c: the document that makes a container; a new reference, NULL: no memory. Pure. */
-struct spec {
-	const char *owner, *runtime, *volume;
-	uint32_t uid;
-	const uint8_t *digest;
-	const struct limits *limits;
-	char *const *volumes;		  /* of the image, or NULL */
-	bool swap, cpu, pids;		  /* what the daemon can limit */
-	const struct spec_member *member; /* of a session; or NULL */
-};
-
-/* What of a session a container has. */
-struct spec_member {
-	const char *role; /* INIT_AS_… */
-	uint32_t gid;
-	const char *volume;	/* with the files; NULL: it has none of them */
-	bool read_only;		/* them */
-	const char *home;	/* of a run: the user's name */
-	const char *mountpoint; /* of the volume, where the daemon has it */
-	const char *network;	/* the id of the container whose it is; NULL: its own */
-	const char *folders;	/* of a service: as in a request */
-};
-json_t *spec_create(const struct spec *spec);
-json_t *spec_update(const struct spec *spec); /* what of it can be changed */
-json_t *spec_helper(const struct spec *spec); /* never started: it holds the volume for an upload */
-/* Whether a living container can be given other limits. */
-bool spec_same_disk(const struct limits *a, const struct limits *b);
-bool spec_same_groups(const struct limits *a, const struct limits *b);
-void hex_encode(const uint8_t *data, size_t len, char *ret); /* 2 * len + 1 bytes */
-bool hex_decode(const char *text, uint8_t *ret, size_t len);
-bool container_id_valid(const char *text);
-
-/*
- * podman.c: what spec_create() and spec_update() made, in words that Podman takes; a new reference for theirs. NULL: no
- * memory, or they had none.
- */
-json_t *podman_container(json_t *container);
-json_t *podman_update(json_t *update);
-
 /* host.c */
 void host_begin(struct docker *d);
 void host_end(struct docker *d);

@@ -7,6 +7,7 @@
  * fails as a dying daemon's would has the next tick look at once.
  */
 #include "engine/docker/sessions.h"
+#include "engine/docker/spec.h"
 
 #include "base/cleanup.h"
 

@@ -4,6 +4,7 @@
  * it has changed.
  */
 #include "engine/docker/docker_priv.h"
+#include "engine/docker/spec.h"
 
 #include "base/cleanup.h"
 #include "base/fd.h"

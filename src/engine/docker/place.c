@@ -7,6 +7,7 @@
  * is to be made after the daemon came: again and again the same, since somebody may have removed it meanwhile.
  */
 #include "engine/docker/docker_priv.h"
+#include "engine/docker/spec.h"
 
 #include "base/cleanup.h"
 #include "sandbox/seccomp_policy.h"

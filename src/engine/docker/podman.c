@@ -3,6 +3,7 @@
  * unasked, and passes some over in silence. Here a document for Docker is made into one that says the same to Podman.
  */
 #include "engine/docker/docker_priv.h"
+#include "engine/docker/spec.h"
 
 #include "base/cleanup.h"
 

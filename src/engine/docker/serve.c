@@ -4,6 +4,7 @@
  * is ours, the signals that end us go to it.
  */
 #include "engine/docker/sessions.h"
+#include "engine/docker/spec.h"
 
 #include "base/cleanup.h"
 #include "base/plural.h"

@@ -11,6 +11,7 @@
  * Each session has uids of its own, below those of the containers at the end of the range.
  */
 #include "engine/docker/sessions.h"
+#include "engine/docker/spec.h"
 
 #include "base/cleanup.h"
 #include "wire/init_config.h"

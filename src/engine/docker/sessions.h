@@ -89,7 +89,4 @@ void slot_drop(struct slot *slot, const char *why);
 bool slot_outlives_front(const struct slot *slot);
 void slots_destroy_of_front(struct docker *d); /* all others */
 
-/* spec.c: the volume of a session's files */
-json_t *spec_volume(const char *name, const char *owner, const struct limits *limits);
-
 #endif

@@ -8,6 +8,7 @@
  * waits). After that a loss is told, in the daemon's words.
  */
 #include "engine/docker/sessions.h"
+#include "engine/docker/spec.h"
 
 #include "base/cleanup.h"
 #include "wire/init_config.h"
@@ -20,7 +21,6 @@
 
 #define DEADLINE_GRACE_MS 5000			 /* init's own clock, and its last output, come first */
 #define GREETING_SIZE	  (WIRE_HEADER_SIZE + 4) /* init's HELLO */
-#define MAPPED_UID	  20000			 /* where a daemon has 65536 ids and no more */
 
 static void make(struct slot *slot);
 static void make_failed(struct slot *slot, int error, const char *why);
@@ -402,76 +402,6 @@ static void on_created(void *user, const struct daemon_answer *answer)
 		make_failed(slot, -ENOMEM, err.text);
 }
 
-/* That no other container has. */
-static uint32_t own_uid(const struct slot *slot)
-{
-	const struct docker_options *options = slot->docker->options;
-
-	return slot->docker->host.mapped
-		       ? MAPPED_UID + slot->index
-		       : (uint32_t)(options->uid_base + options->uid_count - 1 - slot->index);
-}
-
-/* What of the slot's session its container has. */
-static struct spec_member member_of(const struct slot *slot)
-{
-	const struct session *session = slot->session;
-	struct spec_member member = {
-		.role = slot->holds ? INIT_AS_HOLDER : INIT_AS_FILES,
-		.gid = docker_session_uid(session),
-		.volume = session->volume,
-		.mountpoint = session->mountpoint,
-		.read_only = session->state == SESSION_FINISHED,
-	};
-
-	if (slot->holds)
-		return member;
-	if (slot->member != KEEPER_MEMBER_FILES)
-		member.network = slot_of_holder(session)->id;
-	if (slot->member == KEEPER_MEMBER_RUN) {
-		member.role = INIT_AS_RUN;
-		member.home = slot->name;
-	} else if (slot->member == KEEPER_MEMBER_SERVICE) {
-		member.role = INIT_AS_SERVICE;
-		member.volume = NULL;
-		member.gid = own_uid(slot);
-		member.folders = slot->folders;
-	}
-	return member;
-}
-
-static uint32_t uid_of(const struct slot *slot)
-{
-	if (!slot->session || slot->member == KEEPER_MEMBER_SERVICE)
-		return own_uid(slot);
-	return docker_session_uid(slot->session) + (slot->member == KEEPER_MEMBER_RUN ? slot->number : 0);
-}
-
-/* `member`: room for what the session adds. */
-static struct spec spec_of(const struct slot *slot, const struct limits *limits, struct spec_member *member)
-{
-	const struct docker *d = slot->docker;
-	const struct docker_options *options = d->options;
-	const struct docker_image *image = images_find(d, slot->digest);
-	const char *runtime = image && image->runtime ? image->runtime : options->runtime;
-
-	if (slot->session)
-		*member = member_of(slot);
-	return (struct spec){
-		.owner = d->owner,
-		.runtime = runtime,
-		.volume = d->volume,
-		.uid = uid_of(slot),
-		.digest = slot->digest,
-		.limits = limits,
-		.volumes = image ? image->volumes : NULL,
-		.swap = d->host.swap,
-		.cpu = d->host.cpu,
-		.pids = d->host.pids && !host_is_sentry(d, runtime),
-		.member = slot->session ? member : NULL,
-	};
-}
-
 /* Podman runs every container with the same one, whatever it is asked for, and does not say so. */
 static bool has_runtime(const struct docker *d, const char *runtime)
 {
@@ -482,7 +412,7 @@ static void make(struct slot *slot)
 {
 	struct docker *d = slot->docker;
 	struct spec_member member;
-	struct spec spec = spec_of(slot, &slot->limits, &member);
+	struct spec spec = slot_spec(slot, &slot->limits, &member);
 	json_t *container;
 	char why[KEEPER_STAGE_SIZE];
 
@@ -662,7 +592,7 @@ static bool update(struct slot *slot, daemon_fn done)
 {
 	const struct docker *d = slot->docker;
 	struct spec_member member;
-	struct spec spec = spec_of(slot, &slot->wanted, &member);
+	struct spec spec = slot_spec(slot, &slot->wanted, &member);
 	json_t *limits = spec_update(&spec);
 	char path[CONTAINER_ID_MAX + 64];
 

@@ -1,6 +1,7 @@
 /*
  * What a container is made with, as "Create a container" of the Docker Engine API has it.
  */
+#include "engine/docker/spec.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "engine/docker/sessions.h"
