@@ -25,7 +25,7 @@ def groups_of(server, controller, kind):
 
 LOOK = shell(
     "cat /proc/sys/user/{max_user_namespaces,*}; awk '{ print $1, $3 }' /proc/self/{u,g}id_map; cat /proc/self/{projid_map,setgroups,cgroup,oom_score_adj,limits};"
-    " grep -E '^(Cap|Seccomp|NoNew|Groups|Sig|Shd)' /proc/self/status; ls -l /dev /etc | grep -v '^total'; cut -d' ' -f4- /proc/self/mountinfo;"
+    " grep -E '^(Cap|Seccomp|NoNew|Groups|Sig|Shd)' /proc/self/status; ls -l --time-style=+ /dev /etc | grep -v '^total'; cut -d' ' -f4- /proc/self/mountinfo;"
     " for map in projid_map uid_map setgroups; do echo 0 0 1 2>/dev/null >/proc/self/$map; echo $?; done; ulimit -a"
 )
 
@@ -245,5 +245,5 @@ def test_no_lock_of_one_sandbox_is_seen_in_another(server):
     # Who may make no devices binds the host's.
     program = LOCK_ALL.replace("[DEVICES]", "" if runs_as_root() else "[!nzfru]")
     with ThreadPoolExecutor(3) as pool:
-        seen = list(pool.map(lambda _: text(server.run(command("python3", "-c", program))), range(3)))
+        seen = list(pool.map(lambda _: text(server.run(command("python3", "-c", program, limits={"wall_ms": 60000}))), range(3)))
     assert seen == ["True []\n"] * 3
