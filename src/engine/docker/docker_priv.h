@@ -113,6 +113,7 @@ struct docker {
 	bool asked_once; /* whether it is there is known */
 	uv_timer_t tick;
 	struct daemon_call *call; /* of host.c: one at a time */
+	struct daemon_call *ping; /* beside it: a silent daemon does not answer that one either */
 	unsigned removing;	  /* calls under way that remove what no slot has */
 	uint64_t heard_ms;	  /* when it last answered */
 	uint64_t swept_ms;

@@ -30,6 +30,8 @@ static void down(struct docker *d, const char *why)
 
 	d->host.up = false;
 	d->doubted = false;
+	daemon_call_forget(d->call);
+	d->call = NULL;
 	snprintf(d->host.why, sizeof(d->host.why), "%s", why);
 	d->asked_once = true;
 	d->daemon.version[0] = '\0';
@@ -267,7 +269,7 @@ static void on_ping(void *user, const struct daemon_answer *answer)
 	struct docker *d = user;
 	char why[KEEPER_STAGE_SIZE];
 
-	d->call = NULL;
+	d->ping = NULL;
 	d->doubted = false;
 	if (!daemon_succeeded(answer)) {
 		down(d, answer->text);
@@ -298,8 +300,8 @@ static void ping(struct docker *d)
 	};
 	struct err err = ERR_INIT;
 
-	d->call = daemon_call(&d->daemon, &request, on_ping, d, &err);
-	if (!d->call)
+	d->ping = daemon_call(&d->daemon, &request, on_ping, d, &err);
+	if (!d->ping)
 		down(d, err.text);
 }
 
@@ -319,11 +321,11 @@ static void on_tick(uv_timer_t *timer)
 	if (d->hello_wanted && uv_now(&d->loop) - d->hello_ms >= HELLO_MS)
 		greet_early(d);
 	docker_sessions_tick(d);
-	if (d->call || d->ending)
+	if (d->ping || d->ending)
 		return;
-	if (!d->host.up || d->doubted || quiet_ms >= QUIET_MS)
+	if (d->host.up ? d->doubted || quiet_ms >= QUIET_MS : !d->call)
 		ping(d);
-	else if (d->volumes_due && !d->removing)
+	else if (!d->call && d->volumes_due && !d->removing)
 		list_volumes(d);
 	else if (uv_now(&d->loop) - d->swept_ms >= SWEEP_MS)
 		host_sweep(d);
@@ -386,6 +388,7 @@ static void on_tick_closed(uv_handle_t *handle)
 void host_end(struct docker *d)
 {
 	daemon_call_forget(d->call);
-	d->call = NULL;
+	daemon_call_forget(d->ping);
+	d->call = d->ping = NULL;
 	uv_close((uv_handle_t *)&d->tick, on_tick_closed);
 }
