@@ -13,6 +13,7 @@
 #include "cmd/front_confine.h"
 #include "cmd/listener.h"
 #include "cmd/node_start.h"
+#include "cmd/state_lock.h"
 #include "engine/native/native.h"
 #include "http/server.h"
 #include "image/jobs.h"
@@ -250,7 +251,7 @@ static void images_look(void *user)
 /* Opened as long as files can be; a server whose folder cannot be written has no sessions. */
 static int sessions_begin(struct front *f, struct err *err)
 {
-	AUTO_FREE char *dir = NULL;
+	AUTO_FREE char *dir = state_sessions_dir(f->config->state_dir);
 	struct store_options options = { .bytes_max = (uint64_t)f->config->sessions_disk_bytes,
 					 .lock_ms = PREDECESSOR_MS };
 	struct err why = ERR_INIT;
@@ -258,10 +259,8 @@ static int sessions_begin(struct front *f, struct err *err)
 
 	if (f->config->sessions == 0)
 		return 0;
-	if (asprintf(&dir, "%s/sessions", f->config->state_dir) < 0) {
-		dir = NULL;
+	if (!dir)
 		return err_set(err, -ENOMEM, "sessions");
-	}
 	options.dir = dir;
 	r = session_store_open(&options, &f->sessions, &why);
 	if (r == -EBUSY) {

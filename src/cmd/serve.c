@@ -87,25 +87,43 @@ static void store_prepare(const struct config *config)
 	image_store_close(store);
 }
 
+/* Another server has the folder: this one's sessions are beside its. */
+static int sessions_apart(unsigned number, const struct err *busy, struct err *err)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", number);
+	if (setenv(STATE_NUMBER, text, 1) < 0)
+		return err_set(err, -ENOMEM, "state folder");
+	fprintf(stderr, "kiln: %s: this one keeps its sessions in sessions-%u\n", busy->text, number);
+	return 0;
+}
+
 /*
- * Sessions and containers are one server's; images alone may be several's, so that `kiln bench` can measure beside a
- * server. A folder that cannot be written has nothing to be guarded.
+ * Containers are one server's, whose next start removes what was left. Sessions are each server's own, and images may
+ * be several's. A folder that cannot be written has nothing to be guarded.
  */
 static int state_lock_take(const struct config *config, int *ret_fd, struct err *err)
 {
-	struct err why = ERR_INIT;
+	bool containers = config_engine_is_docker(config) || config_engine_is_mixed(config);
+	unsigned number = 1, last = containers ? 1 : STATE_SERVERS_MAX;
+	struct err busy = ERR_INIT, why = ERR_INIT;
 	int r;
 
-	if (config->sessions == 0 && !config_engine_is_docker(config) && !config_engine_is_mixed(config))
+	unsetenv(STATE_NUMBER);
+	if (config->sessions == 0 && !containers)
 		return 0;
-	r = state_lock(config->state_dir, ret_fd, &why);
+	r = state_lock(config->state_dir, number, ret_fd, &busy);
+	why = busy;
+	while (r == -EBUSY && number < last)
+		r = state_lock(config->state_dir, ++number, ret_fd, &why);
 	if (r == -EBUSY) {
-		*err = why;
+		*err = busy;
 		return r;
 	}
 	if (r < 0)
 		fprintf(stderr, "kiln: another server could use the same state folder: %s\n", why.text);
-	return 0;
+	return r == 0 && number > 1 ? sessions_apart(number, &busy, err) : 0;
 }
 
 /* What `kiln doctor` would say of this host is asked now: the front, which tells it, can try nothing any more. */

@@ -16,6 +16,7 @@
 static const char *const foreign_variables[] = {
 	"KILN_CONFIG",	      /* the path of kiln.conf */
 	"KILN_KEEPER_FD",     /* from the keeper to the front */
+	"KILN_SERVER_NUMBER", /* from the main process to the front */
 	"KILN_URL",	      /* of clients: which server */
 	"KILN_TOKEN",	      /* of clients: with which token */
 	"KILN_IMAGE",	      /* told to programs that run in a sandbox */

@@ -332,21 +332,36 @@ def test_a_new_server_s_sweep_spares_a_living_one(mortal, server):
         assert text(running.result(seconds(10))) == "spared\n"
 
 
-# One server for a state folder
+# Several servers of one state folder
 
 
-def refused_beside(server, **settings):
-    """What a second server with the same state folder says before it ends."""
-    second = Server(home=server.home, **settings).spawn()
-    assert second.wait(20) == 1, second.log()
-    return second.log()
+def beside(server, **settings):
+    """A second server with the same state folder, and what it says at its start."""
+    second = Server(home=server.home, **settings).start()
+    return second, second.log()
 
 
-def test_a_second_server_of_a_state_folder_is_refused_by_the_name_of_the_first(mortal):
+def names(server):
+    return [session["id"] for session in server.get("/v1/sessions").json()["sessions"]]
+
+
+def test_a_second_server_of_a_state_folder_keeps_its_sessions_apart_and_says_so(mortal):
     server = mortal().start()
-    log = refused_beside(server)
-    assert re.search(rf"the state folder '/\S+' is used by another kiln serve \(pid {server.pid}\)$", log, re.M), log
-    assert server.run(command("echo", "whole"))["steps"][0]["stdout"] == "whole\n"
+    second, log = beside(server)
+    assert re.search(rf"the state folder '/\S+' is used by another kiln serve \(pid {server.pid}\): this one keeps its sessions in sessions-2$", log, re.M), log
+    if server.request("POST", "/v1/sessions", b'{"image": "host", "id": "same"}').status == 201:
+        assert second.request("POST", "/v1/sessions", b'{"image": "host", "id": "same"}').status == 201
+        assert second.request("DELETE", "/v1/sessions/same").status == 204
+        assert (names(server), names(second)) == (["same"], [])
+    for one in (server, second):
+        assert one.run(command("echo", "whole"))["steps"][0]["stdout"] == "whole\n"
+    third, log = beside(server)
+    assert "sessions-3" in log
+    third.stop()
+    second.stop()
+    second, log = beside(server)
+    assert "sessions-2" in log
+    second.stop()
 
 
 def test_a_state_folder_stays_taken_when_a_front_dies(mortal):
@@ -354,9 +369,11 @@ def test_a_state_folder_stays_taken_when_a_front_dies(mortal):
     front = server.front_pid()
     os.kill(front, signal.SIGKILL)
     host.wait_until(lambda: not host.is_alive(front), 10, "the front does not die")
-    assert f"(pid {server.pid})" in refused_beside(server)
-    host.wait_until(server.is_ready, RESTART_S, "no new front")
-    assert f"(pid {server.pid})" in refused_beside(server)
+    for _ in range(2):
+        second, log = beside(server)
+        assert f"(pid {server.pid})" in log
+        second.stop()
+        host.wait_until(server.is_ready, RESTART_S, "no new front")
 
 
 def test_a_state_folder_is_free_again_when_its_server_was_killed(mortal):
