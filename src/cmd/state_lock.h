@@ -15,8 +15,8 @@
 #define STATE_NUMBER	  "KILN_SERVER_NUMBER" /* the variable in which a front gets it, if it is not 1 */
 
 /*
- * Takes the number for this process, 1 to STATE_SERVERS_MAX. *ret_fd must stay open, and neither it nor any other descriptor of the file be
- * closed, as long as the lock is to hold; it is above those that a keeper expects.
+ * Takes the number for this process, 1 to STATE_SERVERS_MAX. *ret_fd must stay open, and neither it nor any other
+ * descriptor of the file be closed, as long as the lock is to hold; it is above those that a keeper expects.
  *
  * Returns 0, -EBUSY (a refusal, "state_dir_in_use") when another process has it, or what the file could not be opened
  * for: -EACCES and -EROFS for a folder that is not ours to write. Does not block.
