@@ -301,7 +301,7 @@ static void a_rate_counts_what_all_workers_did(void **state)
 	double rate = 0;
 
 	assert_int_equal(exec_rate(subject, 2, 100, &rate, &err), 0);
-	assert_true(rate > 10);
+	assert_true(rate > 1);
 	/* Its workers are gone, and nobody else was waited for. */
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	subject_destroy(subject);
