@@ -2,6 +2,8 @@
 #include "session/session_priv.h"
 
 #include "base/cleanup.h"
+#include "base/limits.h"
+#include "base/strv.h"
 
 #include <string.h>
 
@@ -42,15 +44,17 @@ static json_t *usage_json(const struct session *session)
 			 (json_int_t)usage->disk_used_bytes, "processes", (int)usage->processes);
 }
 
-/* What the engine of its runs cannot enforce, as their results say it; NULL: nothing. */
+/* What the engine of its runs cannot enforce, as their results say it and in their order; NULL: nothing. */
 static json_t *unenforced_json(const struct session *session)
 {
 	struct engine *engine = engine_of_image(session->all->options.engine, session->spec.image ?: "host");
 	const char *const *names = engine->v->unenforced(engine);
 	json_t *list = names[0] ? json_array() : NULL;
 
-	for (; list && *names; names++) {
-		if (json_array_append_new(list, json_string(*names)) < 0) {
+	for (int i = 0; list && i < LIMIT_COUNT; i++) {
+		if (!strv_has(names, limit_table[i].name))
+			continue;
+		if (json_array_append_new(list, json_string(limit_table[i].name)) < 0) {
 			json_decref(list);
 			return NULL;
 		}
