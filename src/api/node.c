@@ -1,28 +1,11 @@
 /* GET /v1/node: what this node is, what it enforces, how busy it is. */
 #include "api/api_priv.h"
 
-#include "base/strv.h"
 #include "pool/pool.h"
 
 #include <jansson.h>
 
 #define POOLS_SHOWN 256
-
-/* The limits that this host enforces, or those that it does not. */
-static json_t *limit_names(const char *const *unenforced, bool enforced)
-{
-	json_t *array = json_array();
-
-	for (int i = 0; i < LIMIT_COUNT; i++) {
-		if (strv_has(unenforced, limit_table[i].name) == enforced)
-			continue;
-		if (json_array_append_new(array, json_string(limit_table[i].name)) < 0) {
-			json_decref(array);
-			return NULL;
-		}
-	}
-	return array;
-}
 
 static json_t *ceilings(const struct limits *limits)
 {
@@ -106,7 +89,8 @@ static json_t *engines_to_json(struct engine *engine)
 		json_t *one = engine_to_json(part);
 
 		if (one)
-			json_object_set_new(one, "unenforced", limit_names(part->v->unenforced(part), false));
+			json_object_set_new(one, "unenforced",
+					    result_limit_names(part->v->unenforced(part), false));
 		if (json_array_append_new(array, one) < 0) {
 			json_decref(array);
 			return NULL;
@@ -157,13 +141,14 @@ void api_handle_node(struct http_request *request, void *user)
 	const char *const *unenforced = engine->v->unenforced(engine);
 	json_int_t uptime_ms = (json_int_t)((api_now_us() - api->began_us) / 1000);
 
-	http_respond_json(
-		request, 200,
-		json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}", "version",
-			  KILN_VERSION, "engine", engine_to_json(engine), "engines", engines_to_json(engine),
-			  "host", host_to_json(api), "enforced", limit_names(unenforced, true), "unenforced",
-			  limit_names(unenforced, false), "findings", findings_to_json(api), "ceilings",
-			  ceilings(&api->options.config->ceilings), "pools", pools_to_json(api), "queue",
-			  queue_to_json(api), "cache", cache_to_json(api), "draining",
-			  queue_is_draining(api->queue), "uptime_ms", uptime_ms));
+	http_respond_json(request, 200,
+			  json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}",
+				    "version", KILN_VERSION, "engine", engine_to_json(engine), "engines",
+				    engines_to_json(engine), "host", host_to_json(api), "enforced",
+				    result_limit_names(unenforced, true), "unenforced",
+				    result_limit_names(unenforced, false), "findings", findings_to_json(api),
+				    "ceilings", ceilings(&api->options.config->ceilings), "pools",
+				    pools_to_json(api), "queue", queue_to_json(api), "cache",
+				    cache_to_json(api), "draining", queue_is_draining(api->queue),
+				    "uptime_ms", uptime_ms));
 }

@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/cleanup.h"
+#include "base/strv.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -184,12 +185,14 @@ static json_t *files_to_json(const struct run_result *result)
 	return object_end(&all);
 }
 
-static json_t *unenforced_to_json(const char *const *names)
+json_t *result_limit_names(const char *const *unenforced, bool enforced)
 {
 	json_t *list = json_array();
 
-	for (; *names; names++) {
-		if (json_array_append_new(list, json_string(*names)) < 0) {
+	for (int i = 0; i < LIMIT_COUNT; i++) {
+		if (strv_has(unenforced, limit_table[i].name) == enforced)
+			continue;
+		if (json_array_append_new(list, json_string(limit_table[i].name)) < 0) {
 			json_decref(list);
 			return NULL;
 		}
@@ -255,7 +258,7 @@ json_t *result_to_json(const struct run_result *result)
 		put_light(&o, &result->light);
 	put(&o, "timing", timing_to_json(&result->timing));
 	if (result->unenforced && result->unenforced[0])
-		put(&o, "unenforced", unenforced_to_json(result->unenforced));
+		put(&o, "unenforced", result_limit_names(result->unenforced, false));
 	return object_end(&o);
 }
 

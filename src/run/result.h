@@ -65,6 +65,9 @@ struct run_result {
  */
 json_t *result_to_json(const struct run_result *result);
 
+/* Of all limits, in their order, those that an engine does not enforce; with `enforced` the others. NULL: no memory. */
+json_t *result_limit_names(const char *const *unenforced, bool enforced);
+
 /*
  * Leaves of what was collected whole (COLLECT_ALL) what a request would have collected with `mode`; `globs` of
  * COLLECT_GLOBS.

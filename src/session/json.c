@@ -2,8 +2,7 @@
 #include "session/session_priv.h"
 
 #include "base/cleanup.h"
-#include "base/limits.h"
-#include "base/strv.h"
+#include "run/result.h"
 
 #include <string.h>
 
@@ -49,17 +48,8 @@ static json_t *unenforced_json(const struct session *session)
 {
 	struct engine *engine = engine_of_image(session->all->options.engine, session->spec.image ?: "host");
 	const char *const *names = engine->v->unenforced(engine);
-	json_t *list = names[0] ? json_array() : NULL;
 
-	for (int i = 0; list && i < LIMIT_COUNT; i++) {
-		if (!strv_has(names, limit_table[i].name))
-			continue;
-		if (json_array_append_new(list, json_string(limit_table[i].name)) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
+	return names[0] ? result_limit_names(names, false) : NULL;
 }
 
 /* What the copy of the files holds, and whether that is all. */

@@ -290,6 +290,20 @@ struct store_file store_file_of(sqlite3_stmt *s)
 	};
 }
 
+int store_each_text(struct session_store *store, sqlite3_stmt *s, int (*each)(void *user, const char *text),
+		    void *user, struct err *err)
+{
+	int r;
+
+	while ((r = store_row(store, s, err)) > 0) {
+		r = each(user, store_column(s, 0));
+		if (r < 0)
+			break;
+	}
+	sqlite3_reset(s);
+	return r;
+}
+
 int store_each_file(struct session_store *store, sqlite3_stmt *s,
 		    int (*each)(void *user, const struct store_file *file), void *user, struct err *err)
 {
@@ -326,16 +340,9 @@ int session_store_names(struct session_store *store, const char *key, const char
 			int (*each)(void *user, const char *path), void *user, struct err *err)
 {
 	sqlite3_stmt *s = store_begin(store, NAMES);
-	int r;
 
 	store_bind_text(s, 1, key);
 	store_bind_text(s, 2, below);
 	sqlite3_bind_int64(s, 3, (int64_t)rows_max);
-	while ((r = store_row(store, s, err)) > 0) {
-		r = each(user, store_column(s, 0));
-		if (r < 0)
-			break;
-	}
-	sqlite3_reset(s);
-	return r;
+	return store_each_text(store, s, each, user, err);
 }

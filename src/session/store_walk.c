@@ -243,14 +243,5 @@ int session_store_user_remove(struct session_store *store, const char *key, uint
 int session_store_orphans(struct session_store *store, int (*each)(void *user, const char *key), void *user,
 			  struct err *err)
 {
-	sqlite3_stmt *s = store_begin(store, SESSION_ORPHANS);
-	int r;
-
-	while ((r = store_row(store, s, err)) > 0) {
-		r = each(user, store_column(s, 0));
-		if (r < 0)
-			break;
-	}
-	sqlite3_reset(s);
-	return r;
+	return store_each_text(store, store_begin(store, SESSION_ORPHANS), each, user, err);
 }
