@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from kilntest import host
-from kilntest.docker import Docker, SlowDaemon, nothing_is_left
+from kilntest.docker import Docker, SlowDaemon, absent, nothing_is_left
 from kilntest.requests import command, shell, text
 from kilntest.server import Server
 from kilntest.sessions import Session
-from kilntest.settings import runs_as_root, seconds
+from kilntest.settings import seconds
 
 PATIENCE_S = 60
 EVENTS = {"Accept": "text/event-stream"}
@@ -28,10 +28,8 @@ PASSWORD = "se:cret"
 
 @pytest.fixture(scope="module")
 def docker():
-    if not runs_as_root():
-        pytest.skip("holds only where kiln runs as root")
-    if not Path("/usr/sbin/dockerd").exists():
-        pytest.skip("there is no dockerd here")
+    if why_not := absent("dockerd"):
+        pytest.skip(why_not)
     with Docker(packages=["busybox-static"], options=tls_options, disk="256m") as running:
         for name in ("site/tiny:1", "strict/tiny:1"):
             import_tiny(running, name)

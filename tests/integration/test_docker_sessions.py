@@ -6,16 +6,14 @@ The suite of the API runs through this engine too, sessions included, when asked
 import os
 import re
 import signal
-from pathlib import Path
 
 import pytest
 
 from kilntest import host
-from kilntest.docker import RUN_IMAGE, RUN_PACKAGES, Docker, containers_of, nothing_is_left, owner_of
+from kilntest.docker import RUN_IMAGE, RUN_PACKAGES, Docker, absent, containers_of, nothing_is_left, owner_of
 from kilntest.requests import MIB
 from kilntest.server import Server
 from kilntest.sessions import Session
-from kilntest.settings import runs_as_root
 
 # A daemon makes containers while everything else runs too.
 PATIENCE_S = 60
@@ -38,10 +36,8 @@ READY = ["python3", "-c", f"import socket; socket.create_connection(('127.0.0.1'
 
 @pytest.fixture(scope="module")
 def docker():
-    if not runs_as_root():
-        pytest.skip("holds only where kiln runs as root")
-    if not Path("/usr/sbin/dockerd").exists():
-        pytest.skip("there is no dockerd here")
+    if why_not := absent("dockerd"):
+        pytest.skip(why_not)
     with Docker(packages=RUN_PACKAGES) as running:
         yield running
     assert not running.folder.exists(), "the daemon's data is left"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from kilntest import host
-from kilntest.docker import Docker
+from kilntest.docker import Docker, absent
 from kilntest.requests import MIB, command, python, shell
-from kilntest.settings import ROOT, SLOW, runs_as_root
+from kilntest.settings import ROOT, SLOW
 
 PAGE = (ROOT / "docs/docker.md").read_text()
 WAYS = {"ordinary": "As an ordinary user", "root": "As root with CAP_SYS_ADMIN"}
@@ -32,10 +32,8 @@ def options(way):
 
 @pytest.fixture(scope="module")
 def docker():
-    if not runs_as_root():
-        pytest.skip("holds only where kiln runs as root")
-    if not Path("/usr/sbin/dockerd").exists():
-        pytest.skip("there is no dockerd here")
+    if why_not := absent("dockerd"):
+        pytest.skip(why_not)
     with Docker() as running:
         yield running
     assert not running.folder.exists(), "the daemon's data is left"
