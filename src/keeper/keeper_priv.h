@@ -124,7 +124,8 @@ struct keeper {
 	bool overlay;	       /* can be mounted here; else images are bound */
 	bool fresh_proc, signals_ignored; /* as in struct setup */
 	int epoll_fd, signal_fd, socket_fd;
-	int init_fd, config_fd; /* sealed memfds: init's program and its configuration */
+	/* Sealed memfds: init's program and its configuration, and that of services, which may be the same one. */
+	int init_fd, config_fd, service_config_fd;
 	struct netns_stock netns;
 	struct slot *slots;
 	uint32_t slots_count, next_slot;

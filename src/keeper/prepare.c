@@ -63,14 +63,14 @@ static int append_program(int to, int from, uint32_t *ret_instructions)
 	return count > BPF_MAXINSNS ? -E2BIG : 0;
 }
 
-static int prepare_config(bool watched, int *ret_fd, struct err *err)
+static int prepare_config(enum seccomp_memory memory, int *ret_fd, struct err *err)
 {
 	struct init_config config = { .magic = INIT_CONFIG_MAGIC,
 				      .payload_uid = PAYLOAD_UID,
 				      .payload_gid = PAYLOAD_GID };
 	AUTO_CLOSE int fd = -1;
 	int programs[2] = { -1, -1 };
-	int r = seccomp_compile(watched, programs, err);
+	int r = seccomp_compile(memory, programs, err);
 
 	if (r < 0)
 		return r;
@@ -86,6 +86,17 @@ static int prepare_config(bool watched, int *ret_fd, struct err *err)
 	if (r == 0)
 		r = seal(&fd, ret_fd);
 	return r < 0 ? err_set(err, r, "prepare init's configuration") : 0;
+}
+
+static int prepare_configs(struct keeper *k, struct err *err)
+{
+	bool held = k->cgroups.memory;
+	int r = prepare_config(held ? SECCOMP_MEMORY_HELD : SECCOMP_MEMORY_WATCHED, &k->config_fd, err);
+
+	k->service_config_fd = k->config_fd;
+	if (r == 0 && !held && k->settings.serve)
+		r = prepare_config(SECCOMP_MEMORY_SERVICE, &k->service_config_fd, err);
+	return r;
 }
 
 /* In a child with namespaces of its own, as a sandbox has them: can an overlay of the host's /usr be mounted? */
@@ -121,7 +132,7 @@ int prepare_shared(struct keeper *k, struct err *err)
 	int r = prepare_init(k, err);
 
 	if (r == 0)
-		r = prepare_config(!k->cgroups.memory, &k->config_fd, err);
+		r = prepare_configs(k, err);
 	if (r == 0)
 		r = mount_plan_host(&k->plan, err);
 	if (r == 0)

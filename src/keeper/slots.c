@@ -242,7 +242,8 @@ static void fill_setup(struct keeper *k, const struct slot *slot, const struct k
 		.signals_ignored = k->signals_ignored,
 		.supervisor = (uid_t)supervisor,
 		.init_fd = k->init_fd,
-		.config_fd = k->config_fd,
+		.config_fd = slot->session && slot->member == KEEPER_MEMBER_SERVICE ? k->service_config_fd
+										    : k->config_fd,
 		.box = &slot->box,
 		.net_fd = slot->net_fd,
 		.mounts_from = has_own_mounts(slot, request) ? NULL : template_for(k, slot->image_fd >= 0),

@@ -213,18 +213,21 @@ static bool makes_unmapped_memory(const char *name)
 	return false;
 }
 
-static int fill_allow_list(scmp_filter_ctx ctx, bool watched)
+static int fill_allow_list(scmp_filter_ctx ctx, enum seccomp_memory memory)
 {
+	static const struct scmp_arg_cmp small = { 1, SCMP_CMP_LE, SECCOMP_SERVICE_SEGMENT_BYTES, 0 };
 	int r = 0;
 
 	for (const char *const *name = seccomp_allowed; *name && r == 0; name++) {
-		if (watched && makes_unmapped_memory(*name))
+		if (memory != SECCOMP_MEMORY_HELD && makes_unmapped_memory(*name))
 			continue;
 		r = add_rule(ctx, SCMP_ACT_ALLOW, *name, 0, NULL);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(allowed_values) && r == 0; i++)
 		r = add_rule(ctx, SCMP_ACT_ALLOW, allowed_values[i].name, allowed_values[i].count,
 			     allowed_values[i].args);
+	if (r == 0 && memory == SECCOMP_MEMORY_SERVICE)
+		r = add_rule(ctx, SCMP_ACT_ALLOW, "shmget", 1, &small);
 	/* Would write back the host's disks; pretending is harmless, as everything here is memory. */
 	if (r == 0)
 		r = add_rule(ctx, SCMP_ACT_ERRNO(0), "sync", 0, NULL);
@@ -243,7 +246,7 @@ static int fill_refusals(scmp_filter_ctx ctx)
 	return r;
 }
 
-static int compile_one(bool allow_list, bool watched, int *ret_fd)
+static int compile_one(bool allow_list, enum seccomp_memory memory, int *ret_fd)
 {
 	scmp_filter_ctx ctx = seccomp_init(allow_list ? SCMP_ACT_ERRNO(ENOSYS) : SCMP_ACT_ALLOW);
 	AUTO_CLOSE int fd = -1;
@@ -255,7 +258,7 @@ static int compile_one(bool allow_list, bool watched, int *ret_fd)
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (r == 0)
-		r = allow_list ? fill_allow_list(ctx, watched) : fill_refusals(ctx);
+		r = allow_list ? fill_allow_list(ctx, memory) : fill_refusals(ctx);
 	if (r == 0) {
 		fd = memfd_create("kiln-seccomp", MFD_CLOEXEC);
 		r = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
@@ -267,13 +270,13 @@ static int compile_one(bool allow_list, bool watched, int *ret_fd)
 	return 0;
 }
 
-int seccomp_compile(bool watched, int ret_fds[2], struct err *err)
+int seccomp_compile(enum seccomp_memory memory, int ret_fds[2], struct err *err)
 {
 	AUTO_CLOSE int allow_fd = -1;
-	int r = compile_one(true, watched, &allow_fd);
+	int r = compile_one(true, memory, &allow_fd);
 
 	if (r == 0)
-		r = compile_one(false, watched, &ret_fds[1]);
+		r = compile_one(false, memory, &ret_fds[1]);
 	if (r < 0)
 		return err_set(err, r, "compile the system call filter");
 	ret_fds[0] = TAKE_FD(allow_fd);

@@ -49,13 +49,10 @@ int main(void)
 
 
 @pytest.fixture(scope="module")
-def dojo(server, unenforced):
+def dojo(server):
     if not services.BIN or not services.REDIS.exists():
         pytest.skip("needs postgresql and redis-server")
-    wanted = {"cache": services.redis()}
-    # Where memory is only watched nobody can have System V shared memory, without which PostgreSQL does not start.
-    if "memory_bytes" not in unenforced:
-        wanted["db"] = services.postgresql()
+    wanted = {"cache": services.redis(), "db": services.postgresql()}
     session = Session(server, services=wanted, limits={"wall_ms": 30000})
     assert session.made["state"] == "starting"
     session.wait("open", 300)
@@ -65,8 +62,7 @@ def dojo(server, unenforced):
     session.remove()
 
 
-def test_six_users_have_a_table_each(dojo, enforced):
-    enforced("memory_bytes", hostile=True)
+def test_six_users_have_a_table_each(dojo):
     printed = {}
 
     def work(name):
@@ -168,6 +164,32 @@ def test_redis_counts_the_clicks_of_a_c_program(dojo):
 def test_a_service_has_files_and_processes_of_its_own(dojo):
     assert dojo.printed("lion", "ls /sandbox 2>/dev/null | grep -c data || true") == "0\n"
     assert dojo.printed("lion", "cat /proc/[0-9]*/comm 2>/dev/null | grep -c -e postgres -e redis || true") == "0\n"
+
+
+# Segments that no process maps: they are nobody's memory to a watchdog, and stay until their namespace goes.
+SEGMENTS = """
+import ctypes
+shmget = ctypes.CDLL(None).shmget
+shmget.argtypes = (ctypes.c_int, ctypes.c_size_t, ctypes.c_int)
+print(sum(shmget(0, 4096, 0o1600) >= 0 for _ in range(100)), shmget(0, 4097, 0o1600) >= 0, shmget(0, 1 << 32, 0o1600) >= 0)
+import time
+time.sleep(600)
+"""
+
+
+def test_a_service_that_is_watched_has_small_segments_alone(server, unenforced):
+    """What PostgreSQL needs, and no more; a run has none at all."""
+    if "memory_bytes" not in unenforced:
+        pytest.skip("holds only where memory is watched")
+    session = Session(server, services={"db": {"image": "host", "command": ["python3", "-uc", SEGMENTS]}})
+    try:
+        session.wait("open", 120)
+        host.wait_until(lambda: session.state()["services"]["db"]["output"], 60, "the service printed nothing")
+        assert session.state()["services"]["db"]["output"] == "100 False False\n"
+        session.user("lion", {"segments.py": SEGMENTS.replace("time.sleep(600)", "")})
+        assert session.printed("lion", "python3 segments.py") == "0 False False\n"
+    finally:
+        session.remove()
 
 
 def test_no_network_leads_out(dojo):

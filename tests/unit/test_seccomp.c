@@ -3,6 +3,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,12 +45,13 @@ struct program {
 
 static struct program programs[2];	   /* the allow-list; the refusals */
 static struct program watched_programs[2]; /* where no cgroup holds memory */
+static struct program service_programs[2]; /* the same for a session's service */
 
-static void compile_one_policy(bool watched, struct program to[2])
+static void compile_one_policy(enum seccomp_memory memory, struct program to[2])
 {
 	int fds[2];
 
-	assert_int_equal(seccomp_compile(watched, fds, NULL), 0);
+	assert_int_equal(seccomp_compile(memory, fds, NULL), 0);
 	for (int i = 0; i < 2; i++) {
 		ssize_t n = pread(fds[i], to[i].code, sizeof(to[i].code), 0);
 
@@ -61,8 +63,9 @@ static void compile_one_policy(bool watched, struct program to[2])
 
 static int compile(void **state)
 {
-	compile_one_policy(false, programs);
-	compile_one_policy(true, watched_programs);
+	compile_one_policy(SECCOMP_MEMORY_HELD, programs);
+	compile_one_policy(SECCOMP_MEMORY_WATCHED, watched_programs);
+	compile_one_policy(SECCOMP_MEMORY_SERVICE, service_programs);
 	return 0;
 }
 
@@ -150,6 +153,31 @@ static void memory_that_no_process_maps_is_refused_where_only_a_watchdog_holds_i
 
 		assert_int_equal(interpret(&programs[0], &data), SECCOMP_RET_ALLOW);
 		assert_int_equal(interpret(&watched_programs[0], &data), SECCOMP_RET_ERRNO | ENOSYS);
+	}
+}
+
+static void a_service_that_is_watched_may_have_small_segments_only(void **state)
+{
+	static const struct {
+		int number;
+		uint64_t bytes;
+		uint32_t expected;
+	} cases[] = {
+		{ SYS_shmget, 56, SECCOMP_RET_ALLOW },
+		{ SYS_shmget, 4096, SECCOMP_RET_ALLOW },
+		{ SYS_shmget, 4097, SECCOMP_RET_ERRNO | ENOSYS },
+		{ SYS_shmget, 1ULL << 32, SECCOMP_RET_ERRNO | ENOSYS },
+		{ SYS_shmget, UINT64_MAX, SECCOMP_RET_ERRNO | ENOSYS },
+		{ SYS_memfd_create, 0, SECCOMP_RET_ERRNO | ENOSYS },
+		{ SYS_semget, 1, SECCOMP_RET_ERRNO | ENOSYS },
+		{ SYS_msgget, 0, SECCOMP_RET_ERRNO | ENOSYS },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct seccomp_data data = { .nr = cases[i].number, .arch = seccomp_arch_native() };
+
+		data.args[1] = cases[i].bytes;
+		assert_int_equal(interpret(&service_programs[0], &data), cases[i].expected);
 	}
 }
 
@@ -462,6 +490,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_is_allowed_when_its_name_is_in_the_table_and_only_then),
 		cmocka_unit_test(memory_that_no_process_maps_is_refused_where_only_a_watchdog_holds_it),
+		cmocka_unit_test(a_service_that_is_watched_may_have_small_segments_only),
 		cmocka_unit_test(calls_of_a_foreign_architecture_are_death),
 		cmocka_unit_test(the_table_is_sorted_and_names_nothing_twice),
 		cmocka_unit_test(the_table_does_not_hold_what_reaches_out_of_a_sandbox),

@@ -93,7 +93,7 @@ static int make_config(struct buf *to, struct err *err)
 {
 	struct init_config config = { .magic = INIT_CONFIG_MAGIC };
 	int programs[2] = { -1, -1 };
-	int r = seccomp_compile(false, programs, err);
+	int r = seccomp_compile(SECCOMP_MEMORY_HELD, programs, err);
 
 	if (r < 0)
 		return r;
