@@ -24,7 +24,21 @@ ADDRESS = re.compile(r"0x[0-9a-f]{6,16}")
 # The kernel's limit counts from a process's birth: of a runtime that took a second to boot it is a second more.
 SECONDS_OF_CPU = re.compile(r"(RLIMIT_CPU|time\(seconds\)|\(seconds, -t\)).*")
 
-SOURCES = {"python": ("main.py", ".py"), "javascript": ("main.js", ".js"), "java": ("Main.java", ".java")}
+SOURCES = {
+    "python": ("main.py", ".py"),
+    "javascript": ("main.js", ".js"),
+    "java": ("Main.java", ".java"),
+    "ruby": ("main.rb", ".rb"),
+    "php": ("main.php", ".php"),
+}
+BESIDE = {
+    "data/table.txt": "1\t2\n",
+    "random.py": "name = __name__\nfrom _random import Random\n",
+    "beside.js": "exports.name = module.parent.filename; exports.paths = module.paths;\n",
+    "beside.mjs": "export const name = import.meta.url;\n",
+    "beside.rb": "def beside = [__FILE__, __dir__, caller]\n",
+    "beside.php": "<?php function_exists('beside') || eval('function beside() { return __FILE__; }');\n",
+}
 
 
 def programs(language):
@@ -42,11 +56,25 @@ def cold(servers):
     return servers(pool=False, parallel=4)
 
 
+def needs(server, language, what):
+    languages = server.get("/v1/languages").json()["languages"]
+    if not [one for one in languages if one["id"] == language and one["available"]]:
+        pytest.skip(f"there is no {what} on this host")
+
+
 @pytest.fixture
 def java(hot):
-    languages = hot.get("/v1/languages").json()["languages"]
-    if not [one for one in languages if one["id"] == "java" and one["available"]]:
-        pytest.skip("there is no JDK on this host")
+    needs(hot, "java", "JDK")
+
+
+@pytest.fixture
+def ruby(hot):
+    needs(hot, "ruby", "Ruby")
+
+
+@pytest.fixture
+def php(hot):
+    needs(hot, "php", "PHP")
 
 
 def shelf(server, runtime):
@@ -68,13 +96,7 @@ def program(language, name, **more):
     source = (CORPUS / language / (name + suffix)).read_bytes()
     return {
         "language": language,
-        "files": {
-            main: binary(source),
-            "data/table.txt": "1\t2\n",
-            "random.py": "name = __name__\nfrom _random import Random\n",
-            "beside.js": "exports.name = module.parent.filename; exports.paths = module.paths;\n",
-            "beside.mjs": "export const name = import.meta.url;\n",
-        },
+        "files": {main: binary(source), **BESIDE},
         "stdin": "one\ntwo\n\N{LATIN SMALL LETTER U WITH DIAERESIS}b\nlast",
         "collect": "all",
         "cache": False,
@@ -139,6 +161,22 @@ def test_javascript_is_the_same_hot_and_cold(hot, cold, name):
 @pytest.mark.parametrize("name", programs("java"))
 def test_java_is_the_same_hot_and_cold(hot, cold, java, name):
     assert_same(hot, cold, "java", program("java", name))
+
+
+@pytest.mark.parametrize("name", programs("ruby"))
+def test_ruby_is_the_same_hot_and_cold(hot, cold, ruby, name):
+    assert_same(hot, cold, "ruby", program("ruby", name))
+
+
+def test_what_ruby_looks_for_in_the_working_directory_as_it_boots_is_found(hot, cold, ruby):
+    document = program("ruby", "shadowing")
+    document["files"] |= {"enumerator.so": "", "thread.rb": "puts 'the thread beside'\n", "fiber.so": ""}
+    assert_same(hot, cold, "ruby", document)
+
+
+@pytest.mark.parametrize("name", programs("php"))
+def test_php_is_the_same_hot_and_cold(hot, cold, php, name):
+    assert_same(hot, cold, "php", program("php", name))
 
 
 def test_java_with_several_files_is_the_same_hot_and_cold(hot, cold, java):

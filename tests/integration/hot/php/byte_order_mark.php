@@ -1,0 +1,2 @@
+﻿<?php
+echo "behind a mark\n";

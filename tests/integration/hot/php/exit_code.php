@@ -1,0 +1,3 @@
+<?php
+echo "no line end";
+exit(77);

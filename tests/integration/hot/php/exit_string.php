@@ -1,0 +1,2 @@
+<?php
+exit("told on the way out");

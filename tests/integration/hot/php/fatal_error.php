@@ -1,0 +1,3 @@
+<?php
+echo "before\n";
+missing_function(1);

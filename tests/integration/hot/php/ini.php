@@ -1,0 +1,2 @@
+<?php
+print_r(ini_get_all(null, false));

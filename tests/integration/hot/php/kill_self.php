@@ -1,0 +1,4 @@
+<?php
+echo "before\n";
+posix_kill(getmypid(), 15);
+sleep(5);

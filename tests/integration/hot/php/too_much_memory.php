@@ -1,0 +1,5 @@
+<?php
+echo "begun\n";
+$hoard = [];
+for (;;)
+	$hoard[] = str_repeat("x", 1 << 20);

@@ -1,0 +1,2 @@
+<?php
+echo $undefined, "x" + 0 ?? "", "\n";

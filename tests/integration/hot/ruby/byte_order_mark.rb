@@ -1,0 +1,1 @@
+﻿puts "behind a mark", __ENCODING__

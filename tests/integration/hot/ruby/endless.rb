@@ -1,0 +1,3 @@
+puts "begun"
+$stdout.flush
+loop {}

@@ -1,0 +1,2 @@
+print "no line end"
+abort "told on the way out"

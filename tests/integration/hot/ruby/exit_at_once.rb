@@ -1,0 +1,3 @@
+at_exit { puts "never" }
+print "lost or not"
+exit! 42

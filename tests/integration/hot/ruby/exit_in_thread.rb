@@ -1,0 +1,2 @@
+Thread.new { exit 5 }.join
+puts "never"

@@ -1,0 +1,5 @@
+p Dir.glob("**/*").sort, Dir.children(".").sort, File.stat(".").mode.to_s(8), File.stat(__FILE__).mode.to_s(8), File.owned?(__FILE__), $LOADED_FEATURES.grep(/sandbox/)
+File.write("made.txt", "made\n")
+Dir.mkdir("folder")
+File.write("folder/bytes", [0, 255].pack("C*"))
+File.delete("data/table.txt")

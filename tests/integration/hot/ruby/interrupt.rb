@@ -1,0 +1,3 @@
+trap("TERM") { puts "caught"; exit 7 }
+Process.kill("TERM", $$)
+sleep 5

@@ -1,0 +1,3 @@
+puts "before"
+Process.kill("INT", $$)
+sleep 5

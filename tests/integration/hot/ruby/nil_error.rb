@@ -1,0 +1,2 @@
+json = { "a" => nil }
+puts json["a"]["b"]["c"]

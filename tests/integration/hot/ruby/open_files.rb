@@ -1,0 +1,6 @@
+kept = []
+begin
+  loop { kept << File.open("/dev/null") }
+rescue Errno::EMFILE => error
+  p kept.size, error.message, kept.first.fileno
+end

@@ -1,0 +1,1 @@
+p gets, $., STDIN.readline, $<.filename, ARGF.read, STDIN.eof?, gets, $_

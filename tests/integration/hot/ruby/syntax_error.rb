@@ -1,0 +1,3 @@
+puts "never"
+def broken(
+  1 +

@@ -1,0 +1,4 @@
+$stdout.sync = true
+puts "begun"
+hoard = []
+loop { hoard << "x" * (1 << 20) }

@@ -1,0 +1,2 @@
+puts "before"
+throw :ball, 1
