@@ -220,9 +220,22 @@ int read_program(struct reader *r, const json_t *v, const struct path *p, void *
 	return ret;
 }
 
+/* A component "..", which could match nothing. */
+static bool goes_up(const char *glob)
+{
+	for (const char *at = glob; *at; at += *at == '/') {
+		size_t len = strcspn(at, "/");
+
+		if (len == 2 && memcmp(at, "..", 2) == 0)
+			return true;
+		at += len;
+	}
+	return false;
+}
+
 /*
- * Takes "./" off the front, and turns "folder/" into all that is in it. -EINVAL: it is empty, not relative or too
- * long; -ENOMEM.
+ * Takes "./" off the front, and turns "folder/" into all that is in it. -EINVAL: it is empty, not relative, goes up or
+ * is too long; -ENOMEM.
  */
 static int glob_normalise(char **glob)
 {
@@ -235,7 +248,7 @@ static int glob_normalise(char **glob)
 	if (strcmp(text, ".") == 0)
 		text++;
 	len = strlen(text);
-	if (!**glob || *text == '/')
+	if (!**glob || *text == '/' || goes_up(text))
 		return -EINVAL;
 	if (asprintf(&whole, "%s%s", text, len == 0 || text[len - 1] == '/' ? "**" : "") < 0)
 		return -ENOMEM;
@@ -254,9 +267,10 @@ int read_globs(struct reader *r, const json_t *v, const struct path *p, void *st
 
 		ret = glob_normalise(&(*list)[i]);
 		if (ret == -EINVAL)
-			return request_refuse(r->err, &here, ERR_MALFORMED, "bad_value",
-					      "must be a relative name or glob of 1 to %d bytes",
-					      GLOB_PATTERN_MAX);
+			return request_refuse(
+				r->err, &here, ERR_MALFORMED, "bad_value",
+				"must be a relative name or glob of 1 to %d bytes without \"..\"",
+				GLOB_PATTERN_MAX);
 		if (ret == -ENOMEM)
 			return out_of_memory(r);
 	}
