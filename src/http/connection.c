@@ -84,7 +84,7 @@ static void say_farewell(struct http_connection *c)
 	if (!c->farewell && closed_without_a_word(c))
 		c->farewell = 400;
 	if (c->farewell) {
-		http_farewell_send(c->fd, c->farewell);
+		http_farewell_send(c->server, c->fd, c->farewell);
 		c->server->stats.answers[c->farewell / 100]++;
 	}
 	/* Closing with bytes unread makes the kernel send a reset, which can overtake the answer. */

@@ -37,7 +37,7 @@ static int greeting_end(struct http_greeting *g)
 
 static void refuse(struct http_server *server, int fd, unsigned status)
 {
-	http_farewell_send(fd, status);
+	http_farewell_send(server, fd, status);
 	server->stats.answers[status / 100]++;
 	http_linger_start(server, fd);
 }

@@ -186,7 +186,7 @@ void http_head_check(struct http_request *request, const char *method, const cha
 	else if (r < 0)
 		refuse(request, 400, "bad_request", "The request target is malformed.");
 	else if (length > server->options.body_bytes)
-		refuse(request, 413, "body_too_large", "The request body is larger than this server takes.");
+		refuse(request, 413, "body_too_large", server->body_too_large);
 	else if (server->stats.body_bytes + length > server->options.body_bytes * HTTP_BODIES_FACTOR)
 		refuse(request, 503, "busy", "Too many large requests are on their way; try again later.");
 	if (request->refusal.status)

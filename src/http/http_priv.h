@@ -144,6 +144,7 @@ struct http_linger {
 struct http_server {
 	uv_loop_t *loop;
 	struct http_options options;
+	char body_too_large[96]; /* what is said of a body over its bound, which it names */
 	struct MHD_Daemon *daemon;
 	uv_poll_t mhd_poll;
 	uv_timer_t pump;  /* MHD has more to do at once */
@@ -207,7 +208,7 @@ void http_watch_check(struct http_connection *c, uint64_t now_ms);
 void http_request_abandon(struct http_request *request);
 
 /* linger.c */
-void http_farewell_send(int fd, unsigned status);
+void http_farewell_send(const struct http_server *server, int fd, unsigned status);
 /* Takes `fd`: tells the peer that nothing more comes, reads what it still sends for a while, closes. */
 void http_linger_start(struct http_server *server, int fd);
 void http_lingers_check(struct http_server *server, uint64_t now_ms);

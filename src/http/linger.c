@@ -25,8 +25,7 @@ static const struct farewell {
 } farewells[] = {
 	{ 400, "Bad Request", "bad_request", "The request is not well-formed HTTP/1.1.", "" },
 	{ 408, "Request Timeout", "request_timeout", "The request did not arrive in time.", "" },
-	{ 413, "Content Too Large", "body_too_large", "The request body is larger than this server takes.",
-	  "" },
+	{ 413, "Content Too Large", "body_too_large", NULL, "" }, /* the server's own words, with its bound */
 	{ 414, "URI Too Long", "uri_too_long", "The request target is longer than 16 KiB.", "" },
 	{ 431, "Request Header Fields Too Large", "headers_too_large",
 	  "The headers are more than 100 or larger than 32 KiB.", "" },
@@ -36,7 +35,7 @@ static const struct farewell {
 	  "Retry-After: 1\r\n" },
 };
 
-void http_farewell_send(int fd, unsigned status)
+void http_farewell_send(const struct http_server *server, int fd, unsigned status)
 {
 	const struct farewell *f = NULL;
 	char body[256], head[512];
@@ -49,7 +48,7 @@ void http_farewell_send(int fd, unsigned status)
 	if (!f)
 		return;
 	body_len = snprintf(body, sizeof(body), "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", f->code,
-			    f->message);
+			    f->message ? f->message : server->body_too_large);
 	head_len = snprintf(head, sizeof(head),
 			    "HTTP/1.1 %u %s\r\nServer: kiln\r\nContent-Type: application/json\r\n"
 			    "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"

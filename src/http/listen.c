@@ -147,7 +147,7 @@ static int listener_socket(const union address *a, socklen_t len, int *ret_fd)
 static void refuse(struct http_server *server, int fd)
 {
 	server->stats.connections_refused++;
-	http_farewell_send(fd, 503);
+	http_farewell_send(server, fd, 503);
 	http_linger_start(server, fd);
 }
 
@@ -164,7 +164,7 @@ static void accept_failed(struct http_server *server, int listen_fd, int error)
 		close(server->reserve_fd);
 		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
-			http_farewell_send(fd, 503);
+			http_farewell_send(server, fd, 503);
 			close(fd);
 		}
 		server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

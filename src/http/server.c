@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Runs of MHD in one turn of the loop before others get theirs. */
@@ -122,6 +124,9 @@ int http_server_create(uv_loop_t *loop, const struct http_options *options, stru
 		return err_set(err, -ENOMEM, "HTTP server");
 	server->loop = loop;
 	server->options = *options;
+	snprintf(server->body_too_large, sizeof(server->body_too_large),
+		 "The request body is larger than the %" PRIu64 " bytes that this server takes.",
+		 options->body_bytes);
 	server->daemon = daemon_start(server);
 	if (!server->daemon)
 		return err_set(err, -EIO, "HTTP server: libmicrohttpd does not start");

@@ -214,7 +214,7 @@ static void refuses_a_large_body_from_its_head_alone(void **state)
 	struct world *w = *state;
 
 	world_refuses(w, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 200001\r\n\r\n", "HTTP/1.1 413",
-		      "body_too_large");
+		      "larger than the 200000 bytes that this server takes");
 	world_refuses(w,
 		      "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 200001\r\nExpect: 100-continue\r\n\r\n",
 		      "HTTP/1.1 413", "body_too_large");
@@ -250,6 +250,7 @@ static void refuses_a_chunked_body_when_it_passes_the_limit(void **state)
 		client_say_bytes(&c, chunk, 6 + 4096 + 2);
 	client_expect(&c, "HTTP/1.1 413");
 	client_expect(&c, "body_too_large");
+	client_expect(&c, "larger than the 200000 bytes that this server takes");
 	client_expect_end(&c);
 	assert_int_equal(w->handled, 0);
 	client_close(&c);
