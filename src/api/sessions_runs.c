@@ -125,6 +125,11 @@ static void on_run_done(void *user, struct run_result *result)
 					 .remove = run->remove };
 	struct session_turn *turn = TAKE_PTR(run->turn);
 	struct queue_entry *entry = NULL;
+	struct err why = ERR_INIT;
+
+	/* At its deadline the engine kills all of a session, and says so only then. */
+	if (result->outcome == RUN_ENGINE_ERROR && session_turn_is_over(turn, &why))
+		result_cancel(result, why.text);
 
 	api_metrics_count(&api->metrics, result);
 	log_run(run, result->id, run_outcome_name(result->outcome), api_engine_error(result));
@@ -196,10 +201,13 @@ static void on_turn(void *user, const struct err *turn_err)
 		give_up(run, &err);
 }
 
-/* The session is over while this runs or waits for its slot. */
+/* The session, or the user in it, goes while this runs or waits for its slot. */
 static void on_session_end(void *user, const struct err *err)
 {
-	give_up(user, err);
+	struct session_run *run = user;
+
+	if (!run->run || !run_stop(run->run, err))
+		give_up(run, err);
 }
 
 static int make_plan(struct api *api, struct session *session, struct session_run_call *call,

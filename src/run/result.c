@@ -5,6 +5,7 @@
 #include "base/strv.h"
 #include "base/utf8.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -260,6 +261,24 @@ json_t *result_to_json(const struct run_result *result)
 	if (result->unenforced && result->unenforced[0])
 		put(&o, "unenforced", result_limit_names(result->unenforced, false));
 	return object_end(&o);
+}
+
+void result_cancel(struct run_result *result, const char *why)
+{
+	struct step_result *step = result->steps_count ? &result->steps[result->steps_count - 1] : NULL;
+
+	result->outcome = RUN_CANCELLED;
+	if (!step || step->verdict.outcome != RUN_ENGINE_ERROR)
+		return;
+	step->verdict.outcome = RUN_CANCELLED;
+	step->facts.engine_failed = false;
+	step->facts.kill = STEP_KILL_CANCEL;
+	if (step->facts.started) {
+		step->facts.signaled = true;
+		step->facts.signal = SIGKILL;
+	}
+	free(step->error);
+	step->error = strdup(why);
 }
 
 void run_result_destroy(struct run_result *result)

@@ -74,6 +74,9 @@ json_t *result_limit_names(const char *const *unenforced, bool enforced);
  */
 void result_files_choose(struct run_result *result, enum collect_mode mode, char *const *globs);
 
+/* What an engine lost was ended from outside, because `why`: run and step are `cancelled`, not failed by the engine. */
+void result_cancel(struct run_result *result, const char *why);
+
 /* Frees all that it points to and itself, half-built ones too. NULL is fine. */
 void run_result_destroy(struct run_result *result);
 

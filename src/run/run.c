@@ -222,7 +222,7 @@ void run_finish(struct run *run, enum run_outcome outcome)
 		deliver(run, result);
 }
 
-void run_lose(struct run *run, const struct err *err)
+static void step_lose(struct run *run, const struct err *err)
 {
 	struct step_result *step = &run->result->steps[run->step];
 
@@ -230,11 +230,29 @@ void run_lose(struct run *run, const struct err *err)
 	if (run->state != RUN_STATE_COLLECT && run->state != RUN_STATE_SNAPSHOT) {
 		run->result->steps_count = run->step + 1;
 		step->facts.engine_failed = true;
+		step->facts.started = run->state == RUN_STATE_STEP;
+		step->facts.wall_us = step->facts.started ? run_phase_us(run) : 0;
+		run->result->timing.exec_us += step->facts.wall_us;
 		step->verdict = (struct verdict){ .outcome = RUN_ENGINE_ERROR, .limit = -1 };
 	}
 	free(step->error);
 	step->error = strdup(err->text);
+}
+
+void run_lose(struct run *run, const struct err *err)
+{
+	step_lose(run, err);
 	run_finish(run, RUN_ENGINE_ERROR);
+}
+
+bool run_stop(struct run *run, const struct err *why)
+{
+	if (run->state == RUN_STATE_JUDGE || run->state == RUN_STATE_DONE)
+		return false;
+	step_lose(run, why);
+	result_cancel(run->result, why->text);
+	run_finish(run, RUN_CANCELLED);
+	return true;
 }
 
 void run_refuse_files(struct run *run, enum limit_id limit, const struct err *err)

@@ -60,6 +60,12 @@ void run_hold(struct run *run, bool hold);
 /* Ends it early with outcome `cancelled`; `done` still comes, from the loop, never in here. */
 void run_cancel(struct run *run);
 
+/*
+ * Ends it at once with outcome `cancelled` and what it has printed, because `why`; `done` is called in here. False: it
+ * had ended but for the judging of its light, and goes on.
+ */
+bool run_stop(struct run *run, const struct err *why);
+
 /* Bytes for live stdin, at most what stdin_wanted allowed in sum; copied. run_stdin_eof() closes it. */
 void run_stdin_write(struct run *run, const uint8_t *data, size_t len);
 void run_stdin_eof(struct run *run);

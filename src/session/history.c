@@ -246,7 +246,7 @@ static struct recording *recording_make(const struct session_turn *turn, const s
 	if (!recording)
 		return NULL;
 	recording->files = changed.files = calloc(most, sizeof(*changed.files));
-	if (changed.files) {
+	if (changed.files && !turn->owner->leaving) {
 		change_add_given(&changed, ran);
 		change_add_made(&changed, ran->result);
 	}
@@ -258,8 +258,8 @@ static struct recording *recording_make(const struct session_turn *turn, const s
 	return recording;
 }
 
-bool session_turn_record(struct session_turn *turn, const struct session_ran *ran,
-			 session_recorded_fn recorded, void *user)
+static bool record(const struct session_turn *turn, const struct session_ran *ran,
+		   session_recorded_fn recorded, void *user)
 {
 	struct session *session = turn->session;
 	json_t *json = summary(ran->result, turn->owner->as.name, ++session->runs);
@@ -289,6 +289,13 @@ bool session_turn_record(struct session_turn *turn, const struct session_ran *ra
 	}
 	session_tell(session, "run", json);
 	return r == 0 && waits;
+}
+
+bool session_turn_record(struct session_turn *turn, const struct session_ran *ran,
+			 session_recorded_fn recorded, void *user)
+{
+	/* Of one that is being removed nothing may come into the store again. */
+	return !turn->session->removing && record(turn, ran, recorded, user);
 }
 
 struct runs_reading {

@@ -211,6 +211,9 @@ struct session_turn_events {
 /* Where the run is to take place; valid until the turn ends. `remove` is empty. */
 void session_turn_member(const struct session_turn *turn, struct run_member *ret);
 
+/* Nothing can run there any more, or the time is over, which the engine may not have told yet; then `why` is set. */
+bool session_turn_is_over(const struct session_turn *turn, struct err *why);
+
 /* What a run was given, and what became of it. `result` has to have been collected whole. */
 struct session_ran {
 	const struct run_result *result;

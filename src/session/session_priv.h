@@ -24,6 +24,7 @@ struct session_user {
 	struct session_user *next;
 	struct engine_session_user as;
 	struct session_turn *turn; /* whose it is */
+	bool leaving;		   /* nothing more of his files is kept */
 	struct session_turn *first_waiting, **last_waiting;
 	size_t waiting;
 };

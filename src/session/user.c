@@ -135,6 +135,7 @@ static void turns_refuse(struct session_user *owner, const struct err *err)
 /* He is gone: nobody runs as him any more. */
 static void user_drop(struct session *session, struct session_user *user, const struct err *err)
 {
+	user->leaving = true;
 	turns_refuse(user, err);
 	user_unlink(session, user);
 }
@@ -469,6 +470,18 @@ void session_turns_end(struct session *session, const struct err *err)
 void session_turn_member(const struct session_turn *turn, struct run_member *ret)
 {
 	*ret = (struct run_member){ .session = turn->session->handle, .user = turn->owner->as };
+}
+
+bool session_turn_is_over(const struct session_turn *turn, struct err *why)
+{
+	const struct session *session = turn->session;
+	bool lives = session_lives(session);
+
+	if (lives && session_unix_ms() < session->expires_ms)
+		return false;
+	err_refuse(why, ERR_CONFLICT, "session_ended", NULL, "session '%s' is %s", session->id,
+		   session_state_name(lives ? SESSION_EXPIRED : session->state));
+	return true;
 }
 
 void session_turn_end(struct session_turn *turn)

@@ -306,12 +306,51 @@ def test_a_fork_has_the_files_of_all_or_of_one(session):
         alone.remove()
 
 
+def assert_cancelled(result, printed):
+    step = result["steps"][0]
+    assert (result["outcome"], step["outcome"], step["exit_code"]) == ("cancelled", "cancelled", None), result
+    assert step["stdout"] == printed and step["error"], result
+
+
+@pytest.mark.parametrize("how", ["finish", "remove", "remove user"])
+def test_a_run_whose_session_or_user_goes_is_cancelled_with_what_it_printed(session, how):
+    dojo = session()
+    dojo.user("lion")
+    dojo.user("bear")
+    path = dojo.path + {"finish": "/finish", "remove": "", "remove user": "/users/lion"}[how]
+    answers = []
+
+    def run(*command, files):
+        body = {"user": "lion", "command": command, "files": files}
+        answers.append(dojo.answer("POST", dojo.path + "/runs", body))
+
+    first = threading.Thread(target=run, args=("sh", "-c", "echo begun; echo w >/sandboxes/shared/began; sleep 60"), kwargs={"files": {"in": "given"}})
+    first.start()
+    host.wait_until(lambda: dojo.printed("bear", "cat ../shared/began 2>/dev/null || true"), 30, "it does not begin")
+    waits = threading.Thread(target=run, args=("true",), kwargs={"files": {"never": ""}})
+    waits.start()
+    host.wait_until(lambda: dojo.call("GET", dojo.path + "/users/lion")["waiting"] == 1, 30, "it does not wait")
+    dojo.call("POST" if how == "finish" else "DELETE", path, status=200 if how == "finish" else 204)
+    first.join()
+    waits.join()
+    refused, cancelled = sorted(answers, key=lambda answer: answer.status == 200)
+    assert refused.status == {"finish": 409}.get(how, 404) and cancelled.status == 200, answers
+    assert_cancelled(cancelled.json(), "begun\n")
+    if how == "finish":
+        assert [run["outcome"] for run in dojo.call("GET", dojo.path + "/runs?user=lion")["runs"]] == ["cancelled"]
+        assert dojo.files("lion") == {"in": "given"}
+    if how == "remove user":
+        assert dojo.user("lion") and dojo.printed("lion", "ls -A") == ""
+        assert dojo.files("lion") == {}
+
+
 def test_it_expires_by_itself(session):
     dojo = session(ttl_ms=1500)
     dojo.user("lion")
     dojo.shell("lion", "echo kept >a")
-    result = dojo.shell("lion", "sleep 30")
-    assert result["outcome"] == "engine_error", result
+    result = dojo.shell("lion", "echo printed; sleep 30")
+    assert_cancelled(result, "printed\n")
+    assert "expired" in result["steps"][0]["error"], result
     state = dojo.wait("expired", 20)
     assert state["ttl_left_ms"] == 0
     assert dojo.files("lion") == {"a": "kept\n"}

@@ -348,6 +348,57 @@ static void can_be_destroyed_in_every_state(void **state)
 	}
 }
 
+static void is_stopped_at_once_with_what_was_printed(void **state)
+{
+	struct fixture *f = *state;
+	struct err why = ERR_INIT;
+
+	run_fixture_step(f, "run", "hang");
+	run_fixture_step(f, "next", "exit 0");
+	assert_int_equal(run_fixture_start(f), 0);
+	while (f->live_len == 0)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	err_set(&why, -ESHUTDOWN, "the place is gone");
+	assert_true(run_stop(f->run, &why));
+	assert_int_equal(f->done, 1);
+	assert_false(run_stop(f->run, &why));
+	run_fixture_spin(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(f->result->outcome, RUN_CANCELLED);
+	assert_int_equal(f->result->steps_count, 1);
+	assert_int_equal(f->result->steps[0].verdict.outcome, RUN_CANCELLED);
+	assert_true(f->result->steps[0].facts.started && f->result->steps[0].facts.signaled);
+	assert_non_null(strstr(f->result->steps[0].error, "the place is gone"));
+	assert_string_equal(run_fixture_out(f, 0), "begun");
+}
+
+static void can_be_stopped_in_every_state(void **state)
+{
+	struct err why = ERR_INIT;
+
+	err_set(&why, -ESHUTDOWN, "the place is gone");
+	for (int turns = 0; turns < 12; turns++) {
+		struct fixture *f = NULL;
+		bool stopped;
+
+		run_fixture_setup((void **)&f);
+		f->plan->collect = COLLECT_ALL;
+		run_fixture_add(f, "a", "content");
+		run_fixture_step(f, "one", "touch b c")->keep = run_fixture_words("*");
+		run_fixture_step(f, "two", "touch d e")->fresh = true;
+		assert_int_equal(run_fixture_start(f), 0);
+		for (int i = 0; i < turns; i++)
+			uv_run(&f->loop, UV_RUN_NOWAIT);
+		stopped = run_stop(f->run, &why);
+		assert_int_equal(f->done, 1);
+		assert_true(stopped || turns > 8);
+		assert_int_equal(f->result->outcome, stopped ? RUN_CANCELLED : RUN_OK);
+		run_fixture_spin(f);
+		assert_int_equal(f->done, 1);
+		run_fixture_teardown((void **)&f);
+	}
+}
+
 static void can_be_destroyed_in_its_output_callback(void **state)
 {
 	struct fixture *f = *state;
@@ -428,6 +479,8 @@ int main(void)
 		with_run(cancels_before_anything_began),
 		with_run(does_not_go_on_when_cancelled_between_steps),
 		cmocka_unit_test(can_be_destroyed_in_every_state),
+		with_run(is_stopped_at_once_with_what_was_printed),
+		cmocka_unit_test(can_be_stopped_in_every_state),
 		with_run(can_be_destroyed_in_its_output_callback),
 		with_run(can_be_destroyed_in_its_done_callback),
 		with_run(hands_the_loopback_wish_to_the_engine),

@@ -289,6 +289,14 @@ static void one_user_runs_once_at_a_time_and_others_beside(void **state)
 	assert_int_equal(api_fixture_wait(f, second)->status, 200);
 }
 
+/* A run that was killed is a run, and says why. */
+static void is_cancelled(const struct answer *a)
+{
+	assert_int_equal(a->status, 200);
+	assert_string_equal(text_at(a, "outcome"), "cancelled");
+	assert_non_null(strstr(a->text, "\"error\":\"session 'dojo' "));
+}
+
 static void finish_keeps_the_files_and_runs_nothing_more(void **state)
 {
 	struct fixture *f = *state;
@@ -299,7 +307,7 @@ static void finish_keeps_the_files_and_runs_nothing_more(void **state)
 	running = api_fixture_send(f, "POST", AT("/runs"), "application/json", HANG, strlen(HANG));
 	api_fixture_until_open(f, 1);
 	assert_string_equal(text_at(post(f, AT("/finish"), NULL), "state"), "finished");
-	assert_int_equal(api_fixture_wait(f, running)->status, 409);
+	is_cancelled(api_fixture_wait(f, running));
 	assert_int_equal(post(f, AT("/runs"), WRITE("a", "c"))->status, 409);
 	assert_int_equal(post(f, AT("/users"), "{\"name\":\"tiger\"}")->status, 409);
 	assert_string_equal(kept(f, "a"), "b");
@@ -535,7 +543,7 @@ static void removing_leaves_nothing(void **state)
 	running = api_fixture_send(f, "POST", AT("/runs"), "application/json", HANG, strlen(HANG));
 	api_fixture_until_open(f, 1);
 	assert_int_equal(api_fixture_call(f, "DELETE", AT(""), NULL)->status, 204);
-	assert_int_equal(api_fixture_wait(f, running)->status, 404);
+	is_cancelled(api_fixture_wait(f, running));
 	assert_int_equal(get(f, AT(""))->status, 404);
 	assert_int_equal(session_store_each(f->store, note_key, key, NULL), 0);
 	assert_string_equal(key, "");

@@ -66,7 +66,7 @@ static void on_run_done(void *user, struct run_result *result, const struct err 
 	json_t *answer;
 
 	call->run = NULL;
-	if (err || !step || result->outcome == RUN_ENGINE_ERROR) {
+	if (err || !step || result->outcome == RUN_ENGINE_ERROR || result->outcome == RUN_CANCELLED) {
 		stateful_except(call, err ? err->text : step && step->error ? step->error : "no sandbox");
 		run_result_destroy(result);
 		return;
