@@ -10,7 +10,8 @@ const [source, output] = process.argv.slice(2).map((path) => resolve(path))
 const esbuild = createRequire(join(output, 'node_modules/'))('esbuild')
 const files = join(output, 'files')
 const pages = (await readdir(join(source, 'src/pages'))).filter((name) => name.endsWith('.html')).sort()
-const used = new Set([join(source, 'build.mjs'), join(source, 'package-lock.json'), join(source, 'src/pages')])
+const nameOf = (page) => (page === 'index.html' ? 'playground' : basename(page, '.html'))
+const used = new Set([join(source, 'build.mjs'), join(source, 'package-lock.json'), join(source, 'src/pages'), join(source, 'src/pages/parts')])
 
 const common = {
 	absWorkingDir: output,
@@ -74,7 +75,7 @@ await mkdir(join(files, 'assets'), { recursive: true })
 
 const scripts = entries(
 	await bundle({
-		entryPoints: pages.map((name) => join(source, 'src', name === 'index.html' ? 'playground' : basename(name, '.html'), 'main.ts')),
+		entryPoints: pages.map((name) => join(source, 'src', nameOf(name), 'main.ts')),
 		outdir: join(files, 'assets'),
 		entryNames: '[dir]-[hash]',
 		chunkNames: '[name]-[hash]',
@@ -85,7 +86,7 @@ const scripts = entries(
 )
 const others = entries(
 	await bundle({
-		entryPoints: [join(source, 'src/common/theme-early.ts'), ...(await readdir(join(source, 'src/style'))).filter((name) => pages.includes(name.replace('.css', '.html').replace('playground', 'index'))).map((name) => join(source, 'src/style', name))],
+		entryPoints: [join(source, 'src/common/theme-early.ts'), ...pages.map((name) => join(source, 'src/style', `${nameOf(name)}.css`))],
 		outdir: join(files, 'assets'),
 		entryNames: '[name]-[hash]',
 		format: 'iife',
@@ -117,6 +118,18 @@ const licencesText = await licences()
 const licencesPath = `assets/licences-${createHash('sha256').update(licencesText).digest('hex').slice(0, 8)}.txt`
 await writeFile(join(files, licencesPath), licencesText)
 
+// {{include NAME: TEXT}} is a part that pages share; in it {{page}} is the page's name, {{text}} the TEXT, {{current NAME}} the mark of the page that one is at.
+async function assembled(path, page) {
+	used.add(path)
+	const text = await readFile(path, 'utf8')
+	const parts = new Map()
+	for (const [, name] of text.matchAll(/\{\{include (\S+?)(?:: .*)?\}\}/g)) parts.set(name, await assembled(join(source, 'src/pages/parts', `${name}.html`), page))
+	return text
+		.replace(/\{\{include (\S+?)(?:: (.*))?\}\}\n/g, (_, name, said = '') => parts.get(name).replaceAll('{{text}}', () => said))
+		.replace(/\{\{current (\S+?)\}\}/g, (_, name) => (name === page ? ' aria-current="page"' : ''))
+		.replaceAll('{{page}}', page)
+}
+
 // {{src/…}} is the built file of that source; {{preload src/…}} the links that fetch what it imports along with it.
 for (const page of pages) {
 	const path = join(source, 'src/pages', page)
@@ -125,8 +138,7 @@ for (const page of pages) {
 		if (!entry) throw new Error(`${path}: nothing is built of ${name}`)
 		return entry
 	}
-	used.add(path)
-	const text = await readFile(path, 'utf8')
+	const text = await assembled(path, nameOf(page))
 	const write = async (name, base) => {
 		const html = text
 			.replace(/\{\{preload (\S+?)\}\}/g, (_, entry) => built(entry).needs.map((need) => `<link rel="modulepreload" href="${base}${need}">`).join('\n'))
