@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "config/yaml_tree.h"
+#include "session/spec.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -607,4 +608,27 @@ int compose_read(const char *text, size_t len, json_t **ret, struct err *err)
 	else
 		*ret = services;
 	return r;
+}
+
+void compose_rename(struct err *err)
+{
+	static const struct {
+		const char *ours, *theirs;
+	} names[] = {
+		{ ".limits.memory_bytes", ".mem_limit" },
+		{ ".env.", ".environment." },
+		{ ".ready.command", ".healthcheck.test" },
+	};
+	char field[2 * sizeof(err->field)];
+	const char *at;
+
+	for (size_t i = 0; err && i < ARRAY_LEN(names); i++) {
+		at = strstr(err->field, names[i].ours);
+		if (!at)
+			continue;
+		snprintf(field, sizeof(field), "%.*s%s%s", (int)(at - err->field), err->field,
+			 names[i].theirs, at + strlen(names[i].ours));
+		session_refusal_move(err, field);
+		return;
+	}
 }

@@ -19,4 +19,10 @@
  */
 [[nodiscard]] int compose_read(const char *text, size_t len, json_t **ret, struct err *err);
 
+/*
+ * A refusal of what compose_read() gave, whose field is in the words of POST /v1/sessions, gets those of the file:
+ * mem_limit, environment, healthcheck. `err` may be NULL.
+ */
+void compose_rename(struct err *err);
+
 #endif

@@ -353,6 +353,12 @@ static void incoming_end(struct session *session)
 		batch_post(session);
 }
 
+/* A look asks for as much as there can be: a file is too large by itself. */
+static const char *why_omitted(const struct engine_collected *file)
+{
+	return file->omit_reason == WIRE_OMIT_TOO_LARGE ? "too large" : wire_omit_reason(file->omit_reason);
+}
+
 static void on_file(void *user, const struct engine_collected *file)
 {
 	struct session *session = user;
@@ -360,7 +366,7 @@ static void on_file(void *user, const struct engine_collected *file)
 
 	incoming_end(session);
 	if (file->change == ENGINE_FILE_OMITTED || fault) {
-		session_omitted_add(session, file->name, fault ?: wire_omit_reason(file->omit_reason));
+		session_omitted_add(session, file->name, fault ?: why_omitted(file));
 		return;
 	}
 	free(session->incoming_name);

@@ -136,7 +136,7 @@ static int fork_make(struct session *from, const struct session_fork *fork, cons
 	int r;
 
 	if (!session_lives(from) && !fork->ttl_ms)
-		ttl_ms = SESSION_TTL_MS;
+		ttl_ms = session_ttl_or_usual(all, 0);
 	r = session_create(all, from->tenant, fork->id, &session, err);
 	if (r < 0)
 		return r;

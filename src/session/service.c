@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/strv.h"
 #include "base/utf8.h"
+#include "session/compose.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ static int plan_command(const struct session *session, const struct service_spec
 	struct run_request request = {
 		.image = spec->image, .steps = &step, .steps_count = 1, .limits = spec->limits
 	};
+	const char *in = spec->composed ? "compose.services" : "services";
 	char field[sizeof(err->field)];
 	int r;
 
@@ -60,11 +62,13 @@ static int plan_command(const struct session *session, const struct service_spec
 	request.limits.value[LIMIT_CPU_MS] = wall_ms;
 	r = plan_make(&request, &session->all->options.plan, ret, err);
 	if (r == -EINVAL && err) {
-		snprintf(field, sizeof(field), "services.%s%s%.64s", spec->name, err->field[0] ? "." : "",
+		snprintf(field, sizeof(field), "%s.%s%s%.64s", in, spec->name, err->field[0] ? "." : "",
 			 err->field);
-		snprintf(err->field, sizeof(err->field), "%s", field);
+		session_refusal_move(err, field);
+		if (spec->composed)
+			compose_rename(err);
 	}
-	snprintf(field, sizeof(field), "services.%s.image", spec->name);
+	snprintf(field, sizeof(field), "%s.%s.image", in, spec->name);
 	return r < 0 ? r : session_image_check(session, (*ret)->steps[0].image, field, err);
 }
 

@@ -334,11 +334,12 @@ static int spec_text(struct session *session, struct err *err)
 int session_make(struct sessions *all, const char *tenant, struct session_request *request,
 		 const struct session_call *call, struct err *err)
 {
+	int64_t ttl_ms = session_ttl_or_usual(all, request->ttl_ms);
 	struct session *session;
 	int r = session_id_check(all, tenant, request->id, err);
 
 	if (r == 0)
-		r = session_ttl_check(all, request->ttl_ms, err);
+		r = session_ttl_check(all, ttl_ms, err);
 	if (r == 0)
 		r = session_create(all, tenant, request->id, &session, err);
 	if (r < 0)
@@ -355,13 +356,13 @@ int session_make(struct sessions *all, const char *tenant, struct session_reques
 	if (r == 0)
 		r = wait_add(&session->opening, call, err);
 	if (r == 0)
-		r = session_begin(session, request->ttl_ms, err);
+		r = session_begin(session, ttl_ms, err);
 	return r < 0 ? session_give_up(session, r) : 0;
 }
 
 int session_reopen(struct session *session, int64_t ttl_ms, const struct session_call *call, struct err *err)
 {
-	int64_t time_ms = ttl_ms ?: SESSION_TTL_MS;
+	int64_t time_ms = session_ttl_or_usual(session->all, ttl_ms);
 	enum session_state before = session->state;
 	int64_t ended_ms = session->ended_ms;
 	int r;
@@ -371,8 +372,6 @@ int session_reopen(struct session *session, int64_t ttl_ms, const struct session
 				  state_names[session->state]);
 	if (session->all->draining)
 		return err_refuse(err, ERR_BUSY, "draining", NULL, "this node is shutting down");
-	if (time_ms > session->all->options.ttl_ms_max)
-		time_ms = ttl_ms ? time_ms : session->all->options.ttl_ms_max;
 	r = session_ttl_check(session->all, time_ms, err);
 	if (r == 0)
 		r = session_spec_check(session, err);

@@ -131,7 +131,7 @@ struct session_fork {
 [[nodiscard]] int session_fork(struct session *session, const struct session_fork *fork,
 			       const struct session_call *call, struct err *err);
 
-/* Makes an ended one again, with the files of the copy. ttl_ms 0: SESSION_TTL_MS. */
+/* Makes an ended one again, with the files of the copy. ttl_ms 0: the usual time. */
 [[nodiscard]] int session_reopen(struct session *session, int64_t ttl_ms, const struct session_call *call,
 				 struct err *err);
 

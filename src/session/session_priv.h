@@ -185,7 +185,8 @@ uint64_t session_now_ms(void);
 void session_free(struct session *session);
 /* Works out limits from the spec, and checks it against images and ceilings. */
 [[nodiscard]] int session_spec_check(struct session *session, struct err *err);
-void session_ttl_cap(const struct session *session, int64_t *ttl_ms);
+/* What was asked for; of 0 the usual time, as far as this node allows it. */
+int64_t session_ttl_or_usual(const struct sessions *all, int64_t ttl_ms);
 int session_ttl_check(const struct sessions *all, int64_t ttl_ms, struct err *err);
 [[nodiscard]] int sessions_quota_check(const struct sessions *all, const char *tenant, int64_t memory_bytes,
 				       struct err *err);

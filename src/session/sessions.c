@@ -119,6 +119,13 @@ size_t sessions_open_count(const struct sessions *all)
 	return count;
 }
 
+int64_t session_ttl_or_usual(const struct sessions *all, int64_t ttl_ms)
+{
+	int64_t most_ms = all->options.ttl_ms_max;
+
+	return ttl_ms ?: most_ms < SESSION_TTL_MS ? most_ms : SESSION_TTL_MS;
+}
+
 int session_ttl_check(const struct sessions *all, int64_t ttl_ms, struct err *err)
 {
 	if (ttl_ms <= all->options.ttl_ms_max)

@@ -8,6 +8,7 @@
 #include "session/store.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -218,6 +219,21 @@ static int read_service(struct reader *r, const json_t *v, const struct path *p,
 	return ret;
 }
 
+void session_refusal_move(struct err *err, const char *field)
+{
+	char sentence[sizeof(err->text)];
+	size_t len;
+
+	if (!err)
+		return;
+	len = strlen(err->field);
+	if (len > 0 && strncmp(err->text, err->field, len) == 0 && err->text[len] == ':') {
+		snprintf(sentence, sizeof(sentence), "%s%s", field, err->text + len);
+		memcpy(err->text, sentence, sizeof(sentence));
+	}
+	snprintf(err->field, sizeof(err->field), "%s", field);
+}
+
 const struct service_spec *session_spec_service(const struct session_spec *spec, const char *name)
 {
 	for (size_t i = 0; i < spec->services_count; i++) {
@@ -305,8 +321,9 @@ static int read_services(struct reader *r, const json_t *v, const struct path *p
 	return check_dependencies(r, p, spec);
 }
 
-static int read_compose(struct reader *r, const json_t *v, const struct path *p, void *spec)
+static int read_compose(struct reader *r, const json_t *v, const struct path *p, void *target)
 {
+	struct session_spec *spec = target;
 	struct path services = { .up = p, .key = "services" };
 	const char *text;
 	json_t *json;
@@ -318,6 +335,10 @@ static int read_compose(struct reader *r, const json_t *v, const struct path *p,
 		return ret;
 	ret = read_services(r, json, &services, spec);
 	json_decref(json);
+	if (ret == -EINVAL)
+		compose_rename(r->err);
+	for (size_t i = 0; ret == 0 && i < spec->services_count; i++)
+		spec->services[i].composed = true;
 	return ret;
 }
 
@@ -402,7 +423,7 @@ int session_request_parse(const char *json, size_t len, struct session_request *
 {
 	int r;
 
-	*ret = (struct session_request){ .ttl_ms = SESSION_TTL_MS };
+	*ret = (struct session_request){ 0 };
 	r = document_read(json, len, request_fields, ARRAY_LEN(request_fields), ret, err);
 	return r == 0 ? check_choice(&ret->spec, err) : r;
 }

@@ -31,6 +31,7 @@ struct service_spec {
 	int64_t start_ms;    /* when it has to be ready */
 	char **depends_on;   /* names of services that have to be ready before this one is started */
 	char **tmpfs;	     /* folders that it can write beside the usual ones */
+	bool composed;	     /* said so by a compose file */
 };
 
 struct session_spec {
@@ -43,12 +44,12 @@ struct session_spec {
 
 /* A request to make a session. */
 struct session_request {
-	char *id; /* or NULL */
-	int64_t ttl_ms;
+	char *id;	/* or NULL */
+	int64_t ttl_ms; /* 0: the usual time */
 	struct session_spec spec;
 };
 
-/* `ttl_ms` where a request says none. */
+/* `ttl_ms` where a request says none, and the node's ceiling is not below that. */
 #define SESSION_TTL_MS 3600000
 
 /*
@@ -64,6 +65,9 @@ void session_request_finish(struct session_request *request);
 /* A new reference, or NULL when out of memory. */
 json_t *session_spec_to_json(const struct session_spec *spec);
 void session_spec_finish(struct session_spec *spec);
+
+/* The refusal is of `field`; where its sentence begins with what that was, so it does now. `err` may be NULL. */
+void session_refusal_move(struct err *err, const char *field);
 
 /* The service of this name, or NULL. */
 const struct service_spec *session_spec_service(const struct session_spec *spec, const char *name);

@@ -358,6 +358,18 @@ def test_it_expires_by_itself(session):
     assert dojo.printed("lion", "cat a") == "kept\n"
 
 
+def test_the_usual_time_is_within_the_nodes_ceiling(servers):
+    server = servers(sessions_ttl_ms=60_000)
+    made = server.request("POST", "/v1/sessions", b'{"image": "host"}', {"Content-Type": "application/json"})
+    assert made.status == 201 and 0 < made.json()["ttl_left_ms"] <= 60_000, made
+    dojo = Session.found(server, made.json()["id"])
+    dojo.call("POST", dojo.path + "/finish")
+    fork = dojo.call("POST", dojo.path + "/fork", status=201)
+    assert 0 < fork["ttl_left_ms"] <= 60_000
+    for path in (dojo.path, "/v1/sessions/" + fork["id"]):
+        dojo.call("DELETE", path, status=204)
+
+
 def test_it_can_be_prolonged(session):
     dojo = session(ttl_ms=2000)
     dojo.user("lion")

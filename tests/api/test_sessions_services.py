@@ -1,5 +1,6 @@
 """Services beside a session: real databases, used from Python and C, by six users at one time."""
 
+import json
 import threading
 import time
 
@@ -234,6 +235,15 @@ def test_a_service_that_never_starts_is_told(server):
         assert state["services"]["db"]["output"].startswith("no data here\n")
     finally:
         session.remove()
+
+
+@pytest.mark.parametrize("words, field", [("mem_limit: 99g", "mem_limit"), ("mem_limit: 1k", "mem_limit")])
+def test_a_compose_files_bounds_are_told_in_its_own_words(words, field, server):
+    document = {"image": "host", "ttl_ms": 60000, "compose": f"services: {{db: {{image: host, command: a, {words}}}}}"}
+    answer = server.request("POST", "/v1/sessions", json.dumps(document).encode(), {"Content-Type": "application/json"})
+    assert answer.status == 422, answer
+    assert answer.error()["field"] == f"compose.services.db.{field}"
+    assert answer.error()["message"].startswith(f"compose.services.db.{field}: "), answer
 
 
 def test_a_compose_file_says_the_same(server):

@@ -68,6 +68,8 @@ static const char *kept(struct fixture *f, const char *name)
 		       ?: "";
 }
 
+#define COMPOSED(words)                                                                                      \
+	"{\"image\":\"host\",\"compose\":\"services: {db: {image: host, command: a, " words "}}\"}"
 #define HANG		  "{\"user\":\"lion\",\"command\":[\"hang\"]}"
 #define WRITE(name, text) "{\"user\":\"lion\",\"command\":[\"write\",\"" name "\",\"" text "\"]}"
 
@@ -114,6 +116,12 @@ static void refuses_what_is_wrong_and_names_the_field(void **state)
 		{ "{\"image\":\"host\",\"compose\":\"services:\\n  db:\\n    image: host\\n    command: x\\n"
 		  "    ports: [1]\\n\"}",
 		  422, "not_supported", "compose.services.db.ports" },
+		{ COMPOSED("mem_limit: 64"), 422, "limit_too_low", "compose.services.db.mem_limit" },
+		{ COMPOSED("mem_limit: 99999g"), 422, "limit_too_high", "compose.services.db.mem_limit" },
+		{ COMPOSED("environment: {'A B': x}"), 400, "bad_name",
+		  "compose.services.db.environment.A B" },
+		{ COMPOSED("healthcheck: {test: [CMD, '']}"), 400, "bad_value",
+		  "compose.services.db.healthcheck.test" },
 	};
 	struct fixture *f = *state;
 
