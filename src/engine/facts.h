@@ -22,6 +22,7 @@ struct step_facts {
 	uint32_t oom_kills;	/* processes that the kernel killed for memory during the step */
 	uint32_t forks_refused; /* by the pids cgroup or RLIMIT_NPROC, as far as the host counts them */
 	bool disk_full; /* the sandbox's tmpfs had no block or no inode left, at the end or at a sample */
+	bool file_full; /* a file that the step has written is as large as one may be; looked for where it failed */
 	uint64_t disk_used_bytes; /* peak of the samples */
 	uint64_t stdout_bytes;	  /* printed, which may be more than was kept */
 	uint64_t stderr_bytes;

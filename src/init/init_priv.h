@@ -286,7 +286,6 @@ void step_finish(struct init *init, enum step_kill reason);
 void kill_and_reap_all(struct init *init);
 /* Of the step: its processes that were reaped, and `living_us` of those that were not. */
 uint64_t step_cpu_us(const struct step *step, uint64_t living_us);
-
 /* Processor time of all children of init that were ever reaped, in step.c. */
 uint64_t children_cpu_us(void);
 
@@ -294,6 +293,7 @@ uint64_t children_cpu_us(void);
 void watch_sample(struct init *init, enum step_kill *ret_kill);
 uint64_t watch_next_us(const struct init *init);
 uint64_t watch_disk_used(const struct init *init); /* of the file system of the root for uploads */
+bool size_was_reached(const struct init *init); /* size.c: by a file of the step, whose processes are dead */
 /* Of a living process and the children that it has waited for. */
 uint64_t process_cpu_us(const struct init *init, pid_t pid);
 

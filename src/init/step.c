@@ -346,6 +346,7 @@ void step_finish(struct init *init, enum step_kill reason)
 	end.memory_peak_bytes = step->memory_peak_bytes;
 	end.disk_used_bytes = step->disk_used_bytes;
 	end.disk_full = step->disk_full;
+	end.file_full = end.status != 0 && size_was_reached(init);
 	end.processes_peak = step->processes_peak ? step->processes_peak : 1;
 	end.stdout_bytes = step->printed[0];
 	end.stderr_bytes = step->printed[1];

@@ -176,6 +176,12 @@ static bool disk_ran_full(const struct step_facts *f, const struct limits *l)
 	return f->disk_full && failed_or_signaled(f);
 }
 
+/* Who wrote it was told by an error, or was another process than the step's own. */
+static bool file_is_full(const struct step_facts *f, const struct limits *l)
+{
+	return f->file_full && l->value[LIMIT_FILE_BYTES] > 0 && failed_or_signaled(f);
+}
+
 static bool forks_refused(const struct step_facts *f, const struct limits *l)
 {
 	return f->forks_refused > 0 && failed_or_signaled(f);
@@ -247,6 +253,7 @@ static const struct rule rules[] = {
 	{ cpu_all_used, RUN_CPU_TIME_EXCEEDED, LIMIT_CPU_MS, cpu_used, by_cpu },
 	{ file_signal, RUN_DISK_EXCEEDED, LIMIT_FILE_BYTES, file_used, by_rlimit },
 	{ disk_ran_full, RUN_DISK_EXCEEDED, LIMIT_DISK_BYTES, disk_used, by_tmpfs },
+	{ file_is_full, RUN_DISK_EXCEEDED, LIMIT_FILE_BYTES, file_used, by_rlimit },
 	{ forks_refused, RUN_PROCESSES_EXCEEDED, LIMIT_PROCESSES, processes_used, by_processes },
 	{ died_of_signal, RUN_SIGNALED, -1, NULL, NULL },
 	{ exited_not_zero, RUN_FAILED, -1, NULL, NULL },
@@ -318,7 +325,7 @@ static const char *limit_verb(const struct verdict *verdict, const struct step_f
 		return "killed at";
 	switch (verdict->outcome) {
 	case RUN_DISK_EXCEEDED:
-		return verdict->limit == LIMIT_FILE_BYTES ? "killed at" : "failed at";
+		return verdict->limit == LIMIT_FILE_BYTES && facts->signaled ? "killed at" : "failed at";
 	case RUN_PROCESSES_EXCEEDED:
 		return "failed at";
 	case RUN_MEMORY_EXCEEDED:

@@ -235,6 +235,7 @@ int64_t wire_exit_encode(const struct wire_exit *end, uint8_t *to, size_t room)
 	wire_put_uint(&w, end->status, 4);
 	wire_put_uint(&w, end->kill, 1);
 	wire_put_uint(&w, end->disk_full, 1);
+	wire_put_uint(&w, end->file_full, 1);
 	wire_put_uint(&w, end->wall_us, 8);
 	wire_put_uint(&w, end->cpu_us, 8);
 	wire_put_uint(&w, end->memory_peak_bytes, 8);
@@ -255,6 +256,7 @@ int wire_exit_decode(const struct wire_frame *frame, struct wire_exit *ret)
 	ret->status = (uint32_t)wire_get_uint(&r, 4);
 	ret->kill = (uint8_t)wire_get_uint(&r, 1);
 	ret->disk_full = (uint8_t)wire_get_uint(&r, 1);
+	ret->file_full = (uint8_t)wire_get_uint(&r, 1);
 	ret->wall_us = wire_get_uint(&r, 8);
 	ret->cpu_us = wire_get_uint(&r, 8);
 	ret->memory_peak_bytes = wire_get_uint(&r, 8);
@@ -263,7 +265,7 @@ int wire_exit_decode(const struct wire_frame *frame, struct wire_exit *ret)
 	ret->stderr_bytes = wire_get_uint(&r, 8);
 	ret->processes_peak = (uint32_t)wire_get_uint(&r, 4);
 	if (ret->stage >= WIRE_STAGE_COUNT || ret->error > 4095 || ret->signaled > 1 || ret->disk_full > 1 ||
-	    ret->kill >= STEP_KILL_COUNT || ret->status > 255)
+	    ret->file_full > 1 || ret->kill >= STEP_KILL_COUNT || ret->status > 255)
 		return -EPROTO;
 	return reader_end(&r);
 }

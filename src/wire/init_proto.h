@@ -192,7 +192,7 @@ struct wire_exit {
 	uint8_t signaled;
 	uint32_t status; /* exit code or signal */
 	uint8_t kill;	 /* enum step_kill that init acted on */
-	uint8_t disk_full;
+	uint8_t disk_full, file_full;
 	uint64_t wall_us, cpu_us, memory_peak_bytes, disk_used_bytes;
 	uint64_t stdout_bytes, stderr_bytes;
 	uint32_t processes_peak;

@@ -322,6 +322,29 @@ def test_a_file_too_big_kills_a_program_that_does_not_look(server):
     assert step["limit"] is None or (step["limit"]["name"], step["limit"]["value"]) == ("file_bytes", 50_000)
 
 
+@pytest.mark.parametrize("place", ["f", "/tmp/deep/er/f", "/home/sandbox/f"])
+@pytest.mark.parametrize("how", ["head", "python"])
+def test_a_file_too_big_that_fails_the_program_is_disk_exceeded(server, how, place):
+    writers = {
+        "head": f"mkdir -p /tmp/deep/er; head -c 100000 /dev/zero > {place} || exit 3",
+        "python": f"mkdir -p /tmp/deep/er; python3 -c \"open('{place}', 'wb').write(b'x' * 100000)\"; exit $?",
+    }
+    step = server.run(shell(writers[how], limits={"file_bytes": 50_000}))["steps"][0]
+    assert (step["outcome"], step["signal"]) == ("disk_exceeded", None)
+    assert step["limit"] == {"name": "file_bytes", "value": 50_000, "used": 50_000, "enforced_by": "rlimit"}
+    assert "file size limit" in step["explanation"]
+
+
+@pytest.mark.parametrize("script", ["head -c 50001 /dev/zero > f; true", "head -c 49999 /dev/zero > f; exit 1", "exit 153"])
+def test_a_file_size_is_only_reached_by_a_file_of_that_size_and_a_failure(server, script):
+    assert server.run(shell(script, limits={"file_bytes": 50_000}))["outcome"] in ("ok", "failed")
+
+
+def test_an_uploaded_file_of_the_largest_size_is_not_the_step_s(server):
+    files = {"given.txt": "x" * 50_000}
+    assert server.run(shell("sleep 0.1; exit 1", files=files, limits={"file_bytes": 50_000}))["outcome"] == "failed"
+
+
 def test_open_files_are_bounded(server):
     source = "import os\nn = 0\ntry:\n    while True: os.dup(0); n += 1\nexcept OSError as e: print(e.errno, n)\n"
     number, count = text(server.run(python(source, limits={"open_files": 32}))).split()

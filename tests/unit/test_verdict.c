@@ -173,6 +173,16 @@ static void sigxfsz_is_the_file_size_limit(void **state)
 		     ENFORCER_RLIMIT);
 }
 
+static void a_file_as_large_as_allowed_counts_only_when_the_program_failed(void **state)
+{
+	assert_limit(FACTS(.file_full = true, .exit_code = 153), RUN_DISK_EXCEEDED, LIMIT_FILE_BYTES, MIB,
+		     ENFORCER_RLIMIT);
+	assert_limit(FACTS(.file_full = true, .disk_full = true, .exit_code = 1), RUN_DISK_EXCEEDED,
+		     LIMIT_DISK_BYTES, 0, ENFORCER_TMPFS);
+	assert_outcome(FACTS(.exit_code = 153), RUN_FAILED);
+	assert_outcome(FACTS(.file_full = true), RUN_OK);
+}
+
 static void a_full_disk_counts_only_when_the_program_failed(void **state)
 {
 	assert_limit(FACTS(.disk_full = true, .exit_code = 1, .disk_used_bytes = 64 * MIB), RUN_DISK_EXCEEDED,
@@ -239,6 +249,8 @@ static void explains_every_outcome_in_a_sentence(void **state)
 			 "ended over its output limit: 1000 bytes allowed, 1001 bytes printed (watchdog)");
 	assert_explained(FACTS(.signaled = true, .signal = SIGXFSZ),
 			 "killed at its file size limit: 1 MiB allowed, 1.0 MiB written (rlimit)");
+	assert_explained(FACTS(.file_full = true, .exit_code = 1),
+			 "failed at its file size limit: 1 MiB allowed, 1.0 MiB written (rlimit)");
 	assert_explained(FACTS(.disk_full = true, .exit_code = 1, .disk_used_bytes = 64 * MIB),
 			 "failed at its disk limit: 64 MiB allowed, 64.0 MiB seen in use (tmpfs)");
 	assert_explained(FACTS(.forks_refused = 1, .exit_code = 1, .processes_peak = 16),
@@ -309,6 +321,7 @@ int main(void)
 		cmocka_unit_test(output_counts_on_either_stream_and_after_a_good_end_too),
 		cmocka_unit_test(an_oom_kill_comes_before_too_much_output),
 		cmocka_unit_test(sigxfsz_is_the_file_size_limit),
+		cmocka_unit_test(a_file_as_large_as_allowed_counts_only_when_the_program_failed),
 		cmocka_unit_test(a_full_disk_counts_only_when_the_program_failed),
 		cmocka_unit_test(a_refused_fork_counts_only_when_the_program_failed),
 		cmocka_unit_test(a_limit_that_is_not_set_is_never_exceeded),

@@ -30,6 +30,7 @@ static const struct wire_exit end = {
 	.status = 9,
 	.kill = STEP_KILL_CANCEL,
 	.disk_full = 1,
+	.file_full = 1,
 	.wall_us = UINT64_MAX,
 	.cpu_us = 2,
 	.memory_peak_bytes = 3,
@@ -297,6 +298,7 @@ static void an_exit_comes_back_as_it_was(void **state)
 	assert_int_equal(back.status, end.status);
 	assert_int_equal(back.kill, end.kill);
 	assert_int_equal(back.disk_full, end.disk_full);
+	assert_int_equal(back.file_full, end.file_full);
 	assert_true(back.wall_us == end.wall_us);
 	assert_int_equal(back.cpu_us, end.cpu_us);
 	assert_int_equal(back.memory_peak_bytes, end.memory_peak_bytes);
@@ -373,6 +375,7 @@ static void every_decoder_refuses_values_out_of_range(void **state)
 		{ "status 256", 3, 8, 1 },
 		{ "a kill over the last", 3, 10, STEP_KILL_COUNT },
 		{ "disk_full 2", 3, 11, 2 },
+		{ "file_full 2", 3, 12, 2 },
 		{ "a kind over the last", 4, 0, WIRE_COLLECT_TREE + 1 },
 		{ "a change over the last", 5, 0, WIRE_CHANGE_COUNT },
 		{ "a deleted file with content", 5, 0, WIRE_DELETED },

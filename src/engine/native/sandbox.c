@@ -588,6 +588,7 @@ static void report_step(struct sandbox *sb, const struct keeper_usage *usage, co
 		.oom_kills = usage->oom_kills,
 		.forks_refused = usage->forks_refused,
 		.disk_full = exit->disk_full,
+		.file_full = exit->file_full,
 		.disk_used_bytes = exit->disk_used_bytes,
 		.stdout_bytes = exit->stdout_bytes,
 		.stderr_bytes = exit->stderr_bytes,
