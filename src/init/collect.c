@@ -19,7 +19,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -290,9 +289,9 @@ static int open_entry(const struct walk *w, int dir_fd, const char *name, int fl
 	    ret->st_uid == init->config->payload_uid)
 		return fd;
 	close(fd);
-	setfsuid(init->config->payload_uid);
+	files_as(&init->foreign, init->config->payload_uid);
 	fd = openat(dir_fd, name, flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	setfsuid(getuid());
+	files_as(&init->foreign, getuid());
 	if (fd >= 0 && fstat(fd, ret) < 0) {
 		close(fd);
 		return -1;
@@ -542,7 +541,7 @@ void collect(struct init *init, const struct wire_collect *what)
 		up->items[i].seen = false;
 
 	/* As init itself, whose capabilities over the user's files open what the user made unreadable. */
-	setfsuid(getuid());
+	files_as(&init->foreign, getuid());
 	if (what->kind == WIRE_COLLECT_CHANGES) {
 		visit_known(&walk);
 		report_deleted(&walk);
@@ -552,7 +551,7 @@ void collect(struct init *init, const struct wire_collect *what)
 		visit_dir(&walk, fd, 0);
 	if (is_snapshot(&walk) && !walk.error && (fd < 0 || !is_whole(&walk)))
 		walk.error = ENOTSUP;
-	setfsuid(user);
+	files_as(&init->foreign, user);
 	if (walk.visited >= COLLECT_VISIT_MAX) {
 		memcpy(walk.path, ".", 2); /* all the rest of the folder */
 		omit(&walk, WIRE_OMIT_TOO_MANY, 0);

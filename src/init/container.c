@@ -189,6 +189,7 @@ void container_enter(struct init *init, int argc, char **argv)
 	if (syscall(SYS_setgroups, 0, NULL) < 0)
 		fail("give up groups");
 	drop_capabilities(init);
+	init->foreign = foreign_probe(uid, gid);
 	counters_open(init);
 }
 

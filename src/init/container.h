@@ -16,7 +16,8 @@ struct counters {
 	int memory_fd, peak_fd, oom_fd, cpu_fd, pids_fd, tasks_fd;
 	uint64_t peak_before, oom_before, refused_before, cpu_before_us, own_cpu_before_us; /* the step */
 	uint64_t tasks_seen;								    /* without init */
-	uint64_t memory_seen; /* of its samples */
+	uint64_t memory_seen;  /* of its samples */
+	uint64_t meminfo_base; /* what init alone holds, where /proc/meminfo is the sandbox's own */
 };
 
 /*

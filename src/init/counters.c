@@ -112,6 +112,8 @@ void counters_open(struct init *init)
 		.tasks_fd = open_first("pids.current", "pids", "pids.current"),
 		.pids_fd = open_first("pids.events", "pids", "pids.events"),
 	};
+	if (init->foreign.own_meminfo && !meminfo_bytes(OWN_MEMINFO, &init->counters.meminfo_base))
+		init->foreign.own_meminfo = false;
 }
 
 /* The number behind `key` at the begin of a line, or at the begin of the file when that is NULL. False: not there. */

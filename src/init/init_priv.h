@@ -6,6 +6,7 @@
 #define KILN_INIT_INIT_PRIV_H
 
 #include "init/container.h"
+#include "init/foreign.h"
 #include "wire/init_config.h"
 #include "wire/init_proto.h"
 #include "wire/step_kill.h"
@@ -162,7 +163,8 @@ struct init {
 	struct uploads uploads;
 	struct step step;
 	struct warm warm;
-	bool contained;	   /* in a container that somebody else made */
+	bool contained; /* in a container that somebody else made */
+	struct foreign foreign;
 	uint64_t heard_us; /* when the host was last heard of, in a container */
 	struct counters counters;
 };
@@ -234,6 +236,7 @@ struct spawn {
 	enum launch_how how;
 	int landlock_fd; /* -1: none */
 	bool contained;
+	struct foreign foreign;
 };
 
 struct spawn_error {
@@ -245,8 +248,7 @@ struct spawn_error {
 _Noreturn void spawn_child(struct spawn *spawn);
 /* The seconds of RLIMIT_CPU, a back-stop behind the limit of processor time. */
 int64_t spawn_cpu_seconds(const struct limits *limits);
-int64_t spawn_processes(const struct init_config *config, uid_t init_uid, uint32_t flags,
-			const struct limits *limits);
+int64_t spawn_processes(const struct spawn *spawn);
 
 /* launch.c: 0 and *ret, or a negative errno and the stage that failed. */
 int launch(struct init *init, const struct wire_start *start, enum launch_how how, struct launched *ret,

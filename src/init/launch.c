@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -53,28 +52,39 @@ static const char *start_dir(const char *home, uint32_t flags, char *const *envp
 	return home;
 }
 
-/*
- * Entering a cgroup asks for write permission on its cgroup.procs, which is init's: for the moment of the clone init's
- * file system id is its own, not the user's. The child's becomes the user's with its other ids.
- */
-static pid_t fork_into(int cgroup_fd, uid_t user)
+static pid_t clone_child(int cgroup_fd)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
 	pid_t pid;
 
-	if (cgroup_fd < 0) {
-		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-		/* Docker's filter says that there is no such call. */
-		return pid < 0 && errno == ENOSYS ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : pid;
+	if (cgroup_fd >= 0) {
+		args.flags = CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
 	}
-	args.flags = CLONE_INTO_CGROUP;
-	args.cgroup = (uint64_t)cgroup_fd;
-	setfsuid(getuid());
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	/* Docker's filter says that there is no such call. */
+	if (pid < 0 && errno == ENOSYS && cgroup_fd < 0)
+		pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	return pid;
+}
+
+/*
+ * Entering a cgroup asks for write permission on its cgroup.procs, which is init's: for the moment of the clone init's
+ * file system id is its own, not the user's. The child's becomes the user's with its other ids. Where it is the
+ * effective id that is the user's, the child needs init's too, and its capabilities, to become him for good.
+ */
+static pid_t fork_into(const struct init *init, int cgroup_fd)
+{
+	pid_t pid;
+
+	if (cgroup_fd < 0 && !init->foreign.by_euid)
+		return clone_child(-1);
+	files_as(&init->foreign, getuid());
+	pid = clone_child(cgroup_fd);
 	if (pid != 0) {
 		int error = errno;
 
-		setfsuid(user);
+		files_as(&init->foreign, init->config->payload_uid);
 		errno = error;
 	}
 	return pid;
@@ -194,7 +204,7 @@ static int fork_child(struct init *init, struct spawn *spawn, int cgroup_fd, str
 		spawn->error_fd = child.error_fd;
 		spawn->control_fd = child.control_fd;
 		ret->start_us = now_us();
-		ret->pid = fork_into(cgroup_fd, init->config->payload_uid);
+		ret->pid = fork_into(init, cgroup_fd);
 		if (ret->pid == 0)
 			spawn_child(spawn);
 		if (ret->pid < 0)
@@ -216,7 +226,8 @@ int launch(struct init *init, const struct wire_start *start, enum launch_how ho
 			       .room = init->in,
 			       .init_uid = getuid(),
 			       .how = how,
-			       .contained = init->contained };
+			       .contained = init->contained,
+			       .foreign = init->foreign };
 	int cgroup_fd = -1;
 	int r = 0;
 

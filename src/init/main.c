@@ -21,7 +21,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -312,10 +311,8 @@ int main(int argc, char **argv)
 		_exit(1);
 	init.sandbox_mode = st.st_mode;
 	/* Files and pipes that init makes are the user's; where it has those of all it gives each away. */
-	if (init.role != ROLE_FILES) {
-		setfsgid(init.config->payload_gid);
-		setfsuid(init.config->payload_uid);
-	}
+	if (init.role != ROLE_FILES)
+		files_begin_as(&init.foreign, init.config->payload_uid, init.config->payload_gid);
 	umask(022);
 
 	wire_u32_encode(WIRE_VERSION, version, sizeof(version));

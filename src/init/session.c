@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -127,11 +126,11 @@ void session_look(struct init *init)
 	up->looked_ns = coarse_now_ns();
 	look = (struct look){ .init = init, .now_ns = up->looked_ns + 1000000000 };
 	/* As init itself, which the user's permissions do not stop. */
-	setfsuid(getuid());
+	files_as(&init->foreign, getuid());
 	fd = openat(init->sandbox_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		look_into(&look, fd, 0);
-	setfsuid(init->config->payload_uid);
+	files_as(&init->foreign, init->config->payload_uid);
 	if (up->count)
 		qsort(up->items, up->count, sizeof(*up->items), compare_paths);
 	up->known = up->count;

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <sched.h>
@@ -51,6 +50,12 @@ static int reset_signals(void)
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* One that need not be open. */
+static int close_one(int fd)
+{
+	return close(fd) < 0 && errno != EBADF ? -1 : 0;
+}
+
 /* Standard streams to 0, 1, 2; a driver's control, error pipe and Landlock rules behind them; all else closed. */
 static int connect_stdio(const struct spawn *spawn)
 {
@@ -60,14 +65,14 @@ static int connect_stdio(const struct spawn *spawn)
 	}
 	if (spawn->control_fd >= 0
 		    ? dup3(spawn->control_fd, CONTROL_FD, spawn->how == LAUNCH_DRIVER ? 0 : O_CLOEXEC) < 0
-		    : close_range(CONTROL_FD, CONTROL_FD, 0) < 0)
+		    : close_one(CONTROL_FD) < 0)
 		return -errno;
 	if (dup3(spawn->error_fd, ERROR_FD, O_CLOEXEC) < 0)
 		return -errno;
 	if (spawn->landlock_fd >= 0 ? dup3(spawn->landlock_fd, LANDLOCK_FD, O_CLOEXEC) < 0
-				    : close_range(LANDLOCK_FD, LANDLOCK_FD, 0) < 0)
+				    : close_one(LANDLOCK_FD) < 0)
 		return -errno;
-	return close_range(LANDLOCK_FD + 1, ~0u, 0) < 0 ? -errno : 0;
+	return close_from(LANDLOCK_FD + 1);
 }
 
 static int set_rlimit(int which, int64_t value)
@@ -90,28 +95,32 @@ int64_t spawn_cpu_seconds(const struct limits *limits)
 /* What RLIMIT_NPROC is where a cgroup holds processes: a back-stop, which a program that asks finds roomy. */
 #define NPROC_BACKSTOP 1024
 
-int64_t spawn_processes(const struct init_config *config, uid_t init_uid, uint32_t flags,
-			const struct limits *limits)
+int64_t spawn_processes(const struct spawn *spawn)
 {
-	int64_t processes = limits->value[LIMIT_PROCESSES];
+	int64_t processes = spawn->limits->value[LIMIT_PROCESSES];
 
-	/* Init itself counts if it is the same uid. */
-	if (flags & WIRE_START_NPROC)
-		return processes + (init_uid == config->payload_uid);
+	/* Init itself counts if it is the same uid; the step's own process where the kernel counts forks. */
+	if (spawn->flags & WIRE_START_NPROC)
+		return processes + (spawn->init_uid == spawn->config->payload_uid) -
+		       spawn->foreign.nproc_without_self;
 	return processes + 8 > NPROC_BACKSTOP ? processes + 8 : NPROC_BACKSTOP;
 }
 
 struct rlimit_row {
 	int which;
 	int64_t value;
+	bool may_be_refused; /* by a kernel that does not know it, and has nothing that it would bound */
 };
 
 static int set_rlimit_rows(const struct rlimit_row *rows, size_t count)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < count && r == 0; i++)
+	for (size_t i = 0; i < count && r == 0; i++) {
 		r = set_rlimit(rows[i].which, rows[i].value);
+		if (r == -EPERM && rows[i].may_be_refused)
+			r = 0;
+	}
 	return r;
 }
 
@@ -119,16 +128,19 @@ static int set_rlimit_rows(const struct rlimit_row *rows, size_t count)
  * What every step has. CORE is 1 and not 0: with a pipe in core_pattern the kernel ignores 0 and starts the host's
  * handler; 1 makes it skip the dump (fs/coredump.c). AS and DATA stay unlimited: memory is the cgroup's business
  * (runtimes reserve terabytes).
+ *
+ * gVisor refuses (EPERM) to lower what it does not know: its message queues take no messages, a process may be nice but
+ * not the opposite, and signals that are pending have a bound of their own.
  */
 static int set_fixed_rlimits(void)
 {
 	static const struct rlimit_row rows[] = {
 		{ RLIMIT_CORE, 1 },
 		{ RLIMIT_MEMLOCK, 64 * 1024 },
-		{ RLIMIT_MSGQUEUE, 64 * 1024 },
-		{ RLIMIT_SIGPENDING, 256 },
-		{ RLIMIT_NICE, 0 },
-		{ RLIMIT_RTPRIO, 0 },
+		{ RLIMIT_MSGQUEUE, 64 * 1024, true },
+		{ RLIMIT_SIGPENDING, 256, true },
+		{ RLIMIT_NICE, 0, true },
+		{ RLIMIT_RTPRIO, 0, true },
 	};
 
 	return set_rlimit_rows(rows, ARRAY_LEN(rows));
@@ -141,8 +153,7 @@ static int set_rlimits(const struct spawn *spawn)
 		{ RLIMIT_FSIZE, limit[LIMIT_FILE_BYTES] },
 		{ RLIMIT_NOFILE, limit[LIMIT_OPEN_FILES] },
 		{ RLIMIT_STACK, limit[LIMIT_STACK_BYTES] },
-		{ RLIMIT_NPROC,
-		  spawn_processes(spawn->config, spawn->init_uid, spawn->flags, spawn->limits) },
+		{ RLIMIT_NPROC, spawn_processes(spawn) },
 	};
 	int r = set_rlimit_rows(rows, ARRAY_LEN(rows));
 
@@ -164,14 +175,18 @@ static void go_first_without_memory(void)
 	close(fd);
 }
 
-/* Not even a capability that root could get back: the bounding set empty, securebits locked. Needs CAP_SETPCAP. */
+/*
+ * Not even a capability that root could get back: the bounding set empty, securebits locked. Needs CAP_SETPCAP. A kernel
+ * that has no ambient capabilities has none to clear (EINVAL, as of any option that it does not know); one without
+ * securebits, which is gVisor's, gives root no more than the bounding set has.
+ */
 static int drop_bounding_set(void)
 {
 	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED |
 				   SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
 				   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return -errno;
 	for (int cap = 0; cap < 64; cap++) {
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
@@ -180,7 +195,7 @@ static int drop_bounding_set(void)
 			return -errno;
 		break; /* this kernel has no more */
 	}
-	return prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0 ? -errno : 0;
+	return prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0 && errno != EINVAL ? -errno : 0;
 }
 
 static int become_user(const struct init_config *config)

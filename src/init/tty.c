@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -24,6 +25,18 @@ static void expect_utf8(int slave_fd)
 	tcsetattr(slave_fd, TCSANOW, &mode);
 }
 
+/* By name where the kernel (gVisor's) does not hand it out: nobody but init makes anything in that folder. */
+static int open_slave(int master_fd)
+{
+	int fd = ioctl(master_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC), number;
+	char path[32];
+
+	if (fd >= 0 || errno != ENOTTY || ioctl(master_fd, TIOCGPTN, &number) < 0)
+		return fd;
+	snprintf(path, sizeof(path), "/dev/pts/%d", number);
+	return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+}
+
 int tty_open(const struct wire_tty *size, int *ret_master_fd, int *ret_slave_fd)
 {
 	int master_fd = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -32,7 +45,7 @@ int tty_open(const struct wire_tty *size, int *ret_master_fd, int *ret_slave_fd)
 	if (master_fd < 0)
 		return -errno;
 	if (ioctl(master_fd, TIOCSPTLCK, &unlocked) == 0)
-		slave_fd = ioctl(master_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+		slave_fd = open_slave(master_fd);
 	if (slave_fd < 0) {
 		error = errno;
 		close(master_fd);

@@ -422,11 +422,15 @@ static bool lower_limit(pid_t pid, int which, int64_t value)
 static bool lower_limits(const struct init *init, pid_t pid, const struct wire_start *start, uint64_t used_us)
 {
 	const int64_t *limit = start->limits.value;
+	const struct spawn spawn = { .config = init->config,
+				     .limits = &start->limits,
+				     .flags = start->flags,
+				     .init_uid = getuid(),
+				     .foreign = init->foreign };
 
 	return lower_limit(pid, RLIMIT_FSIZE, limit[LIMIT_FILE_BYTES]) &&
 	       lower_limit(pid, RLIMIT_NOFILE, limit[LIMIT_OPEN_FILES]) &&
-	       lower_limit(pid, RLIMIT_NPROC,
-			   spawn_processes(init->config, getuid(), start->flags, &start->limits)) &&
+	       lower_limit(pid, RLIMIT_NPROC, spawn_processes(&spawn)) &&
 	       lower_limit(pid, RLIMIT_CPU, (int64_t)(used_us / 1000000) + spawn_cpu_seconds(&start->limits));
 }
 

@@ -222,10 +222,12 @@ static bool take_sample(const struct init *init, bool exact, struct sample *ret)
 		if (sscanf(entry->d_name, "%d", &pid) != 1 || pid <= 1)
 			continue;
 		ret->processes++;
+		ret->cpu_us += own_cpu_us(pid) + waited_cpu_us(init->proc_fd, entry->d_name);
+		if (init->foreign.own_meminfo)
+			continue;
 		ret->own += resident_bytes(init->proc_fd, entry->d_name, &shared);
 		ret->shared +=
 			exact && shared ? shared_part_bytes(init->proc_fd, entry->d_name, shared) : shared;
-		ret->cpu_us += own_cpu_us(pid) + waited_cpu_us(init->proc_fd, entry->d_name);
 	}
 	closedir(dir);
 	return true;
@@ -234,13 +236,18 @@ static bool take_sample(const struct init *init, bool exact, struct sample *ret)
 /*
  * What the processes have, and what lies on the scratch. A file there may be mapped as well: of the two the larger
  * counts, so that nobody is killed for one page seen twice. What lies in the folders of a session is not this run's,
- * whoever wrote it: nobody is killed for a neighbour's files, and the session's own size bounds them.
+ * whoever wrote it: nobody is killed for a neighbour's files, and the session's own size bounds them. A kernel of the
+ * sandbox's own counts it all itself.
  */
 static uint64_t memory_of(const struct init *init, const struct sample *sample)
 {
-	uint64_t disk = 0;
+	uint64_t disk = 0, all;
 	struct statfs fs;
 
+	if (init->foreign.own_meminfo)
+		return meminfo_bytes(OWN_MEMINFO, &all) && all > init->counters.meminfo_base
+			       ? all - init->counters.meminfo_base
+			       : 0;
 	if (fstatfs(init->scratch_fd, &fs) == 0)
 		disk = (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize;
 	return sample->own + (sample->shared > disk ? sample->shared : disk);

@@ -89,6 +89,7 @@ struct docker_host {
 	bool podman;
 	bool memory, swap, cpu, pids;
 	char runtime[ENGINE_RUNTIME_MAX + 1]; /* that the daemon chooses by itself; "": not known */
+	json_t *runtimes;		      /* the daemon's, by name; NULL: not known */
 	bool mapped; /* root in containers is somebody else outside, and there are 65536 ids */
 	int cgroup_version;
 	uint32_t leftovers;
@@ -200,6 +201,8 @@ void host_hello(const struct docker *d, struct keeper_hello *ret);
  * choice. Its name says what it is only where its operator said so.
  */
 bool host_is_sentry(const struct docker *d, const char *runtime);
+/* Whether a runtime was told to make no control groups, so that the daemon's limits of containers hold nothing. */
+bool host_ignores_groups(const struct docker *d, const char *runtime);
 /* Removes a container, whoever's it was. */
 void host_remove(struct docker *d, const char *id);
 

@@ -15,14 +15,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TICK_MS	      1000
-#define SWEEP_MS      15000 /* what a dead keeper's last request made may come late */
-#define QUIET_MS      5000  /* without an answer it is asked */
-#define PING_MS	      10000
-#define HELLO_MS      2000 /* that the front waits for it at its start */
-#define VERSION_MAJOR 1
-#define VERSION_OLD   40 /* Docker 19.03, of which all that is used here is */
-#define VERSION_NEW   43
+#define TICK_MS	       1000
+#define SWEEP_MS       15000 /* what a dead keeper's last request made may come late */
+#define QUIET_MS       5000  /* without an answer it is asked */
+#define PING_MS	       10000
+#define IGNORES_GROUPS "ignore-cgroups" /* of runsc */
+#define HELLO_MS       2000		/* that the front waits for it at its start */
+#define VERSION_MAJOR  1
+#define VERSION_OLD    40 /* Docker 19.03, of which all that is used here is */
+#define VERSION_NEW    43
 
 static void down(struct docker *d, const char *why)
 {
@@ -217,16 +218,38 @@ bool host_is_sentry(const struct docker *d, const char *runtime)
 	return strstr(runtime, "runsc") || strstr(runtime, "gvisor");
 }
 
-/* Processes are told of for all sandboxes alike: so the weakest of the runtimes counts. */
-static bool has_sentry(const struct docker *d)
+bool host_ignores_groups(const struct docker *d, const char *runtime)
+{
+	const json_t *arguments, *argument;
+	size_t i;
+
+	if (!host_is_sentry(d, runtime))
+		return false;
+	arguments = json_object_get(
+		json_object_get(d->host.runtimes, runtime && runtime[0] ? runtime : d->host.runtime),
+		"runtimeArgs");
+	json_array_foreach(arguments, i, argument)
+	{
+		const char *text = json_string_value(argument);
+
+		/* One dash or two, with a value that is as good as none. */
+		text = text && text[0] == '-' ? text + 1 + (text[1] == '-') : "";
+		if (strcmp(text, IGNORES_GROUPS) == 0 || strcmp(text, IGNORES_GROUPS "=true") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Limits are told of for all sandboxes alike: so the weakest of the runtimes counts. */
+static bool any_runtime(const struct docker *d, bool (*is)(const struct docker *d, const char *runtime))
 {
 	struct engine_choice choice;
 
 	for (char *const *rule = d->options->rules; rule && *rule; rule++) {
-		if (engine_rule_read(*rule, &choice) && choice.runtime && host_is_sentry(d, choice.runtime))
+		if (engine_rule_read(*rule, &choice) && choice.runtime && is(d, choice.runtime))
 			return true;
 	}
-	return host_is_sentry(d, d->options->runtime);
+	return is(d, d->options->runtime);
 }
 
 static void on_info(void *user, const struct daemon_answer *answer)
@@ -249,6 +272,8 @@ static void on_info(void *user, const struct daemon_answer *answer)
 		has_security(answer->json, "name=userns") || has_security(answer->json, "name=rootless");
 	runtime = json_string_value(json_object_get(answer->json, "DefaultRuntime"));
 	snprintf(d->host.runtime, sizeof(d->host.runtime), "%s", runtime ? runtime : "");
+	json_decref(d->host.runtimes);
+	d->host.runtimes = json_incref(json_object_get(answer->json, "Runtimes"));
 	list(d);
 }
 
@@ -351,6 +376,7 @@ bool host_is_silent(const struct docker *d)
 void host_hello(const struct docker *d, struct keeper_hello *ret)
 {
 	const struct docker_host *host = &d->host;
+	bool sentry = any_runtime(d, host_is_sentry), groups = !any_runtime(d, host_ignores_groups);
 
 	*ret = (struct keeper_hello){
 		.version = KEEPER_VERSION,
@@ -359,10 +385,11 @@ void host_hello(const struct docker *d, struct keeper_hello *ret)
 		.sessions_open = docker_sessions_open(d),
 		.privileged = !host->mapped,
 		.cgroup_version = (uint8_t)host->cgroup_version,
-		.memory = host->memory,
-		.cpu = host->cpu,
-		.pids = host->pids && !has_sentry(d),
-		.cpu_time = 1, /* init's clock, which nothing in a container can touch */
+		.memory = host->memory && groups,
+		.cpu = host->cpu && groups,
+		.pids = host->pids && !sentry,
+		/* Counted for init by the groups, which nothing in a container can touch; gVisor has none to count. */
+		.cpu_time = !sentry,
 		.swap_limited = host->swap,
 		.separate_uids = 1,
 		.overlay = 1,
@@ -390,5 +417,7 @@ void host_end(struct docker *d)
 	daemon_call_forget(d->call);
 	daemon_call_forget(d->ping);
 	d->call = d->ping = NULL;
+	json_decref(d->host.runtimes);
+	d->host.runtimes = NULL;
 	uv_close((uv_handle_t *)&d->tick, on_tick_closed);
 }

@@ -611,12 +611,28 @@ static void ask(struct slot *slot, const struct keeper_request *request, enum sl
 	slot->wanted = request->limits;
 }
 
+/* Whether it has what is wanted without a call of the daemon's. gVisor's runsc knows none that would change it. */
+static bool has_groups(const struct slot *slot, bool *ret_fixed)
+{
+	struct spec_member member;
+	struct spec spec = slot_spec(slot, &slot->wanted, &member);
+
+	*ret_fixed = spec.sentry;
+	if (host_ignores_groups(slot->docker, spec.runtime))
+		return true;
+	return spec.sentry ? spec_groups_will_do(&slot->limits, &slot->wanted)
+			   : spec_same_groups(&slot->limits, &slot->wanted);
+}
+
 void slot_adopt(struct slot *slot, const struct keeper_request *request)
 {
+	bool has, fixed;
+
 	ask(slot, request, ASKED_ADOPT);
-	if (!spec_same_disk(&slot->limits, &slot->wanted) || slot->why[0])
+	has = has_groups(slot, &fixed);
+	if (!spec_same_disk(&slot->limits, &slot->wanted) || slot->why[0] || (!has && fixed))
 		replace(slot);
-	else if (spec_same_groups(&slot->limits, &slot->wanted))
+	else if (has)
 		slot_reply(slot, 0, "", -1);
 	else if (!update(slot, on_adopted))
 		slot_reply(slot, -ENOMEM, "no memory to change a container's limits", -1);
@@ -641,12 +657,17 @@ void slot_step(struct slot *slot, const struct keeper_request *request)
 {
 	uint64_t patience_ms = (uint64_t)request->limits.value[LIMIT_WALL_MS] + DEADLINE_GRACE_MS;
 
+	bool fixed;
+
 	ask(slot, request, ASKED_STEP);
 	slot->state = SLOT_RUNNING;
 	uv_timer_start(&slot->deadline, on_deadline, patience_ms, 0);
 	/* Of one that has ended the daemon is being asked already. */
-	if (slot->why[0] || spec_same_groups(&slot->limits, &slot->wanted))
+	if (slot->why[0] || has_groups(slot, &fixed))
 		slot_reply(slot, 0, "", -1);
+	else if (fixed)
+		slot_reply(slot, -ENOTSUP, "give a later step under gVisor more memory or processor share",
+			   -1);
 	else if (!update(slot, on_step_prepared))
 		slot_reply(slot, -ENOMEM, "no memory to change a container's limits", -1);
 }

@@ -57,6 +57,7 @@ struct spec slot_spec(const struct slot *slot, const struct limits *limits, stru
 	const struct docker_options *options = d->options;
 	const struct docker_image *image = images_find(d, slot->digest);
 	const char *runtime = image && image->runtime ? image->runtime : options->runtime;
+	bool sentry = host_is_sentry(d, runtime);
 
 	if (slot->session)
 		*member = member_of(slot);
@@ -70,7 +71,8 @@ struct spec slot_spec(const struct slot *slot, const struct limits *limits, stru
 		.volumes = image ? image->volumes : NULL,
 		.swap = d->host.swap,
 		.cpu = d->host.cpu,
-		.pids = d->host.pids && !host_is_sentry(d, runtime),
+		.pids = d->host.pids && !sentry,
+		.sentry = sentry,
 		.member = slot->session ? member : NULL,
 	};
 }

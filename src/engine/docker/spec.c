@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define CPU_PERIOD_US	100000
-#define SPARE_PROCESSES 2 /* init, and a step's process that is not reaped yet */
+#define SPARE_PROCESSES 2	     /* init, and a step's process that is not reaped yet */
+#define SENTRY_BYTES	(64ll << 20) /* what gVisor itself is given: some 20 MiB when nothing runs */
 #define INODES_MAX	1000000
 #define BYTES_PER_INODE 4096
 #define OOM_SCORE	500 /* a step's processes go before init, and init before the host's */
@@ -61,15 +62,22 @@ bool spec_same_groups(const struct limits *a, const struct limits *b)
 	       a->value[LIMIT_CPU_PERCENT] == b->value[LIMIT_CPU_PERCENT];
 }
 
+bool spec_groups_will_do(const struct limits *have, const struct limits *wanted)
+{
+	return have->value[LIMIT_MEMORY_BYTES] >= wanted->value[LIMIT_MEMORY_BYTES] &&
+	       have->value[LIMIT_CPU_PERCENT] == wanted->value[LIMIT_CPU_PERCENT];
+}
+
 /* The control groups' part of HostConfig, which an update has at its top. */
 static int add_groups(json_t *to, const struct spec *spec)
 {
 	const int64_t *limit = spec->limits->value;
-	int r = json_object_set_new(to, "Memory", json_integer(limit[LIMIT_MEMORY_BYTES]));
+	int64_t memory = limit[LIMIT_MEMORY_BYTES] + (spec->sentry ? SENTRY_BYTES : 0);
+	int r = json_object_set_new(to, "Memory", json_integer(memory));
 
 	/* The same as memory: no swap. */
 	if (spec->swap)
-		r |= json_object_set_new(to, "MemorySwap", json_integer(limit[LIMIT_MEMORY_BYTES]));
+		r |= json_object_set_new(to, "MemorySwap", json_integer(memory));
 	if (spec->cpu) {
 		r |= json_object_set_new(to, "CpuPeriod", json_integer(CPU_PERIOD_US));
 		r |= json_object_set_new(to, "CpuQuota",
