@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 from kilntest import host  # noqa: E402
 from kilntest.requests import command  # noqa: E402
-from kilntest.docker import DAEMONS, LANGUAGE_PACKAGES, RUN_IMAGE  # noqa: E402
+from kilntest.docker import DAEMONS, GVISOR, LANGUAGE_PACKAGES, RUN_IMAGE  # noqa: E402
 from kilntest.engines import why_different  # noqa: E402
 from kilntest.server import ENGINE_SETTINGS, Server, settle, snapshot  # noqa: E402
 from kilntest.settings import CANARY, CANARY_FILE, ENGINE, KILN, runs_as_root  # noqa: E402
@@ -19,7 +19,7 @@ from kilntest.settings import CANARY, CANARY_FILE, ENGINE, KILN, runs_as_root  #
 HARMLESS = {"memory": 64 * 1024 * 1024, "descriptors": 48, "threads": 7, "processes": 2, "mounts": 2, "cgroups": 24}
 
 
-ENGINE_DAEMONS = {"docker": "dockerd", "podman": "podman"}
+ENGINE_DAEMONS = {"docker": "dockerd", "podman": "podman", "gvisor": "dockerd"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,12 +31,13 @@ def program():
 
 @pytest.fixture(scope="session", autouse=True)
 def engine(program):
-    """The suites of the API and of attacks through the Docker engine too: KILN_TEST_ENGINE=docker, or podman."""
+    """The suites of the API and of attacks through the Docker engine too: KILN_TEST_ENGINE=docker, podman or gvisor."""
     if ENGINE == "native":
         yield ENGINE
         return
-    with DAEMONS[ENGINE_DAEMONS[ENGINE]](packages=LANGUAGE_PACKAGES) as running:
-        own = {"host": running.socket, "host_image": RUN_IMAGE}
+    runtimes = GVISOR if ENGINE == "gvisor" else {}
+    with DAEMONS[ENGINE_DAEMONS[ENGINE]](packages=LANGUAGE_PACKAGES, runtimes=runtimes) as running:
+        own = {"host": running.socket, "host_image": RUN_IMAGE, **{"runtime": name for name in runtimes}}
         ENGINE_SETTINGS.update({"engine": "docker", "docker": own, "pool_max": 1, "pool_min": 1})
         yield ENGINE
 

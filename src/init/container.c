@@ -153,6 +153,13 @@ static void reset_signals(void)
 		sigaction(i, &act, NULL);
 }
 
+/* The image's, of which gVisor shows the user what is in the memory of the first process. */
+static void forget_environment(void)
+{
+	for (char **at = environ; *at; at++)
+		explicit_bzero(*at, strlen(*at));
+}
+
 /* Our own keeper's, behind the word that says that this is a container. */
 static void read_role(struct init *init, char **argv)
 {
@@ -172,6 +179,7 @@ void container_enter(struct init *init, int argc, char **argv)
 	uint32_t gid = member ? parse_id(argv[INIT_ARG_GID]) : uid;
 
 	reset_signals();
+	forget_environment();
 	init->contained = true;
 	init->home = "/sandbox";
 	init->heard_us = now_us();

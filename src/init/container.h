@@ -4,6 +4,7 @@
 #ifndef KILN_INIT_CONTAINER_H
 #define KILN_INIT_CONTAINER_H
 
+#include "init/foreign.h"
 #include "wire/step_kill.h"
 
 #include <stdint.h>

@@ -6,7 +6,6 @@
 #define KILN_INIT_INIT_PRIV_H
 
 #include "init/container.h"
-#include "init/foreign.h"
 #include "wire/init_config.h"
 #include "wire/init_proto.h"
 #include "wire/step_kill.h"

@@ -176,9 +176,9 @@ static void go_first_without_memory(void)
 }
 
 /*
- * Not even a capability that root could get back: the bounding set empty, securebits locked. Needs CAP_SETPCAP. A kernel
- * that has no ambient capabilities has none to clear (EINVAL, as of any option that it does not know); one without
- * securebits, which is gVisor's, gives root no more than the bounding set has.
+ * Not even a capability that root could get back: the bounding set empty, securebits locked. Needs CAP_SETPCAP. EINVAL
+ * is what a kernel says of an option that it does not know: one without ambient capabilities has none to clear, and one
+ * without securebits, which is gVisor's, gives root no more than is in the bounding set.
  */
 static int drop_bounding_set(void)
 {

@@ -611,28 +611,38 @@ static void ask(struct slot *slot, const struct keeper_request *request, enum sl
 	slot->wanted = request->limits;
 }
 
-/* Whether it has what is wanted without a call of the daemon's. gVisor's runsc knows none that would change it. */
-static bool has_groups(const struct slot *slot, bool *ret_fixed)
+/* What a container has and what is wanted. */
+enum groups_fit {
+	GROUPS_FIT,
+	GROUPS_WILL_DO, /* they are wide enough, and cannot be changed */
+	GROUPS_CHANGE,	/* by a call of the daemon's */
+	GROUPS_FIXED,	/* gVisor's runsc knows no such call */
+};
+
+static enum groups_fit groups_fit(const struct slot *slot)
 {
 	struct spec_member member;
 	struct spec spec = slot_spec(slot, &slot->wanted, &member);
 
-	*ret_fixed = spec.sentry;
 	if (host_ignores_groups(slot->docker, spec.runtime))
-		return true;
-	return spec.sentry ? spec_groups_will_do(&slot->limits, &slot->wanted)
-			   : spec_same_groups(&slot->limits, &slot->wanted);
+		return GROUPS_FIT;
+	if (!spec.sentry)
+		return spec_same_groups(&slot->limits, &slot->wanted) ? GROUPS_FIT : GROUPS_CHANGE;
+	if (!spec_groups_will_do(&slot->limits, &slot->wanted))
+		return GROUPS_FIXED;
+	return spec_groups_will_do(&slot->wanted, &slot->limits) ? GROUPS_FIT : GROUPS_WILL_DO;
 }
 
 void slot_adopt(struct slot *slot, const struct keeper_request *request)
 {
-	bool has, fixed;
+	enum groups_fit fit;
 
 	ask(slot, request, ASKED_ADOPT);
-	has = has_groups(slot, &fixed);
-	if (!spec_same_disk(&slot->limits, &slot->wanted) || slot->why[0] || (!has && fixed))
+	fit = groups_fit(slot);
+	if (!spec_same_disk(&slot->limits, &slot->wanted) || slot->why[0] || fit == GROUPS_WILL_DO ||
+	    fit == GROUPS_FIXED)
 		replace(slot);
-	else if (has)
+	else if (fit == GROUPS_FIT)
 		slot_reply(slot, 0, "", -1);
 	else if (!update(slot, on_adopted))
 		slot_reply(slot, -ENOMEM, "no memory to change a container's limits", -1);
@@ -657,15 +667,16 @@ void slot_step(struct slot *slot, const struct keeper_request *request)
 {
 	uint64_t patience_ms = (uint64_t)request->limits.value[LIMIT_WALL_MS] + DEADLINE_GRACE_MS;
 
-	bool fixed;
+	enum groups_fit fit;
 
 	ask(slot, request, ASKED_STEP);
+	fit = groups_fit(slot);
 	slot->state = SLOT_RUNNING;
 	uv_timer_start(&slot->deadline, on_deadline, patience_ms, 0);
 	/* Of one that has ended the daemon is being asked already. */
-	if (slot->why[0] || has_groups(slot, &fixed))
+	if (slot->why[0] || fit == GROUPS_FIT || fit == GROUPS_WILL_DO)
 		slot_reply(slot, 0, "", -1);
-	else if (fixed)
+	else if (fit == GROUPS_FIXED)
 		slot_reply(slot, -ENOTSUP, "give a later step under gVisor more memory or processor share",
 			   -1);
 	else if (!update(slot, on_step_prepared))

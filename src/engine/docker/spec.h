@@ -12,9 +12,9 @@ struct spec {
 	uint32_t uid;
 	const uint8_t *digest;
 	const struct limits *limits;
-	char *const *volumes; /* of the image, or NULL */
-	bool swap, cpu, pids; /* what the daemon can limit */
-	bool sentry;	      /* its processes live in a kernel that is one of the container's own */
+	char *const *volumes;		  /* of the image, or NULL */
+	bool swap, cpu, pids;		  /* what the daemon can limit */
+	bool sentry;			  /* it has a kernel of its own: gVisor's */
 	const struct spec_member *member; /* of a session; or NULL */
 };
 
@@ -38,8 +38,8 @@ json_t *spec_helper(const struct spec *spec); /* never started: it holds the vol
 bool spec_same_disk(const struct limits *a, const struct limits *b);
 bool spec_same_groups(const struct limits *a, const struct limits *b);
 /*
- * Whether a container of gVisor's, which cannot be given others, will do for `wanted`: its group is a second wall there,
- * behind init's looks at what its kernel holds.
+ * Of gVisor's, which cannot: whether the ones it has will do for a later step. Behind init's looks at what its kernel
+ * holds its group is a second wall.
  */
 bool spec_groups_will_do(const struct limits *have, const struct limits *wanted);
 void hex_encode(const uint8_t *data, size_t len, char *ret); /* 2 * len + 1 bytes */

@@ -246,7 +246,8 @@ static bool fits(const struct sandbox *sb, const struct limits *limits)
 
 	return have[LIMIT_DISK_BYTES] == want[LIMIT_DISK_BYTES] &&
 	       ((sb->native->host.cgroup_version != 1 && !sb->native->host.contained) ||
-		have[LIMIT_MEMORY_BYTES] == want[LIMIT_MEMORY_BYTES]);
+		have[LIMIT_MEMORY_BYTES] == want[LIMIT_MEMORY_BYTES]) &&
+	       (!sb->native->host.contained || have[LIMIT_CPU_PERCENT] == want[LIMIT_CPU_PERCENT]);
 }
 
 void sandbox_adopt(struct engine_sandbox *handle, const struct engine_sandbox_spec *spec,

@@ -344,6 +344,9 @@ class Podman(Docker):
 
 DAEMONS = {"dockerd": Docker, "podman": Podman}
 
+# gVisor's runtime, by the daemon's name for it: program and arguments. In the daemon's own network namespace it would ask for one of its own.
+GVISOR = {"runsc": ["/usr/bin/runsc", "--network=none"]}
+
 
 def absent(name):
     """Why a daemon of this name cannot be tested here; or None."""
@@ -352,6 +355,11 @@ def absent(name):
     if not all(shutil.which(program, path=PATH) for program in ("docker", name)):
         return f"there is no {name} here"
     return None
+
+
+def absent_gvisor():
+    """The same of a daemon that runs containers under gVisor."""
+    return absent("dockerd") or (None if Path(GVISOR["runsc"][0]).exists() else "there is no runsc here")
 
 
 class SlowDaemon:

@@ -2,6 +2,8 @@
 
 from fnmatch import fnmatchcase
 
+from kilntest.settings import ENGINE
+
 OWN_STORE = "in containers: its images are made in kiln's own store"
 NATIVE = "in containers: sessions are the native engine's"
 FOLDERS = "in containers: each folder has the limit, and that all together keep to it is watched"
@@ -35,8 +37,13 @@ DIFFERENT = {
     "api/test_environment.py::test_dev_holds_only_harmless_nodes": DEVICES,
 }
 
+# The same of gVisor's kernel, beside all of the above: KILN_TEST_ENGINE=gvisor.
+GVISOR_DIFFERENT = {
+}
+
 
 def why_different(test):
     """Of a test by pytest's name for it; None: it holds."""
     name = test.rpartition("tests/")[2]
-    return next((why for pattern, why in DIFFERENT.items() if fnmatchcase(name, pattern)), None)
+    different = {**DIFFERENT, **(GVISOR_DIFFERENT if ENGINE == "gvisor" else {})}
+    return next((why for pattern, why in different.items() if fnmatchcase(name, pattern)), None)
