@@ -229,6 +229,12 @@ static enum enforcer by_memory(const struct step_facts *f)
 	return f->memory_by_cgroup ? ENFORCER_CGROUP : ENFORCER_WATCHDOG;
 }
 
+/* The kernel kills for memory where a cgroup is full, also where that stands behind the watchdog (gVisor). */
+static enum enforcer by_cgroup(const struct step_facts *f)
+{
+	return ENFORCER_CGROUP;
+}
+
 static enum enforcer by_cpu(const struct step_facts *f)
 {
 	return f->cpu_by_cgroup ? ENFORCER_CGROUP : ENFORCER_WATCHDOG;
@@ -247,7 +253,7 @@ static const struct rule rules[] = {
 	{ killed_for_memory, RUN_MEMORY_EXCEEDED, LIMIT_MEMORY_BYTES, memory_used, by_memory },
 	{ killed_for_disk, RUN_DISK_EXCEEDED, LIMIT_DISK_BYTES, disk_used, by_watchdog },
 	{ killed_for_output, RUN_OUTPUT_EXCEEDED, LIMIT_OUTPUT_BYTES, output_used, by_watchdog },
-	{ oom_killed, RUN_MEMORY_EXCEEDED, LIMIT_MEMORY_BYTES, memory_used, by_memory },
+	{ oom_killed, RUN_MEMORY_EXCEEDED, LIMIT_MEMORY_BYTES, memory_used, by_cgroup },
 	{ printed_too_much, RUN_OUTPUT_EXCEEDED, LIMIT_OUTPUT_BYTES, output_used, by_watchdog },
 	{ cpu_signal, RUN_CPU_TIME_EXCEEDED, LIMIT_CPU_MS, cpu_used, by_rlimit },
 	{ cpu_all_used, RUN_CPU_TIME_EXCEEDED, LIMIT_CPU_MS, cpu_used, by_cpu },

@@ -58,6 +58,64 @@ static void a_container_is_made_without_what_it_must_not_have(void **state)
 	json_decref(made);
 }
 
+static void gvisor_has_room_beside_the_memory_of_what_runs_in_it(void **state)
+{
+	struct limits limits, wanted;
+	struct spec spec = a_spec(&limits, NULL);
+	json_t *made, *host;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		limits.value[i] = limit_table[i].default_value;
+	spec.sentry = true;
+	made = spec_create(&spec);
+	assert_non_null(made);
+	host = json_object_get(made, "HostConfig");
+	assert_int_equal(json_integer_value(json_object_get(host, "Memory")),
+			 limits.value[LIMIT_MEMORY_BYTES] + (64 << 20));
+	assert_int_equal(json_integer_value(json_object_get(host, "MemorySwap")),
+			 limits.value[LIMIT_MEMORY_BYTES] + (64 << 20));
+	json_decref(made);
+	/* A later step may have less memory than its container, no more of it, and no other share of processors. */
+	wanted = limits;
+	assert_true(spec_groups_will_do(&limits, &wanted));
+	wanted.value[LIMIT_PROCESSES]++;
+	wanted.value[LIMIT_MEMORY_BYTES]--;
+	assert_true(spec_groups_will_do(&limits, &wanted));
+	wanted.value[LIMIT_MEMORY_BYTES] += 2;
+	assert_false(spec_groups_will_do(&limits, &wanted));
+	wanted = limits;
+	wanted.value[LIMIT_CPU_PERCENT]--;
+	assert_false(spec_groups_will_do(&limits, &wanted));
+}
+
+static void whether_gvisor_makes_control_groups_is_read_from_its_arguments(void **state)
+{
+	const struct docker_options options = { .runtime = NULL };
+	struct docker docker = { .options = &options };
+
+	docker.host.runtimes = json_pack(
+		"{s:{s:s}, s:{s:[s, s]}, s:{s:[s]}, s:{s:[s]}, s:{s:[s]}, s:{s:[s]}}", "runsc", "path", "x",
+		"runsc-1", "runtimeArgs", "--network=none", "--ignore-cgroups", "runsc-2", "runtimeArgs",
+		"-ignore-cgroups=true", "runsc-3", "runtimeArgs", "--ignore-cgroups=false", "runsc-4",
+		"runtimeArgs", "ignore-cgroups", "runc", "runtimeArgs", "--ignore-cgroups");
+	assert_non_null(docker.host.runtimes);
+	assert_true(host_ignores_groups(&docker, "runsc-1"));
+	assert_true(host_ignores_groups(&docker, "runsc-2"));
+	assert_false(host_ignores_groups(&docker, "runsc"));
+	assert_false(host_ignores_groups(&docker, "runsc-3"));
+	assert_false(host_ignores_groups(&docker, "runsc-4"));
+	assert_false(host_ignores_groups(&docker, "runsc-none"));
+	assert_false(host_ignores_groups(&docker, "runc"));
+	/* The daemon's own choice. */
+	assert_false(host_ignores_groups(&docker, NULL));
+	memcpy(docker.host.runtime, "runsc-1", sizeof("runsc-1"));
+	assert_true(host_ignores_groups(&docker, NULL));
+	assert_true(host_ignores_groups(&docker, ""));
+	json_decref(docker.host.runtimes);
+	docker.host.runtimes = NULL;
+	assert_false(host_ignores_groups(&docker, "runsc-1"));
+}
+
 static const char *option_of(const json_t *container, const char *path)
 {
 	const json_t *config = json_object_get(container, "HostConfig");
@@ -214,6 +272,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_container_is_made_without_what_it_must_not_have),
+		cmocka_unit_test(whether_gvisor_makes_control_groups_is_read_from_its_arguments),
+		cmocka_unit_test(gvisor_has_room_beside_the_memory_of_what_runs_in_it),
 		cmocka_unit_test(podman_is_asked_for_the_same_in_its_words),
 		cmocka_unit_test(podman_is_told_of_limits_in_its_words),
 		cmocka_unit_test(a_run_of_a_session_has_its_files_and_its_network),

@@ -660,6 +660,9 @@ static void step_lost(struct sandbox *sb, const struct keeper_message *message, 
 		.stdout_bytes = sb->seen[0],
 		.stderr_bytes = sb->seen[1],
 		.processes_peak = 1,
+		/* Where nobody is left to count: it was full. */
+		.memory_peak_bytes =
+			message->usage.oom_kills ? (uint64_t)sb->limits.value[LIMIT_MEMORY_BYTES] : 0,
 	};
 	sb->state = SANDBOX_DEAD;
 	if (sb->poll_open)
