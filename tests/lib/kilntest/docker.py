@@ -151,7 +151,7 @@ def file_capability(number):
     return {"SCHILY.xattr.security.capability": data.decode("utf-8", "surrogateescape")}
 
 
-def write_image(stream, packages=PACKAGES, with_kiln=True):
+def write_image(stream, packages=PACKAGES, with_kiln=True, more_links=None):
     """The root file system as a tar archive."""
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
 
@@ -173,7 +173,7 @@ def write_image(stream, packages=PACKAGES, with_kiln=True):
                 setattr(info, key, value)
             archive.addfile(info)
 
-        for name, target in LINKS.items():
+        for name, target in {**LINKS, **(more_links or {})}.items():
             add(name, tarfile.SYMTYPE, linkname=target)
         for name, mode in FOLDERS.items():
             owner = KILN_UID if name == "home/kiln" else 0
@@ -202,13 +202,14 @@ class Docker:
     """The daemon and its client. Used as a context: at its end nothing of it is left, or that fails.
 
     It gets one image: kiln's own, or, of `packages`, RUN_IMAGE without kiln. `runtimes`: name to program. `options`: makes more of
-    dockerd's, in its folder. `disk`: as mount(8) has it, of what it keeps.
+    dockerd's, in its folder. `disk`: as mount(8) has it, of what it keeps. `links`: name to target, in the image to run programs in.
     """
 
     program, inside = "dockerd", DOCKERD
 
-    def __init__(self, packages=None, runtimes=None, options=None, disk=None):
+    def __init__(self, packages=None, runtimes=None, options=None, disk=None, links=None):
         self.packages = packages
+        self.links = links
         self.disk = disk
         self.options = options or (lambda folder: [])
         self.runtimes = runtimes or {}
@@ -235,7 +236,7 @@ class Docker:
             host.wait_until(self.answers_or_ended, 60, lambda: f"{self.program} does not answer:\n{self.log()}")
             assert self.outer.poll() is None, f"{self.program} ended by itself:\n{self.log()}"
             if self.packages:
-                self.import_image(RUN_IMAGE, lambda stream: write_image(stream, self.packages, with_kiln=False))
+                self.import_image(RUN_IMAGE, lambda stream: write_image(stream, self.packages, with_kiln=False, more_links=self.links))
             else:
                 self.import_image("kiln", write_image, "--change", 'ENTRYPOINT ["/usr/lib/kiln/entrypoint"]')
         except BaseException:
@@ -344,8 +345,10 @@ class Podman(Docker):
 
 DAEMONS = {"dockerd": Docker, "podman": Podman}
 
-# gVisor's runtime, by the daemon's name for it: program and arguments. In the daemon's own network namespace it would ask for one of its own.
+# gVisor's runtime, by the daemon's name for it: program and arguments. A network it refuses to make in a namespace like this daemon's.
 GVISOR = {"runsc": ["/usr/bin/runsc", "--network=none"]}
+# Debian's own ls and stat ask its statx(2) for what it refuses; without them nothing would be seen of modes and owners.
+GVISOR_LINKS = {f"usr/local/bin/{name}": "/usr/bin/busybox" for name in ("ls", "stat")}
 
 
 def absent(name):
