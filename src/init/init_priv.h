@@ -116,8 +116,7 @@ struct launched {
 	uint64_t start_us;
 };
 
-#define LAUNCHED_NONE ((struct launched){ 0, -1, { -1, -1 }, -1, -1, -1, 0 })
-
+#define LAUNCHED_NONE  ((struct launched){ 0, -1, { -1, -1 }, -1, -1, -1, 0 })
 #define WARM_TASKS_MAX 128
 
 enum warm_state {
