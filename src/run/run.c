@@ -23,6 +23,8 @@
 #include <string.h>
 #include <uv.h>
 
+#define EXIT_CANNOT_EXECUTE 126 /* the shell's */
+
 static uint64_t now_us(void)
 {
 	return uv_hrtime() / 1000;
@@ -368,6 +370,32 @@ static void start_over(struct run *run)
 		run_lose(run, &err);
 }
 
+/* What stands in a user's home is the user's doing, and so is that a file cannot be put there: no fault of the engine's. */
+static bool is_in_the_way(const struct run *run, int code)
+{
+	static const int codes[] = {
+		-EACCES, -EEXIST, -EISDIR, -ELOOP, -ENOENT, -ENOTEMPTY, -ENOTDIR, -EPERM
+	};
+
+	for (size_t i = 0; run->options.member && i < ARRAY_LEN(codes); i++) {
+		if (codes[i] == code)
+			return true;
+	}
+	return false;
+}
+
+/* As of a program that is there and cannot be executed. */
+static void fail_files(struct run *run, const struct err *err)
+{
+	struct step_result *step = &run->result->steps[run->step];
+
+	run->result->steps_count = run->step + 1;
+	step->facts.exit_code = EXIT_CANNOT_EXECUTE;
+	step->verdict = (struct verdict){ .outcome = RUN_FAILED, .limit = -1 };
+	step->error = strdup(err->text);
+	run_finish(run, RUN_FAILED);
+}
+
 static void on_uploaded(void *user, const struct err *err)
 {
 	struct run *run = user;
@@ -382,6 +410,8 @@ static void on_uploaded(void *user, const struct err *err)
 		start_over(run);
 	} else if (err && (err->code == -ENOSPC || err->code == -ENOMEM))
 		run_refuse_files(run, err->code == -ENOSPC ? LIMIT_DISK_BYTES : LIMIT_MEMORY_BYTES, err);
+	else if (err && is_in_the_way(run, err->code))
+		fail_files(run, err);
 	else if (err)
 		run_lose(run, err);
 	else

@@ -73,6 +73,26 @@ def test_written_files_are_newer_in_their_order(session):
     assert order.split() == names
 
 
+@pytest.mark.parametrize(
+    "before, given",
+    [
+        ("mkdir in", {"files": {"in": "a file where a folder is"}}),
+        ("echo >in", {"files": {"in/x": "a folder where a file is"}}),
+        ("mkdir in; touch in/x; chmod 555 in", {"files": {"in/new": "in a folder that is closed"}}),
+        ("mkdir in; touch in/x; chmod 555 in", {"delete": ["in/x"]}),
+    ],
+)
+def test_a_file_that_a_user_is_in_the_way_of_fails_the_run_and_not_the_engine(before, given, session):
+    dojo = session()
+    dojo.user("lion")
+    dojo.shell("lion", before)
+    result = dojo.shell("lion", "echo never", **given)
+    step = result["steps"][0]
+    assert (result["outcome"], step["outcome"], step["exit_code"], step["stdout"]) == ("failed", "failed", 126, ""), result
+    assert "'in" in step["error"], result
+    assert dojo.printed("lion", "chmod -R u+w in; rm -r in; echo well") == "well\n"
+
+
 def test_a_user_has_a_home_and_a_name_of_his_own(session):
     dojo = session()
     assert dojo.user("lion")["home"] == "/sandboxes/lion"

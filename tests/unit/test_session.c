@@ -260,6 +260,19 @@ static void refuses_runs_that_cannot_be(void **state)
 	}
 }
 
+static void a_file_that_cannot_be_there_is_the_users_own_fault(void **state)
+{
+	struct fixture *f = *state;
+	struct answer *a;
+
+	open_dojo(f);
+	engine_fake_fail(f->engine, FAKE_UPLOAD_REFUSED, 1, -EISDIR);
+	a = post(f, AT("/runs"), "{\"user\":\"lion\",\"files\":{\"a\":\"b\"},\"command\":[\"show\",\"a\"]}");
+	assert_int_equal(a->status, 200);
+	assert_string_equal(text_at(a, "outcome"), "failed");
+	assert_non_null(strstr(a->text, "\"exit_code\":126"));
+}
+
 static void users_come_and_go(void **state)
 {
 	struct fixture *f = *state;
@@ -739,6 +752,7 @@ int main(void)
 		TEST(writes_and_deletes_before_a_run),
 		TEST(a_language_finds_the_files_that_are_there),
 		TEST(refuses_runs_that_cannot_be),
+		TEST(a_file_that_cannot_be_there_is_the_users_own_fault),
 		TEST(users_come_and_go),
 		TEST(one_user_runs_once_at_a_time_and_others_beside),
 		TEST(finish_keeps_the_files_and_runs_nothing_more),
