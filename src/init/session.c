@@ -114,6 +114,15 @@ static int compare_paths(const void *a, const void *b)
 	return strcmp(((const struct uploaded *)a)->path, ((const struct uploaded *)b)->path);
 }
 
+/* A home that its user has closed to himself is opened again: nothing could be put there, and nothing run. */
+static void open_home(const struct init *init)
+{
+	struct stat st;
+
+	if (fstat(init->sandbox_fd, &st) == 0 && (st.st_mode & S_IRWXU) != S_IRWXU)
+		(void)!fchmod(init->sandbox_fd, (st.st_mode & 07777) | S_IRWXU);
+}
+
 void session_look(struct init *init)
 {
 	static struct look look; /* too large for the stack */
@@ -131,6 +140,7 @@ void session_look(struct init *init)
 	if (fd >= 0)
 		look_into(&look, fd, 0);
 	files_as(&init->foreign, init->config->payload_uid);
+	open_home(init);
 	if (up->count)
 		qsort(up->items, up->count, sizeof(*up->items), compare_paths);
 	up->known = up->count;

@@ -352,6 +352,16 @@ static void await_command(struct spawn *spawn)
 	spawn->limits = &start.limits;
 }
 
+/* As the user, who may have closed a home of his own to himself, and is to be able to open it. */
+static int enter(const char *dir)
+{
+	if (chdir(dir) == 0)
+		return 0;
+	if (errno != EACCES || chmod(dir, S_IRWXU) < 0 || chdir(dir) < 0)
+		return -errno;
+	return 0;
+}
+
 _Noreturn void spawn_child(struct spawn *spawn)
 {
 	int r;
@@ -377,8 +387,9 @@ _Noreturn void spawn_child(struct spawn *spawn)
 	r = become_user(spawn->config);
 	if (r < 0)
 		fail(ERROR_FD, WIRE_STAGE_CREDENTIALS, -r);
-	if (chdir(spawn->dir) < 0)
-		fail(ERROR_FD, WIRE_STAGE_CHDIR, errno);
+	r = enter(spawn->dir);
+	if (r < 0)
+		fail(ERROR_FD, WIRE_STAGE_CHDIR, -r);
 	if (spawn->landlock_fd >= 0 && syscall(SYS_landlock_restrict_self, LANDLOCK_FD, 0) < 0)
 		fail(ERROR_FD, WIRE_STAGE_LANDLOCK, errno);
 	r = load_filters(spawn);

@@ -370,7 +370,7 @@ static void start_over(struct run *run)
 		run_lose(run, &err);
 }
 
-/* What stands in a user's home is the user's doing, and so is that a file cannot be put there: no fault of the engine's. */
+/* What stands in a user's home is his doing, and so it is when a file cannot be put there. */
 static bool is_in_the_way(const struct run *run, int code)
 {
 	static const int codes[] = {

@@ -93,6 +93,14 @@ def test_a_file_that_a_user_is_in_the_way_of_fails_the_run_and_not_the_engine(be
     assert dojo.printed("lion", "chmod -R u+w in; rm -r in; echo well") == "well\n"
 
 
+def test_a_home_that_its_user_has_closed_is_opened_again(session):
+    dojo = session()
+    dojo.user("lion")
+    for given in ({}, {"files": {"in": "given"}}):
+        assert dojo.shell("lion", "echo >a; chmod 000 .; ls")["outcome"] == "failed"
+        assert dojo.printed("lion", "stat -c %a .; ls", **given) == "700\n" + "".join(f"{name}\n" for name in ("a", *given.get("files", {})))
+
+
 def test_a_user_has_a_home_and_a_name_of_his_own(session):
     dojo = session()
     assert dojo.user("lion")["home"] == "/sandboxes/lion"
