@@ -44,6 +44,7 @@ GVISOR_DIFFERENT = {
     "api/test_environment.py::test_the_program_is_locked_in[[]NoNewPrivs-1]": STATUS,
     "api/test_environment.py::test_no_signal_is_blocked_or_ignored": STATUS,
     "api/test_environment.py::test_the_init_cannot_be_looked_into": "under gVisor: anybody sees at which addresses another process has what",
+    "api/test_ws_tty.py::*": "under gVisor: terminals are not to be relied on",
     "api/test_limits.py::test_files_without_bytes_are_bounded_too": "under gVisor: a tmpfs has no limit of files",
 }
 
