@@ -76,7 +76,7 @@ struct cgroup_box {
 	unsigned number[CGROUP_HIERARCHIES]; /* version 1: in the names of groups that can be used again */
 	int fd[CGROUP_HIERARCHIES];	     /* version 2: the first */
 	int init_fd, run_fd;		     /* version 2 */
-	int counter_fd[COUNTERS];	     /* opened when first read; -1: not yet, or not there */
+	int counter_fd[COUNTERS];	     /* of groups used again, from the first read on; else -1 */
 	int oom_fd; /* version 1: eventfd, readable after a kill for memory; else -1 */
 	uint32_t step;
 	struct limits written; /* version 2: to run<step>; 0: nothing yet */

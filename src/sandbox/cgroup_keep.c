@@ -111,15 +111,6 @@ void cgroup_stock_open(struct cgroup_host *host)
 		host->stock = calloc(1, sizeof(*host->stock));
 }
 
-static void kept_close(struct cgroup_kept *kept)
-{
-	close(kept->fd);
-	for (int i = 0; i < COUNTERS; i++) {
-		if (kept->counter_fd[i] >= 0)
-			close(kept->counter_fd[i]);
-	}
-}
-
 bool cgroup_host_keeps(const struct cgroup_host *host)
 {
 	for (int i = 0; host->stock && i < CGROUP_HIERARCHIES; i++) {
@@ -137,9 +128,10 @@ void cgroup_host_clear(struct cgroup_host *host)
 		while (stock->count[i]) {
 			struct cgroup_kept *kept = &stock->items[i][--stock->count[i]];
 
+			cgroup_close_counters(kept->counter_fd);
 			/* Of one that is not removed the number is never used again; it goes with the host's folder. */
 			(void)unlinkat(host->fd[i], cgroup_kept_name(kept->number).text, AT_REMOVEDIR);
-			kept_close(kept);
+			close(kept->fd);
 		}
 	}
 }

@@ -17,8 +17,9 @@ uint64_t cgroup_read_number(int dir_fd, const char *file, uint64_t missing);
 uint64_t cgroup_find_key(const char *text, const char *key, uint64_t missing);
 /* One of a box's counters: the number in its file, or behind `key` in a file of "key number" lines. */
 uint64_t cgroup_count(struct cgroup_box *box, enum cgroup_counter counter, const char *key, uint64_t missing);
-/* Closes those that are open. */
-void cgroup_close_counters(struct cgroup_box *box);
+/* Closes one, or all, where open. */
+void cgroup_close_counter(int *fd);
+void cgroup_close_counters(int counter_fd[COUNTERS]);
 
 /* Whether all limits that a group holds are these already. */
 bool cgroup_holds(const struct cgroup_box *box, const struct limits *limits);

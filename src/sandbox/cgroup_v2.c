@@ -56,7 +56,6 @@ static int v2_make_run(struct cgroup_box *box, uint32_t step)
 
 	if (box->run_fd >= 0)
 		close(box->run_fd);
-	cgroup_close_counters(box);
 	snprintf(name, sizeof(name), "run%u", step);
 	box->run_fd = cgroup_make(box->fd[0], name);
 	if (box->run_fd < 0)

@@ -59,6 +59,19 @@ def test_a_burst_leaves_no_groups_behind(mortal):
     server.stop()
 
 
+@pytest.mark.skipif(not runs_as_root(), reason="holds only where kiln runs as root")
+def test_no_file_of_a_group_that_will_be_removed_is_held_open(server):
+    """The kernel would keep the names of what is open when its group goes, for each run, until memory is short."""
+    slow = {"image": "host", "steps": [{"name": "build", "command": ["true"]}, {"name": "run", "command": ["sleep", str(seconds(2))]}]}
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(server.run, slow)
+        while not answer.done():
+            held = [Path(link) for link in host.opened(server.pid) if link.startswith("/sys/fs/cgroup/")]
+            assert [file for file in held if "." in file.name and not file.parent.name.startswith("k")] == []
+            time.sleep(0.05)
+        assert answer.result()["outcome"] == "ok" and held
+
+
 # As many children as it may have, two dozen at most.
 FORK = """
 import os, time

@@ -101,15 +101,18 @@ def descriptors(pid):
         return 0
 
 
-def descriptors_to(pid, what):
-    """How many of its descriptors are of this kind, by what /proc says they lead to: "mnt:[", "socket:[" …"""
-    found = 0
+def opened(pid):
+    """What its descriptors lead to, as /proc says it: paths, "mnt:[…]", "socket:[…]" …"""
     for name in os.listdir(f"/proc/{pid}/fd"):
         try:
-            found += os.readlink(f"/proc/{pid}/fd/{name}").startswith(what)
+            yield os.readlink(f"/proc/{pid}/fd/{name}")
         except FileNotFoundError:
             continue
-    return found
+
+
+def descriptors_to(pid, what):
+    """How many of its descriptors are of this kind, by how what they lead to begins."""
+    return sum(link.startswith(what) for link in opened(pid))
 
 
 def threads(pid):
