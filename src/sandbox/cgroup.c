@@ -95,9 +95,9 @@ void cgroup_close_counters(int counter_fd[COUNTERS])
 }
 
 /*
- * Only in groups that are used again. A file that somebody has open when its group is removed stays in the kernel's cache
- * of names, with the folder and an inode for each, until memory is short; and whoever is being forked has all that is
- * open here.
+ * Only in groups that are used again. A file that somebody has open when its group is removed stays in the kernel's
+ * cache of names, with the folder and an inode for each, until memory is short; and whoever is being forked has all
+ * that is open here.
  */
 static bool stays_open(const struct cgroup_box *box, enum cgroup_counter counter)
 {

@@ -195,7 +195,7 @@ def test_it_expires_and_nothing_of_it_stays(server, docker):
     assert volume
     dojo.call("PUT", dojo.path, {"ttl_ms": 3000})
     result = dojo.shell("lion", "sleep 60")
-    assert result["outcome"] == "engine_error", result
+    assert result["outcome"] == "cancelled", result
     assert dojo.wait("expired", 20)["ttl_left_ms"] == 0
     host.wait_until(lambda: not set(volumes(docker, server)) & set(volume), 20, "its volume is left")
     assert dojo.call("POST", dojo.path + "/reopen", {"ttl_ms": 60000})["state"] == "open"

@@ -546,7 +546,7 @@ static bool is_kept(const struct folder *f, const char *peak, const char *events
 	assert_int_equal(cgroup_host_keeps(&host), kept);
 	group_empty(kept ? stock.items[CGROUP_PIDS][0].fd : box.fd[CGROUP_PIDS]);
 	cgroup_host_clear(&host);
-	cgroup_close_counters(&box);
+	cgroup_close_counters(box.counter_fd);
 	if (!kept) {
 		close(box.fd[CGROUP_PIDS]);
 		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(0).text, AT_REMOVEDIR), 0);
@@ -594,7 +594,7 @@ static void few_groups_are_kept_and_all_go_when_nobody_comes(void **state)
 		group_empty(i < CGROUP_KEPT_MAX ? stock.items[CGROUP_PIDS][i].fd : box.fd[CGROUP_PIDS]);
 		if (i < CGROUP_KEPT_MAX)
 			continue;
-		cgroup_close_counters(&box);
+		cgroup_close_counters(box.counter_fd);
 		close(box.fd[CGROUP_PIDS]);
 		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(i).text, AT_REMOVEDIR), 0);
 	}
@@ -627,7 +627,7 @@ static void a_group_is_taken_with_the_limit_that_is_written_to_it(void **state)
 	assert_false(cgroup_take_kept(&box, CGROUP_PIDS));
 
 	group_empty(fd);
-	cgroup_close_counters(&box);
+	cgroup_close_counters(box.counter_fd);
 	close(fd);
 	assert_int_equal(unlinkat(f->fd, cgroup_kept_name(0).text, AT_REMOVEDIR), 0);
 }
