@@ -4,6 +4,7 @@ import http.client
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -373,10 +374,15 @@ def test_a_run_whose_session_or_user_goes_is_cancelled_with_what_it_printed(sess
 
 
 def test_it_expires_by_itself(session):
-    dojo = session(ttl_ms=1500)
+    dojo = session()
     dojo.user("lion")
     dojo.shell("lion", "echo kept >a")
-    result = dojo.shell("lion", "echo printed; sleep 30")
+    word = "kiln-expires-4713"
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(dojo.run, "lion", "bash", "-c", f"echo printed; exec -a {word} sleep 60", timeout=120)
+        host.wait_until(lambda: host.processes_with(word), 30, "the run does not begin")
+        dojo.call("PUT", dojo.path, {"ttl_ms": 1500})
+        result = run.result()
     assert_cancelled(result, "printed\n")
     assert "expired" in result["steps"][0]["error"], result
     state = dojo.wait("expired", 20)
