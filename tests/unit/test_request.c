@@ -160,8 +160,8 @@ static void takes_languages_and_images_of_the_grammar(void **state)
 static void names_of_files_to_choose_may_say_where_they_are(void **state)
 {
 	AUTO_REQUEST struct run_request req = parse("{\"language\":\"c\",\"collect\":[\"./a.out\",\".//././b/"
-						    "c\",\"out/\",\"./\",\".\",\"*/\",\".x\",\"./..\"]}");
-	static const char *const expected[] = { "a.out", "b/c", "out/**", "**", "**", "*/**", ".x", ".." };
+						    "c\",\"out/\",\"./\",\".\",\"*/\",\".x\",\"./...\"]}");
+	static const char *const expected[] = { "a.out", "b/c", "out/**", "**", "**", "*/**", ".x", "..." };
 
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++)
 		assert_string_equal(req.collect_globs[i], expected[i]);
