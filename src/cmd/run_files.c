@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -106,17 +107,6 @@ static int folder_add(struct run_request *req, int fd, const char *prefix, const
 	return r;
 }
 
-/* True when a component of the path is "..". */
-static bool climbs(const char *path)
-{
-	for (const char *p = path; p; p = strchr(p, '/')) {
-		p += *p == '/';
-		if (p[0] == '.' && p[1] == '.' && (p[2] == '/' || p[2] == '\0'))
-			return true;
-	}
-	return false;
-}
-
 /* What a file of the command line is called in the sandbox: without "./", without doubled slashes. Free it. */
 static char *sandbox_name(const char *path)
 {
@@ -125,7 +115,7 @@ static char *sandbox_name(const char *path)
 
 	if (!name)
 		return NULL;
-	if (path[0] == '/' || climbs(path))
+	if (path[0] == '/' || path_goes_up(path))
 		path = last + 1;
 	while (*path) {
 		size_t len = strcspn(path, "/");

@@ -1,6 +1,7 @@
 #include "image/recipe.h"
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "base/strv.h"
 #include "config/yaml_tree.h"
 
@@ -151,12 +152,6 @@ static const struct key file_keys[] = {
 	{ "mode", false, offsetof(struct recipe_file, mode), read_mode, NULL },
 };
 
-static bool has_dots(const char *path)
-{
-	return strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 || strstr(path, "/../") ||
-	       (strlen(path) > 3 && strcmp(path + strlen(path) - 3, "/..") == 0);
-}
-
 static int read_files(struct yaml_tree *tree, yaml_node_t *node, const struct key *key, void *member,
 		      struct err *err)
 {
@@ -179,7 +174,8 @@ static int read_files(struct yaml_tree *tree, yaml_node_t *node, const struct ke
 		r = read_keys(tree, item, file_keys, ARRAY_LEN(file_keys), file, err);
 		if (r < 0)
 			return r;
-		if (file->to[0] != '/' || file->from[0] == '/' || has_dots(file->to) || has_dots(file->from))
+		if (file->to[0] != '/' || file->from[0] == '/' || path_goes_up(file->to) ||
+		    path_goes_up(file->from))
 			return yaml_tree_refuse(tree, item, err, key->name,
 						"`from` is a path beside the recipe, `to` an absolute one, "
 						"both without '..'");

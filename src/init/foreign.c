@@ -8,6 +8,8 @@
  */
 #include "init/foreign.h"
 
+#include "init/proc_text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -51,38 +53,13 @@ void files_as(const struct foreign *foreign, uid_t uid)
 
 /* ---- memory ---- */
 
-/* A small file as text; false: it is not there. */
-static bool read_text(const char *path, char *ret, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return false;
-	ret[n] = '\0';
-	return true;
-}
-
-static bool kilobytes(const char *text, const char *key, uint64_t *ret)
-{
-	const char *at = strstr(text, key);
-	unsigned long long value;
-
-	if (!at || sscanf(at + strlen(key), "%llu kB", &value) != 1)
-		return false;
-	*ret = value * 1024;
-	return true;
-}
-
 bool meminfo_bytes(const char *path, uint64_t *ret)
 {
 	uint64_t anonymous, files;
 	char text[2048];
 
-	if (!read_text(path, text, sizeof(text)) || !kilobytes(text, "\nAnonPages:", &anonymous) ||
-	    !kilobytes(text, "\nShmem:", &files))
+	if (!proc_text(AT_FDCWD, path, text, sizeof(text)) || !proc_bytes(text, "\nAnonPages:", &anonymous) ||
+	    !proc_bytes(text, "\nShmem:", &files))
 		return false;
 	*ret = anonymous + files;
 	return true;
@@ -118,7 +95,7 @@ static bool is_own_meminfo(void)
 	char text[4096];
 	uint64_t bytes;
 
-	return read_text("/proc/self/status", text, sizeof(text)) && !strstr(text, "\nRssAnon:") &&
+	return proc_text(AT_FDCWD, "/proc/self/status", text, sizeof(text)) && !strstr(text, "\nRssAnon:") &&
 	       strstr(text, "\nVmRSS:") && meminfo_bytes(OWN_MEMINFO, &bytes);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "init/init_priv.h"
 
+#include "init/proc_text.h"
 #include "wire/writable.h"
 
 #include <dirent.h>
@@ -89,28 +90,9 @@ static void sample_disk(struct init *init)
 static bool read_process_file(int proc_fd, const char *pid, const char *file, char *text, size_t size)
 {
 	char path[sizeof(((struct dirent *)0)->d_name) + 8];
-	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", pid, file);
-	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, size - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	return true;
-}
-
-/* The number of kilobytes behind `key` in a file of "key: number kB" lines, as bytes; 0 without. */
-static uint64_t kilobytes_of(const char *text, const char *key)
-{
-	const char *at = strstr(text, key);
-	unsigned long long value;
-
-	return at && sscanf(at + strlen(key), "%llu", &value) == 1 ? value * 1024 : 0;
+	return proc_text(proc_fd, path, text, size);
 }
 
 /* The status of a process, or, when its first thread has ended and shows no memory any more, of another thread. */
@@ -144,25 +126,29 @@ static bool read_status(int proc_fd, const char *pid, char *text, size_t size)
  */
 static uint64_t resident_bytes(int proc_fd, const char *pid, uint64_t *ret_shared)
 {
+	uint64_t own, tables;
 	char text[4096];
 
 	*ret_shared = 0;
 	if (!read_status(proc_fd, pid, text, sizeof(text)))
 		return 0;
-	*ret_shared = kilobytes_of(text, "\nRssShmem:");
-	return kilobytes_of(text, "\nRssAnon:") + kilobytes_of(text, "\nVmPTE:");
+	(void)proc_bytes(text, "\nRssShmem:", ret_shared);
+	(void)proc_bytes(text, "\nRssAnon:", &own);
+	(void)proc_bytes(text, "\nVmPTE:", &tables);
+	return own + tables;
 }
 
 /* The same shared memory, each page divided among those that map it. Walks the page tables: only when it matters. */
 static uint64_t shared_part_bytes(int proc_fd, const char *pid, uint64_t shared)
 {
 	char text[2048];
+	uint64_t part;
 
 	/* Not to be had once the first thread has ended. */
 	if (!read_process_file(proc_fd, pid, "smaps_rollup", text, sizeof(text)) ||
-	    !strstr(text, "\nPss_Shmem:"))
+	    !proc_bytes(text, "\nPss_Shmem:", &part))
 		return shared;
-	return kilobytes_of(text, "\nPss_Shmem:");
+	return part;
 }
 
 /* Of the children that it has waited for: fields 16 and 17 of its stat, behind a name that may hold anything. */

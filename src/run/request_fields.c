@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/glob.h"
+#include "base/path.h"
 #include "base/strv.h"
 
 #include <errno.h>
@@ -220,19 +221,6 @@ int read_program(struct reader *r, const json_t *v, const struct path *p, void *
 	return ret;
 }
 
-/* A component "..", which could match nothing. */
-static bool goes_up(const char *glob)
-{
-	for (const char *at = glob; *at; at += *at == '/') {
-		size_t len = strcspn(at, "/");
-
-		if (len == 2 && memcmp(at, "..", 2) == 0)
-			return true;
-		at += len;
-	}
-	return false;
-}
-
 /*
  * Takes "./" off the front, and turns "folder/" into all that is in it. -EINVAL: it is empty, not relative, goes up or
  * is too long; -ENOMEM.
@@ -248,7 +236,7 @@ static int glob_normalise(char **glob)
 	if (strcmp(text, ".") == 0)
 		text++;
 	len = strlen(text);
-	if (!**glob || *text == '/' || goes_up(text))
+	if (!**glob || *text == '/' || path_goes_up(text))
 		return -EINVAL;
 	if (asprintf(&whole, "%s%s", text, len == 0 || text[len - 1] == '/' ? "**" : "") < 0)
 		return -ENOMEM;

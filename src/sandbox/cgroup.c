@@ -232,7 +232,6 @@ int cgroup_box_remove(struct cgroup_box *box)
 
 	if (r < 0)
 		return r;
-	cgroup_close_counters(box->counter_fd);
 	for (int i = 0; i < CGROUP_HIERARCHIES; i++) {
 		if (box->fd[i] >= 0)
 			close(box->fd[i]);

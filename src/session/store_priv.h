@@ -100,10 +100,10 @@ void store_bind_text(sqlite3_stmt *s, int at, const char *text);
 const char *store_column(sqlite3_stmt *s, int at);
 /* What a row of path, kind, mode, owner, mtime_ns and content says. Valid until the next step. */
 struct store_file store_file_of(sqlite3_stmt *s);
-/* Each such row. Resets the statement. */
-/* Hands out the first column of each row, as text; stops at what is negative. */
+/* Hands out the first column of each row, as text; stops at what is negative. Resets the statement. */
 [[nodiscard]] int store_each_text(struct session_store *store, sqlite3_stmt *s,
 				  int (*each)(void *user, const char *text), void *user, struct err *err);
+/* The same with rows as of store_file_of(). */
 [[nodiscard]] int store_each_file(struct session_store *store, sqlite3_stmt *s,
 				  int (*each)(void *user, const struct store_file *file), void *user,
 				  struct err *err);

@@ -327,19 +327,27 @@ static void does_not_go_on_when_cancelled_between_steps(void **state)
 	assert_int_equal(engine_fake_counts(f->engine).steps, 1);
 }
 
+/* A run of two steps in two sandboxes, after so many turns of the loop. */
+static struct fixture *under_way(int turns)
+{
+	struct fixture *f = NULL;
+
+	run_fixture_setup((void **)&f);
+	f->plan->collect = COLLECT_ALL;
+	run_fixture_add(f, "a", "content");
+	run_fixture_step(f, "one", "touch b c")->keep = run_fixture_words("*");
+	run_fixture_step(f, "two", "touch d e")->fresh = true;
+	assert_int_equal(run_fixture_start(f), 0);
+	for (int i = 0; i < turns; i++)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	return f;
+}
+
 static void can_be_destroyed_in_every_state(void **state)
 {
 	for (int turns = 0; turns < 12; turns++) {
-		struct fixture *f = NULL;
+		struct fixture *f = under_way(turns);
 
-		run_fixture_setup((void **)&f);
-		f->plan->collect = COLLECT_ALL;
-		run_fixture_add(f, "a", "content");
-		run_fixture_step(f, "one", "touch b c")->keep = run_fixture_words("*");
-		run_fixture_step(f, "two", "touch d e")->fresh = true;
-		assert_int_equal(run_fixture_start(f), 0);
-		for (int i = 0; i < turns; i++)
-			uv_run(&f->loop, UV_RUN_NOWAIT);
 		run_destroy(f->run);
 		f->run = NULL;
 		run_fixture_spin(f);
@@ -378,18 +386,8 @@ static void can_be_stopped_in_every_state(void **state)
 
 	err_set(&why, -ESHUTDOWN, "the place is gone");
 	for (int turns = 0; turns < 12; turns++) {
-		struct fixture *f = NULL;
-		bool stopped;
-
-		run_fixture_setup((void **)&f);
-		f->plan->collect = COLLECT_ALL;
-		run_fixture_add(f, "a", "content");
-		run_fixture_step(f, "one", "touch b c")->keep = run_fixture_words("*");
-		run_fixture_step(f, "two", "touch d e")->fresh = true;
-		assert_int_equal(run_fixture_start(f), 0);
-		for (int i = 0; i < turns; i++)
-			uv_run(&f->loop, UV_RUN_NOWAIT);
-		stopped = run_stop(f->run, &why);
+		struct fixture *f = under_way(turns);
+		bool stopped = run_stop(f->run, &why);
 		assert_int_equal(f->done, 1);
 		assert_true(stopped || turns > 8);
 		assert_int_equal(f->result->outcome, stopped ? RUN_CANCELLED : RUN_OK);
