@@ -81,54 +81,23 @@ static const struct cgroup_ops *ops(const struct cgroup_box *box)
 	return box->host->version == 2 ? &cgroup_ops_v2 : box->host->version == 1 ? &cgroup_ops_v1 : NULL;
 }
 
-void cgroup_close_counter(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-void cgroup_close_counters(int counter_fd[COUNTERS])
-{
-	for (int i = 0; i < COUNTERS; i++)
-		cgroup_close_counter(&counter_fd[i]);
-}
-
 /*
- * Only in groups that are used again. A file that somebody has open when its group is removed stays in the kernel's
- * cache of names, with the folder and an inode for each, until memory is short; and whoever is being forked has all
- * that is open here.
+ * Opened for each look: a file that somebody has open when its group is removed stays in the kernel's cache of names,
+ * with the folder and an inode for each, until memory is short; and whoever is being forked has all that is open here.
  */
-static bool stays_open(const struct cgroup_box *box, enum cgroup_counter counter)
-{
-	return cgroup_can_keep(box, cgroup_v1_hierarchy(counter));
-}
-
-static int open_counter(const struct cgroup_box *box, enum cgroup_counter counter)
+uint64_t cgroup_count(const struct cgroup_box *box, enum cgroup_counter counter, const char *key,
+		      uint64_t missing)
 {
 	struct cgroup_file file = ops(box)->counter(box, counter);
-
-	return file.dir_fd < 0 ? -1 : openat(file.dir_fd, file.name, O_RDONLY | O_CLOEXEC);
-}
-
-uint64_t cgroup_count(struct cgroup_box *box, enum cgroup_counter counter, const char *key, uint64_t missing)
-{
-	int *fd = &box->counter_fd[counter];
-	unsigned long long value;
 	char text[1024];
-	ssize_t n;
 
-	if (*fd < 0)
-		*fd = open_counter(box, counter);
-	n = *fd < 0 ? -1 : pread(*fd, text, sizeof(text) - 1, 0);
-	if (!stays_open(box, counter))
-		cgroup_close_counter(fd);
-	if (n < 0)
+	if (file.dir_fd < 0)
 		return missing;
-	text[n] = '\0';
-	if (key)
-		return cgroup_find_key(text, key, missing);
-	return sscanf(text, "%llu", &value) == 1 ? value : missing;
+	if (!key)
+		return cgroup_read_number(file.dir_fd, file.name, missing);
+	if (cgroup_read(file.dir_fd, file.name, text, sizeof(text)) < 0)
+		return missing;
+	return cgroup_find_key(text, key, missing);
 }
 
 int cgroup_make(int dir_fd, const char *name)

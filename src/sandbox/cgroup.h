@@ -46,7 +46,7 @@ enum cgroup_counter {
  */
 struct cgroup_kept {
 	unsigned number; /* of its name */
-	int fd, counter_fd[COUNTERS];
+	int fd;
 	int64_t limit; /* that is written: processes, or percent of a processor */
 };
 
@@ -76,7 +76,6 @@ struct cgroup_box {
 	unsigned number[CGROUP_HIERARCHIES]; /* version 1: in the names of groups that can be used again */
 	int fd[CGROUP_HIERARCHIES];	     /* version 2: the first */
 	int init_fd, run_fd;		     /* version 2 */
-	int counter_fd[COUNTERS];	     /* of groups used again, from the first read on; else -1 */
 	int oom_fd; /* version 1: eventfd, readable after a kill for memory; else -1 */
 	uint32_t step;
 	struct limits written; /* version 2: to run<step>; 0: nothing yet */
@@ -150,10 +149,6 @@ void cgroup_box_weigh(struct cgroup_box *box, struct keeper_usage *ret);
 [[nodiscard]] int cgroup_box_remove(struct cgroup_box *box);
 
 #define CGROUP_BOX_NONE                                                                                      \
-	((struct cgroup_box){ .fd = { -1, -1, -1, -1 },                                                      \
-			      .init_fd = -1,                                                                 \
-			      .run_fd = -1,                                                                  \
-			      .counter_fd = { -1, -1, -1, -1, -1, -1 },                                      \
-			      .oom_fd = -1 })
+	((struct cgroup_box){ .fd = { -1, -1, -1, -1 }, .init_fd = -1, .run_fd = -1, .oom_fd = -1 })
 
 #endif

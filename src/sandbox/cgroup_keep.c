@@ -35,15 +35,6 @@ static void move_fd(int *to, int *from)
 	*from = -1;
 }
 
-/* Those that are in a hierarchy. */
-static void move_counters(enum cgroup_hierarchy hierarchy, int to[COUNTERS], int from[COUNTERS])
-{
-	for (int i = 0; i < COUNTERS; i++) {
-		if (cgroup_v1_hierarchy((enum cgroup_counter)i) == hierarchy)
-			move_fd(&to[i], &from[i]);
-	}
-}
-
 bool cgroup_take_kept(struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
 {
 	struct cgroup_stock *stock = box->host->stock;
@@ -54,7 +45,6 @@ bool cgroup_take_kept(struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
 	kept = &stock->items[hierarchy][--stock->count[hierarchy]];
 	box->number[hierarchy] = kept->number;
 	move_fd(&box->fd[hierarchy], &kept->fd);
-	move_counters(hierarchy, box->counter_fd, kept->counter_fd);
 	if (hierarchy == CGROUP_PIDS)
 		box->written.value[LIMIT_PROCESSES] = kept->limit;
 	/* Any quota is written again, which gives back what was used of this period's: -1 is like no other. */
@@ -81,9 +71,6 @@ bool cgroup_keep(struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
 	kept = &stock->items[hierarchy][stock->count[hierarchy]++];
 	kept->number = box->number[hierarchy];
 	move_fd(&kept->fd, &box->fd[hierarchy]);
-	for (int i = 0; i < COUNTERS; i++)
-		kept->counter_fd[i] = -1;
-	move_counters(hierarchy, kept->counter_fd, box->counter_fd);
 	kept->limit = box->written.value[hierarchy == CGROUP_PIDS ? LIMIT_PROCESSES : LIMIT_CPU_PERCENT];
 	return true;
 }
@@ -128,7 +115,6 @@ void cgroup_host_clear(struct cgroup_host *host)
 		while (stock->count[i]) {
 			struct cgroup_kept *kept = &stock->items[i][--stock->count[i]];
 
-			cgroup_close_counters(kept->counter_fd);
 			/* Of one that is not removed the number is never used again; it goes with the host's folder. */
 			(void)unlinkat(host->fd[i], cgroup_kept_name(kept->number).text, AT_REMOVEDIR);
 			close(kept->fd);

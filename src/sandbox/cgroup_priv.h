@@ -16,10 +16,8 @@ uint64_t cgroup_read_number(int dir_fd, const char *file, uint64_t missing);
 /* The number behind `key` in "key number" lines; `missing` without. Pure. */
 uint64_t cgroup_find_key(const char *text, const char *key, uint64_t missing);
 /* One of a box's counters: the number in its file, or behind `key` in a file of "key number" lines. */
-uint64_t cgroup_count(struct cgroup_box *box, enum cgroup_counter counter, const char *key, uint64_t missing);
-/* Closes one, or all, where open. */
-void cgroup_close_counter(int *fd);
-void cgroup_close_counters(int counter_fd[COUNTERS]);
+uint64_t cgroup_count(const struct cgroup_box *box, enum cgroup_counter counter, const char *key,
+		      uint64_t missing);
 
 /* Whether all limits that a group holds are these already. */
 bool cgroup_holds(const struct cgroup_box *box, const struct limits *limits);

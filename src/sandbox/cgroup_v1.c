@@ -184,14 +184,6 @@ static int v1_step(struct cgroup_box *box, uint32_t step, const struct limits *l
 	return 0;
 }
 
-static void close_counters(struct cgroup_box *box, enum cgroup_hierarchy which)
-{
-	for (int i = 0; i < COUNTERS; i++) {
-		if (counter_files[i].hierarchy == which)
-			cgroup_close_counter(&box->counter_fd[i]);
-	}
-}
-
 static int v1_remove(struct cgroup_box *box)
 {
 	for (int i = 0; i < CGROUP_HIERARCHIES; i++) {
@@ -202,7 +194,6 @@ static int v1_remove(struct cgroup_box *box)
 		/* That of memory is the first: once it is gone, no process is in the others either. */
 		if (cgroup_can_keep(box, which) && cgroup_keep(box, which))
 			continue;
-		close_counters(box, which);
 		if (unlinkat(box->host->fd[i], group_name(box, which).text, AT_REMOVEDIR) < 0 &&
 		    errno != ENOENT)
 			return -errno;

@@ -489,7 +489,6 @@ static void a_kill_before_the_keeper_hears_of_the_step_is_the_steps(void **state
 	kills_so_far(f->fd, "oom_kill 3\n");
 	assert_int_equal(cgroup_box_step(&box, 1, &limits, NULL), 0);
 	assert_int_equal(cgroup_box_oom_kills(&box), 0);
-	close(box.counter_fd[COUNTER_OOM]);
 	unlinkat(f->fd, "memory.max_usage_in_bytes", 0);
 	unlinkat(f->fd, "memory.limit_in_bytes", 0);
 	unlinkat(f->fd, "memory.oom_control", 0);
@@ -546,7 +545,6 @@ static bool is_kept(const struct folder *f, const char *peak, const char *events
 	assert_int_equal(cgroup_host_keeps(&host), kept);
 	group_empty(kept ? stock.items[CGROUP_PIDS][0].fd : box.fd[CGROUP_PIDS]);
 	cgroup_host_clear(&host);
-	cgroup_close_counters(box.counter_fd);
 	if (!kept) {
 		close(box.fd[CGROUP_PIDS]);
 		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(0).text, AT_REMOVEDIR), 0);
@@ -594,7 +592,6 @@ static void few_groups_are_kept_and_all_go_when_nobody_comes(void **state)
 		group_empty(i < CGROUP_KEPT_MAX ? stock.items[CGROUP_PIDS][i].fd : box.fd[CGROUP_PIDS]);
 		if (i < CGROUP_KEPT_MAX)
 			continue;
-		cgroup_close_counters(box.counter_fd);
 		close(box.fd[CGROUP_PIDS]);
 		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(i).text, AT_REMOVEDIR), 0);
 	}
@@ -627,7 +624,6 @@ static void a_group_is_taken_with_the_limit_that_is_written_to_it(void **state)
 	assert_false(cgroup_take_kept(&box, CGROUP_PIDS));
 
 	group_empty(fd);
-	cgroup_close_counters(box.counter_fd);
 	close(fd);
 	assert_int_equal(unlinkat(f->fd, cgroup_kept_name(0).text, AT_REMOVEDIR), 0);
 }
