@@ -160,6 +160,8 @@ struct init {
 	struct wire_tty tty; /* the size of the step's terminal, or of the next one's */
 	struct uploads uploads;
 	struct step step;
+	uint8_t follows[WIRE_FOLLOWS_MAX]; /* payload of the COLLECT that is for when the step has ended */
+	size_t follows_len;
 	struct warm warm;
 	bool contained; /* in a container that somebody else made */
 	struct foreign foreign;
@@ -264,8 +266,7 @@ bool warm_take(struct init *init, const struct wire_start *start, struct launche
 	       uint64_t *ret_used_us);
 /* Kills and reaps it if it is there; WARMED is told when it was not yet. */
 void warm_drop(struct init *init);
-/* A thread that init traces has stopped. */
-void warm_stopped(struct init *init, pid_t pid, int status);
+void warm_stopped(struct init *init, pid_t pid, int status); /* a thread that init traces */
 /* A child was reaped. True when it was one that was started ahead. */
 bool warm_ended(struct init *init, pid_t pid);
 /* The control socket of a driver that is not ready can be read. */
@@ -277,8 +278,7 @@ void step_start(struct init *init, const struct wire_start *start);
 void step_stdin(struct init *init, const uint8_t *data, size_t len);
 void step_stdin_eof(struct init *init);
 void step_stdin_pump(struct init *init);
-/* There is something to be written to it. */
-bool step_stdin_waits(const struct step *step);
+bool step_stdin_waits(const struct step *step); /* there is something to be written to it */
 void step_output_pump(struct init *init, int which);
 void step_reap(struct init *init);
 /* Kills and reaps all that is left, drains the pipes and reports EXIT. */

@@ -45,11 +45,45 @@ static void weigh(struct init *init)
 	out_frame(init, WIRE_WEIGHED, 0, payload, sizeof(payload));
 }
 
+static void collect_as(struct init *init, const struct wire_frame *frame)
+{
+	struct wire_collect what;
+
+	if (wire_collect_decode(frame, &what) < 0)
+		_exit(1);
+	collect(init, &what);
+}
+
+static void handle_collect(struct init *init, const struct wire_frame *frame)
+{
+	if (!init->step.running) {
+		collect_as(init, frame);
+		return;
+	}
+	if (frame->len == 0 || frame->len > sizeof(init->follows))
+		_exit(1);
+	memcpy(init->follows, frame->payload, frame->len);
+	init->follows_len = frame->len;
+}
+
+/* EXIT goes out first: the host has somebody to ask, too. */
+static void collect_after_step(struct init *init)
+{
+	const struct wire_frame frame = { .type = WIRE_COLLECT,
+					  .payload = init->follows,
+					  .len = (uint32_t)init->follows_len };
+
+	if (init->step.running || frame.len == 0)
+		return;
+	init->follows_len = 0;
+	out_flush(init);
+	collect_as(init, &frame);
+}
+
 static void handle_frame(struct init *init, const struct wire_frame *frame)
 {
 	struct wire_file file;
 	struct wire_start start;
-	struct wire_collect what;
 
 	switch (frame->type) {
 	case WIRE_FILE:
@@ -100,9 +134,7 @@ static void handle_frame(struct init *init, const struct wire_frame *frame)
 		weigh(init);
 		break;
 	case WIRE_COLLECT:
-		if (init->step.running || wire_collect_decode(frame, &what) < 0)
-			_exit(1);
-		collect(init, &what);
+		handle_collect(init, frame);
 		break;
 	default:
 		_exit(1);
@@ -223,6 +255,7 @@ static void loop_once(struct init *init)
 	check_step(init);
 	if (p[POLL_HOST].revents)
 		hear_host(init);
+	collect_after_step(init);
 	out_flush(init);
 	container_check_host(init);
 }

@@ -13,8 +13,9 @@
  *   … further START … · H COLLECT · I (COLLECTED DATA*)* COLLECT_END · the host closes.
  * What a snapshot collected can be put back into another sandbox by FILE frames with a stamp, behind the same
  * uploads: the files then have the same order of modification times, and a later collection tells the same changes.
- * KILL, TTY and SIGNAL may come at any time. KILL and SIGNAL that meet no running step do nothing; TTY is the size of
- * the terminal that the running step has, or that the next one with WIRE_START_TTY will have.
+ * COLLECT may come while a step runs, if its payload is at most WIRE_FOLLOWS_MAX bytes: it follows on EXIT then,
+ * unasked. KILL, TTY and SIGNAL may come at any time. KILL and SIGNAL that meet no running step do nothing; TTY is the
+ * size of the terminal that the running step has, or that the next one with WIRE_START_TTY will have.
  *
  * In a member of a session (wire/init_config.h) files were there before. What was there when the first upload, or the
  * step, came counts for CHANGES as uploads do. Each upload gets a modification time behind all that is there, and takes
@@ -54,7 +55,8 @@
 #define WIRE_PATH_MAX	   4096u
 #define WIRE_COLLECTED_MAX (100u * 1000) /* files and omissions told in one collection */
 #define WIRE_NONCE_SIZE	   16u
-#define WIRE_OWNER_MAX	   127u	    /* numbers of users of a session; 0 is the session itself */
+#define WIRE_OWNER_MAX	   127u /* numbers of users of a session; 0 is the session itself */
+#define WIRE_FOLLOWS_MAX   4096u
 #define WIRE_STAMP_MAX	   1000000u /* of a file that is put back; nanoseconds, too */
 
 enum wire_type {

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "native_fixture.h"
 
 #include <errno.h>
@@ -143,8 +145,9 @@ static void an_end_of_the_sandbox_that_crosses_exit_leaves_what_init_told(void *
 	}
 }
 
-/* Its step says that it follows. */
-static void guest_ended_early(struct fixture *fx, struct guest *g, const struct engine_collect_spec *collects)
+/* Runs a step that says what follows. */
+static void guest_runs_to_collect(struct fixture *fx, struct guest *g,
+				  const struct engine_collect_spec *collects)
 {
 	static char *const argv[] = { (char *)"true", NULL };
 	struct engine_step step = { .argv = argv, .limits = some_limits(), .collects = collects };
@@ -153,9 +156,13 @@ static void guest_ended_early(struct fixture *fx, struct guest *g, const struct 
 	guest_idle(fx, g);
 	assert_int_equal(fx->engine->v->step_start(g->sb, &step, NULL), 0);
 	keeper_answer(g, KEEPER_STEP, 0);
-	assert_true(init_hears(g, WIRE_START));
+}
+
+static void guest_ended_early(struct fixture *fx, struct guest *g, const struct engine_collect_spec *collects)
+{
+	guest_runs_to_collect(fx, g, collects);
+	assert_true(init_hears(g, WIRE_COLLECT));
 	init_say(g, WIRE_STARTED, 0, NULL, 0);
-	assert_false(init_hears(g, WIRE_COLLECT));
 	exit_say(g, &(struct wire_exit){ .status = 3 });
 }
 
@@ -167,7 +174,6 @@ static void a_collection_that_follows_begins_while_the_keeper_counts(void **stat
 	struct guest g;
 
 	guest_ended_early(*state, &g, &all);
-	assert_true(init_hears(&g, WIRE_COLLECT));
 	collected_say(&g, 1, 1);
 	init_say(&g, WIRE_DATA, 0, "x", 1);
 	init_say_number(&g, WIRE_COLLECT_END, 0);
@@ -182,6 +188,100 @@ static void a_collection_that_follows_begins_while_the_keeper_counts(void **stat
 	assert_int_equal(g.told[TOLD_FILE], 1);
 	assert_int_equal(g.told[TOLD_COLLECTED], 1);
 	assert_false(init_hears(&g, WIRE_COLLECT));
+	guest_finish(&g);
+}
+
+/* A frame at the end of `to`. */
+static void frame_add(struct buf *to, uint8_t type, const void *payload, size_t len)
+{
+	uint8_t header[WIRE_HEADER_SIZE];
+
+	wire_header_put(header, type, 0, (uint32_t)len);
+	assert_int_equal(buf_append(to, header, sizeof(header)), 0);
+	assert_int_equal(buf_append(to, payload, len), 0);
+}
+
+/* EXIT and a collection of one file, in one piece. */
+static void guest_ends_with_a_file(struct guest *g, size_t size)
+{
+	static const uint8_t content[32 * 1024];
+	const struct wire_collected file = {
+		.change = WIRE_CREATED, .size = size, .sent = size, .path = "out"
+	};
+	AUTO_BUF struct buf all = BUF_INIT(256 * 1024);
+	uint8_t payload[128];
+
+	frame_add(&all, WIRE_EXIT, payload,
+		  (size_t)wire_exit_encode(&(struct wire_exit){ .status = 3 }, payload, sizeof(payload)));
+	frame_add(&all, WIRE_COLLECTED, payload,
+		  (size_t)wire_collected_encode(&file, payload, sizeof(payload)));
+	for (size_t left = size; left > 0;) {
+		size_t len = left < sizeof(content) ? left : sizeof(content);
+
+		frame_add(&all, WIRE_DATA, content, len);
+		left -= len;
+	}
+	memset(payload, 0, 4);
+	frame_add(&all, WIRE_COLLECT_END, payload, 4);
+	assert_int_equal(send(g->init_fd, all.data, all.len, MSG_NOSIGNAL), all.len);
+	settle(g->fx);
+}
+
+static void what_comes_in_one_piece_with_the_end_of_its_step_waits_to_be_asked_for(void **state)
+{
+	static const size_t sizes[] = { 1, 150 * 1024 };
+	const struct engine_collect_spec all = { .file_bytes = 256 * 1024,
+						 .total_bytes = 256 * 1024,
+						 .files = 1 };
+	struct guest g;
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		guest_runs_to_collect(*state, &g, &all);
+		guest_ends_with_a_file(&g, sizes[i]);
+		assert_int_equal(g.told[TOLD_STEP] + g.told[TOLD_FILE] + g.told[TOLD_FAILED], 0);
+		keeper_answer(&g, KEEPER_STEP_END, 0);
+		assert_int_equal(g.told[TOLD_STEP], 1);
+		assert_int_equal(g.told[TOLD_FILE], 0);
+		g.fx->engine->v->collect(g.sb, &all);
+		assert_int_equal(g.told[TOLD_FILE], 0); /* never from inside the call */
+		settle(*state);
+		assert_int_equal(g.told[TOLD_FILE], 1);
+		assert_int_equal(g.told[TOLD_COLLECTED], 1);
+		assert_int_equal(g.told[TOLD_FAILED], 0);
+		guest_finish(&g);
+	}
+}
+
+static void what_waits_to_be_asked_for_goes_with_its_sandbox(void **state)
+{
+	static const struct engine_collect_spec all = { .file_bytes = 1, .total_bytes = 1, .files = 1 };
+	struct guest g;
+
+	guest_runs_to_collect(*state, &g, &all);
+	guest_ends_with_a_file(&g, 1);
+	keeper_answer(&g, KEEPER_STEP_END, 0);
+	g.fx->engine->v->collect(g.sb, &all);
+	guest_finish(&g);
+	assert_int_equal(g.told[TOLD_FILE] + g.told[TOLD_COLLECTED] + g.told[TOLD_FAILED], 0);
+}
+
+static void a_collection_of_many_globs_is_asked_for_when_it_is_wanted(void **state)
+{
+	static char glob[WIRE_FOLLOWS_MAX];
+	static char *const globs[] = { glob, NULL };
+	const struct engine_collect_spec some = { .globs = globs, .files = 1 };
+	struct guest g;
+
+	memset(glob, 'x', sizeof(glob) - 1);
+	guest_runs_to_collect(*state, &g, &some);
+	assert_false(init_hears(&g, WIRE_COLLECT));
+	exit_say(&g, &(struct wire_exit){ .status = 3 });
+	keeper_answer(&g, KEEPER_STEP_END, 0);
+	g.fx->engine->v->collect(g.sb, &some);
+	settle(*state);
+	assert_true(init_hears(&g, WIRE_COLLECT));
+	init_say_number(&g, WIRE_COLLECT_END, 0);
+	assert_int_equal(g.told[TOLD_COLLECTED], 1);
 	guest_finish(&g);
 }
 
@@ -598,6 +698,9 @@ int main(void)
 		with_engine(an_init_that_died_fails_its_sandbox_unless_exit_had_come),
 		with_engine(an_end_of_the_sandbox_that_crosses_exit_leaves_what_init_told),
 		with_engine(a_collection_that_follows_begins_while_the_keeper_counts),
+		with_engine(what_comes_in_one_piece_with_the_end_of_its_step_waits_to_be_asked_for),
+		with_engine(what_waits_to_be_asked_for_goes_with_its_sandbox),
+		with_engine(a_collection_of_many_globs_is_asked_for_when_it_is_wanted),
 		with_engine(what_follows_is_bounded_by_what_was_announced),
 		with_engine(a_collection_that_follows_need_not_be_asked_for),
 		with_engine(init_killed_for_memory_in_a_step_is_the_steps_end),

@@ -228,7 +228,7 @@ static int handle_frames(struct sandbox *sb, const uint8_t *data, size_t len, si
 	int r = 0;
 
 	*ret_used = sb->state == SANDBOX_RESYNCING ? find_resynced(sb, data, len) : 0;
-	while (r == 0 && !sb->destroyed && sb->state != SANDBOX_DEAD) {
+	while (r == 0 && !sb->destroyed && sb->state != SANDBOX_DEAD && !sandbox_keeps_back(sb)) {
 		/* It begins here, or else not yet. */
 		if (sb->state == SANDBOX_RESYNCING && len - *ret_used < WIRE_HEADER_SIZE + WIRE_NONCE_SIZE)
 			break;
@@ -241,16 +241,38 @@ static int handle_frames(struct sandbox *sb, const uint8_t *data, size_t len, si
 	return size < 0 ? (int)size : r;
 }
 
+/* Handles what stands at the begin of the engine's buffer, and keeps what is left of it. */
+static int handle_received(struct sandbox *sb, size_t len)
+{
+	uint8_t *data = sb->native->receive;
+	size_t used;
+	int r;
+
+	sb->in.len = 0;
+	r = handle_frames(sb, data, len, &used);
+	if (r < 0 || sb->destroyed || sb->state == SANDBOX_DEAD)
+		return r;
+	return buf_append(&sb->in, data + used, len - used);
+}
+
+/* Puts what was kept there, and returns its length. */
+static size_t bring_kept(struct sandbox *sb)
+{
+	if (sb->in.len)
+		memcpy(sb->native->receive, sb->in.data, sb->in.len);
+	return sb->in.len;
+}
+
 int sandbox_receive(struct sandbox *sb)
 {
 	struct native *native = sb->native;
-	size_t kept = sb->in.len, used;
+	size_t kept;
 	ssize_t n;
-	int r;
 
-	/* At most one unfinished frame is kept, and there is room for it and a good read behind it. */
-	if (kept)
-		memcpy(native->receive, sb->in.data, kept);
+	if (sandbox_keeps_back(sb))
+		return 0;
+	/* That is one unfinished frame at most: there is room for it and a good read behind it. */
+	kept = bring_kept(sb);
 	n = recv(sb->fd, native->receive + kept, sizeof(native->receive) - kept, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
@@ -259,9 +281,10 @@ int sandbox_receive(struct sandbox *sb)
 		return 0;
 	}
 	patience_progress(sb);
-	sb->in.len = 0;
-	r = handle_frames(sb, native->receive, kept + (size_t)n, &used);
-	if (r < 0 || sb->destroyed || sb->state == SANDBOX_DEAD)
-		return r;
-	return buf_append(&sb->in, native->receive + used, kept + (size_t)n - used);
+	return handle_received(sb, kept + (size_t)n);
+}
+
+int sandbox_handle_kept(struct sandbox *sb)
+{
+	return handle_received(sb, bring_kept(sb));
 }

@@ -81,6 +81,8 @@ static void on_idle(uv_idle_t *idle)
 		sb->events->ready(sb->user);
 	} else if (sb->collect_pending) {
 		tell_collected(sb);
+	} else if (sb->kept_pending) {
+		sandbox_hear_kept(sb);
 	}
 	sandbox_leave(sb);
 }

@@ -126,7 +126,7 @@ struct sandbox {
 	bool polling, poll_open;
 	int poll_events;
 	struct outgoing out;
-	struct buf in; /* an unfinished frame */
+	struct buf in; /* what came and was not handled yet: an unfinished frame, or what follows on EXIT */
 	unsigned busy; /* callbacks under way: freed only when none is */
 	bool destroyed;
 	const struct engine_warm *warm; /* the runtime that it is to have, or NULL */
@@ -141,15 +141,16 @@ struct sandbox {
 	uint64_t spoken_us;   /* when a container was last sent anything */
 	uint64_t progress_us; /* when it last did something that was waited for */
 	bool collect_pending; /* asked to collect when dead: the answer is told from the loop */
+	bool kept_pending;    /* asked to collect what `in` holds: it is handled from the loop */
 	bool files_lost;      /* died after a step that ended by itself: then that answer is an error */
 	/* The step. */
 	uint32_t step;
 	struct limits limits;
 	uint8_t *start_payload;
 	size_t start_len;
-	uint8_t *collect_payload; /* COLLECT, to be sent as soon as EXIT has come; or NULL */
+	uint8_t *collect_payload; /* COLLECT, to be sent behind START; or NULL */
 	size_t collect_len;
-	bool collect_sent; /* it was: what comes is not read before it is asked for */
+	bool collect_sent; /* it was: what follows on EXIT is not looked at before it is asked for */
 	enum step_kill kill;
 	bool stdin_eof;	       /* of a step that is being prepared: follows START */
 	struct engine_tty tty; /* likewise: comes before it; rows 0: none */
@@ -234,6 +235,10 @@ void sandbox_on_message(struct sandbox *sb, const struct keeper_message *message
 void sandbox_fail(struct sandbox *sb, const struct err *err);
 void sandbox_fail_with(struct sandbox *sb, int code, const char *what);
 void sandbox_update_poll(struct sandbox *sb);
+/* Whether what comes now waits for its collection to be asked for. */
+bool sandbox_keeps_back(const struct sandbox *sb);
+/* From the loop: the collection whose begin came with EXIT. */
+void sandbox_hear_kept(struct sandbox *sb);
 /* The keeper has given it a slot; the slot is no longer its own. */
 void sandbox_take_slot(struct sandbox *sb, uint32_t slot, uint32_t generation);
 void sandbox_lose_slot(struct sandbox *sb);
@@ -258,6 +263,8 @@ void patience_end(struct sandbox *sb); /* it can do nothing more: fails at the n
 /* frames.c: one frame from init. 0, or -EPROTO: it speaks nonsense. */
 [[nodiscard]] int sandbox_handle_frame(struct sandbox *sb, const struct wire_frame *frame);
 [[nodiscard]] int sandbox_receive(struct sandbox *sb); /* -EPROTO; 0 also at end of file */
+/* What was kept back; likewise. */
+[[nodiscard]] int sandbox_handle_kept(struct sandbox *sb);
 
 /* outgoing.c */
 void outgoing_init(struct outgoing *out);

@@ -139,6 +139,15 @@ static void fail_at_eof(struct sandbox *sb)
 		sandbox_fail_with(sb, -EPIPE, "the sandbox's init died");
 }
 
+/* Behind each look at what init said; `r` is what came of it. */
+static void heard(struct sandbox *sb, int r)
+{
+	if (r < 0)
+		sandbox_fail_with(sb, r, "the sandbox's init sent something that it may not");
+	else
+		fail_at_eof(sb);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct sandbox *sb = poll->data;
@@ -149,10 +158,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		sb->eof = true;
 	if (events & UV_READABLE && !sb->eof)
 		r = sandbox_receive(sb);
-	if (r < 0)
-		sandbox_fail_with(sb, r, "the sandbox's init sent something that it may not");
-	else
-		fail_at_eof(sb);
+	heard(sb, r);
 	if (events & UV_WRITABLE)
 		sandbox_write(sb);
 	if (!sb->destroyed && sb->state != SANDBOX_DEAD)
@@ -160,11 +166,26 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	sandbox_leave(sb);
 }
 
+void sandbox_hear_kept(struct sandbox *sb)
+{
+	sb->kept_pending = false;
+	if (sb->state != SANDBOX_COLLECTING)
+		return;
+	heard(sb, sandbox_handle_kept(sb));
+	if (!sb->destroyed && sb->state != SANDBOX_DEAD)
+		sandbox_update_poll(sb);
+}
+
+bool sandbox_keeps_back(const struct sandbox *sb)
+{
+	return sb->collect_sent && (sb->state == SANDBOX_ENDING || sb->state == SANDBOX_IDLE);
+}
+
 void sandbox_update_poll(struct sandbox *sb)
 {
 	bool deaf = sb->eof ||
 		    (sb->held && (sb->state == SANDBOX_RUNNING || sb->state == SANDBOX_COLLECTING)) ||
-		    (sb->collect_sent && sb->state == SANDBOX_ENDING);
+		    sandbox_keeps_back(sb);
 	int events = (deaf ? 0 : UV_READABLE) | (sb->out.first && !sb->eof ? UV_WRITABLE : 0);
 
 	if (events == sb->poll_events)
@@ -261,6 +282,9 @@ static int send_start(struct sandbox *sb)
 		r = outgoing_frame(&sb->out, WIRE_STDIN_EOF, NULL, 0);
 	if (r == 0 && sb->kill != STEP_KILL_NONE)
 		r = outgoing_frame(&sb->out, WIRE_KILL, &reason, 1);
+	if (r == 0 && sb->collect_payload)
+		r = outgoing_frame(&sb->out, WIRE_COLLECT, sb->collect_payload, sb->collect_len);
+	sb->collect_sent = sb->collect_payload;
 	free(sb->start_payload);
 	sb->start_payload = NULL;
 	sb->state = SANDBOX_RUNNING;
@@ -365,28 +389,19 @@ static void expect_collected(struct sandbox *sb, const struct engine_collect_spe
 	sb->file_left = 0;
 }
 
-/* The collection that will follow on the step. What cannot be kept for then is asked for when it is wanted. */
+/* The collection that will follow on the step. One of many globs is asked for when it is wanted. */
 static void plan_collect(struct sandbox *sb, const struct engine_collect_spec *spec)
 {
 	int64_t len = spec ? encode_collect(sb, spec) : -1;
 
 	free(sb->collect_payload);
-	sb->collect_payload = len > 0 ? malloc((size_t)len) : NULL;
+	sb->collect_sent = false;
+	sb->collect_payload = len > 0 && len <= WIRE_FOLLOWS_MAX ? malloc((size_t)len) : NULL;
 	if (!sb->collect_payload)
 		return;
 	memcpy(sb->collect_payload, sb->native->encode, (size_t)len);
 	sb->collect_len = (size_t)len;
 	expect_collected(sb, spec);
-}
-
-/* While the keeper counts, init looks for files already. */
-static void collect_ahead(struct sandbox *sb)
-{
-	if (!sb->collect_payload || sb->out.first ||
-	    outgoing_frame(&sb->out, WIRE_COLLECT, sb->collect_payload, sb->collect_len) < 0)
-		return;
-	sb->collect_sent = true;
-	sandbox_write(sb);
 }
 
 int sandbox_step_start(struct engine_sandbox *handle, const struct engine_step *step, struct err *err)
@@ -540,8 +555,6 @@ void sandbox_exited(struct sandbox *sb)
 	patience_progress(sb);
 	if (link_send(&sb->native->link, &request, sb, on_step_counted) < 0)
 		sandbox_fail_with(sb, -EPIPE, "the keeper died");
-	else
-		collect_ahead(sb);
 }
 
 /* 127 and 126 as the shell has them for a command that is not there or may not be executed. */
@@ -629,7 +642,11 @@ void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_
 		sb->collect_sent = false;
 		sb->state = SANDBOX_COLLECTING;
 		patience_progress(sb);
-		sandbox_update_poll(sb);
+		sb->kept_pending = sb->in.len > 0;
+		if (sb->kept_pending)
+			sandbox_tell_pending(sb);
+		else
+			sandbox_update_poll(sb);
 		return;
 	}
 	len = encode_collect(sb, spec);

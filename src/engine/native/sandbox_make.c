@@ -72,7 +72,7 @@ struct sandbox *sandbox_new(struct native *native, const struct engine_sandbox_s
 	sb->warm = spec->warm;
 	sb->waits = spec->waits;
 	sb->fd = -1;
-	sb->in = BUF_INIT(WIRE_HEADER_SIZE + WIRE_TO_HOST_MAX);
+	sb->in = BUF_INIT(RECEIVE_BYTES);
 	outgoing_init(&sb->out);
 	return sb;
 }
