@@ -102,7 +102,7 @@ struct session_run_call {
 	const char *user_name;
 	struct run_request *request; /* without image and language, which are the session's; taken over */
 	char **remove;		     /* names of what goes before; taken over */
-	/* The end: a result, which is the callee's, or a refusal. The run exists no more. */
+	/* The end: a result, which is there until it returns, or a refusal. The run is not the caller's any more. */
 	void (*done)(void *user, struct run_result *result, const struct err *err);
 	void *user;
 };

@@ -272,8 +272,7 @@ static bool record(const struct session_turn *turn, const struct session_ran *ra
 	int r = -ENOMEM;
 
 	if (recording) {
-		/* Nobody waits for what is only history, as long as there is not too much of it. */
-		waits = recording->count > 0 || sessions_are_crowded(session->all);
+		waits = recorded && session_turn_is_awaited(turn, ran);
 		recording->recorded = waits ? recorded : NULL;
 		recording->user = user;
 		change.files = recording->files;
@@ -289,6 +288,18 @@ static bool record(const struct session_turn *turn, const struct session_ran *ra
 	}
 	session_tell(session, "run", json);
 	return r == 0 && waits;
+}
+
+int session_turn_later(const struct session_turn *turn, const struct session_call *call)
+{
+	return session_done_later(turn->session, call, NULL);
+}
+
+bool session_turn_is_awaited(const struct session_turn *turn, const struct session_ran *ran)
+{
+	/* What is only history nobody waits for, as long as there is not too much of it. */
+	return strv_len(ran->remove) > 0 || ran->files_count > 0 || ran->result->files_count > 0 ||
+	       sessions_are_crowded(turn->session->all);
 }
 
 bool session_turn_record(struct session_turn *turn, const struct session_ran *ran,

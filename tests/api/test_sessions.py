@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kilntest import host
-from kilntest.http import connect
+from kilntest.http import connect, post_bytes, read_answer
 from kilntest.sessions import Session, shown
 from kilntest.settings import NO_USER_IDS, SLOW, has_user_ids
 
@@ -187,6 +187,31 @@ def test_a_light_and_a_history(session):
         ("lion", "red", "failed"), ("lion", "green", "ok"), ("tiger", "green", "ok"),
     ]  # fmt: skip
     assert [run["number"] for run in dojo.call("GET", dojo.path + "/runs?since=1&user=lion")["runs"]] == [2]
+
+
+def test_who_has_the_answer_finds_the_run_in_the_history(session, server):
+    """Its line is written behind the answer, and before anything else: also what was asked before the answer was there."""
+    dojo = session()
+    dojo.user("lion")
+    path = dojo.path + "/runs"
+    both = post_bytes(json.dumps({"user": "lion", "command": ["true"]}).encode(), path) + f"GET {path} HTTP/1.1\r\nHost: kiln\r\n\r\n".encode()
+    with connect(server.port) as connection, connection.makefile("rb") as reader:
+        for number in range(1, 9):
+            connection.sendall(both)
+            ran, runs = read_answer(reader).json(), read_answer(reader).json()["runs"]
+            assert (len(runs), runs[-1]["id"]) == (number, ran["id"])
+
+
+def test_a_session_may_go_as_soon_as_its_run_is_answered(session, server):
+    for _ in range(4):
+        dojo = session()
+        dojo.user("lion")
+        run = post_bytes(json.dumps({"user": "lion", "command": ["true"]}).encode(), dojo.path + "/runs")
+        with connect(server.port) as connection, connection.makefile("rb") as reader:
+            connection.sendall(run + f"DELETE {dojo.path} HTTP/1.1\r\nHost: kiln\r\n\r\n".encode())
+            assert read_answer(reader).json()["outcome"] == "ok"
+            assert read_answer(reader).status == 204
+        assert dojo.answer("GET", dojo.path).status == 404
 
 
 def past_files(dojo, number):

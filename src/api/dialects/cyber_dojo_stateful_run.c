@@ -68,7 +68,6 @@ static void on_run_done(void *user, struct run_result *result, const struct err 
 	call->run = NULL;
 	if (err || !step || result->outcome == RUN_ENGINE_ERROR || result->outcome == RUN_CANCELLED) {
 		stateful_except(call, err ? err->text : step && step->error ? step->error : "no sandbox");
-		run_result_destroy(result);
 		return;
 	}
 	status = step->facts.signaled ? 128 + step->facts.signal : step->facts.exit_code;
@@ -80,7 +79,6 @@ static void on_run_done(void *user, struct run_result *result, const struct err 
 			   "new_files", files_json(result, FILE_CREATED, !timed_out), "deleted_files",
 			   files_json(result, FILE_DELETED, !timed_out), "changed_files",
 			   files_json(result, FILE_CHANGED, !timed_out));
-	run_result_destroy(result);
 	stateful_answer(call, answer);
 }
 
