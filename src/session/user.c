@@ -140,6 +140,18 @@ static void user_drop(struct session *session, struct session_user *user, const 
 	user_unlink(session, user);
 }
 
+/* Whether it has ended, or reached its deadline, and then why nothing comes of what was asked of it. */
+static bool session_is_over(const struct session *session, struct err *why)
+{
+	bool lives = session_lives(session);
+
+	if (lives && session_unix_ms() < session->expires_ms)
+		return false;
+	err_refuse(why, ERR_CONFLICT, "session_ended", NULL, "session '%s' is %s", session->id,
+		   session_state_name(lives ? SESSION_EXPIRED : session->state));
+	return true;
+}
+
 /* A user on the way to the store, then to the engine. */
 struct adding {
 	struct files_job *job;
@@ -159,7 +171,11 @@ static void adding_free(struct adding *adding)
 static void on_waits(void *user, struct session *session, const struct err *err)
 {
 	struct adding *adding = user;
+	struct err why = ERR_INIT;
 
+	/* The engine knows of a session's end before it is told here. */
+	if (err && session && session_is_over(session, &why))
+		err = &why;
 	waits_tell(&adding->waits, session, err);
 	adding_free(adding);
 }
@@ -474,14 +490,7 @@ void session_turn_member(const struct session_turn *turn, struct run_member *ret
 
 bool session_turn_is_over(const struct session_turn *turn, struct err *why)
 {
-	const struct session *session = turn->session;
-	bool lives = session_lives(session);
-
-	if (lives && session_unix_ms() < session->expires_ms)
-		return false;
-	err_refuse(why, ERR_CONFLICT, "session_ended", NULL, "session '%s' is %s", session->id,
-		   session_state_name(lives ? SESSION_EXPIRED : session->state));
-	return true;
+	return session_is_over(turn->session, why);
 }
 
 void session_turn_end(struct session_turn *turn)
