@@ -38,7 +38,7 @@ enum cgroup_counter {
 };
 
 /* Of each kind: as many as come back, while a server has its hands full, before the next sandboxes take them. */
-#define CGROUP_KEPT_MAX 8
+#define CGROUP_KEPT_MAX 32
 
 /*
  * Version 1, as root: groups of former sandboxes that are as they were when they were made, for later ones. Never those
