@@ -336,9 +336,12 @@ static int read_run(void *user, const struct store_run *from)
 json_t *session_runs_json(const struct session *session, int64_t since, const char *user_name)
 {
 	struct runs_reading reading = { .list = json_array(), .user_name = user_name };
+	/* The store forgets several at a time. */
+	int64_t oldest = session->runs - SESSION_RUNS_KEPT;
 
-	if (!reading.list || session_store_runs(session->all->options.store, session->key, since, read_run,
-						&reading, NULL) < 0) {
+	if (!reading.list ||
+	    session_store_runs(session->all->options.store, session->key, since > oldest ? since : oldest,
+			       read_run, &reading, NULL) < 0) {
 		json_decref(reading.list);
 		return NULL;
 	}

@@ -5,6 +5,11 @@
 #include "session/store_priv.h"
 
 #include <errno.h>
+#include <string.h>
+
+/* To look at all that is kept costs more than to add to it: that is done after so many runs, or after a large one. */
+#define TIDY_EVERY  16
+#define SMALL_BYTES (16 * 1024)
 
 static int with_number(struct session_store *store, enum statement which, const char *key, int64_t number,
 		       struct err *err)
@@ -58,20 +63,33 @@ static int put(struct session_store *store, enum statement which, const struct s
 	return store_done(store, which, err);
 }
 
-int store_run_put(struct session_store *store, const struct store_change *change, struct err *err)
+/* Runs that are too old, and what only they left. */
+static int forget_old(struct session_store *store, const struct store_change *change, struct err *err)
 {
 	int64_t oldest = change->number - change->runs_kept;
+	int r = 0;
+
+	if (oldest <= 0)
+		return 0;
+	r = with_number(store, RUN_FORGET, change->key, oldest, err);
+	if (r == 0)
+		r = with_number(store, DETAIL_FORGET, change->key, oldest, err);
+	return r < 0 ? r : store_run_texts(store, VERSION_FORGET, change->key, NULL, NULL, err);
+}
+
+int store_run_put(struct session_store *store, const struct store_change *change, struct err *err)
+{
+	bool tidies = change->number % TIDY_EVERY == 0;
+	bool is_large = change->files_count > 0 || (change->detail && strlen(change->detail) > SMALL_BYTES);
 	int r = put(store, RUN_ADD, change, change->run, err);
 
 	if (r == 0 && change->detail)
 		r = put(store, DETAIL_ADD, change, change->detail, err);
-	if (r == 0 && oldest > 0)
-		r = with_number(store, RUN_FORGET, change->key, oldest, err);
-	if (r == 0 && oldest > 0)
-		r = with_number(store, DETAIL_FORGET, change->key, oldest, err);
-	if (r == 0 && oldest > 0)
-		r = store_run_texts(store, VERSION_FORGET, change->key, NULL, NULL, err);
-	return r < 0 ? r : past_bound(store, change->key, change->past_bytes, err);
+	if (r == 0 && tidies)
+		r = forget_old(store, change, err);
+	if (r == 0 && (tidies || is_large))
+		r = past_bound(store, change->key, change->past_bytes, err);
+	return r;
 }
 
 static int each_run(struct session_store *store, sqlite3_stmt *s, store_run_fn each, void *user,
