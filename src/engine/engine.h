@@ -37,6 +37,7 @@ struct engine_warm {
 	char *const *argv;
 	char *const *envp;
 	struct limits limits; /* while it boots */
+	unsigned most;	      /* that wait at a time; 0: as many as are asked for */
 	bool driver; /* another program than the step's, which is told what to be: wire/init_proto.h */
 };
 

@@ -315,11 +315,13 @@ static struct item *shelf_last_ready(const struct shelf *shelf)
 static unsigned shelf_target(const struct shelf *shelf, uint64_t at_us)
 {
 	const struct pool_options *options = &shelf->pool->options;
-	unsigned target = demand_target(&shelf->demand, at_us, options->idle_us);
+	unsigned target = demand_target(&shelf->demand, at_us, options->idle_us), most = options->max;
 
 	if (shelf->fostered && target < options->min)
 		target = options->min;
-	return target < options->max ? target : options->max;
+	if (shelf->warm && shelf->warm->most && shelf->warm->most < most)
+		most = shelf->warm->most;
+	return target < most ? target : most;
 }
 
 /* Over its budget the pool gives up what was not asked for longest, for the sake of what is asked for now. */

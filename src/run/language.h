@@ -52,6 +52,7 @@ struct language_warm {
 	char *until;
 	char **command;	 /* a driver; NULL: the step's own */
 	char **cold_env; /* globs of variables that a driver cannot take on when it has booted */
+	unsigned most;	 /* that wait at a time, where booting is dear; 0: as many as are asked for */
 	/* Worked out from those: */
 	char *id; /* "python", or with a version that the file says "java@17" */
 	char **argv, **envp;

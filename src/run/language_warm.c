@@ -77,6 +77,7 @@ int language_warm_prepare(struct language *language, struct language_warm *warm)
 		.argv = warm->argv,
 		.envp = warm->envp,
 		.limits = boot_limits(&step->limits),
+		.most = warm->most,
 		.driver = warm->command != NULL,
 	};
 	return 0;

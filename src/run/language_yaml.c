@@ -18,7 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VERSIONS_MAX 32
+#define VERSIONS_MAX  32
+#define WARM_MOST_MAX 1024
 
 /* Where a reader is. */
 struct place {
@@ -336,12 +337,27 @@ static bool is_env_glob(const char *text)
 	return is_line(text) && !strpbrk(text, "=/");
 }
 
+static int read_most(const struct place *place, void *member, struct err *err)
+{
+	const char *text = yaml_tree_text(place->tree, place->node, place->path, err);
+	int64_t most;
+
+	if (!text)
+		return -EINVAL;
+	if (quantity_parse(text, QUANTITY_COUNT, &most) < 0 || most < 1 || most > WARM_MOST_MAX)
+		return yaml_tree_refuse(place->tree, place->node, err, place->path,
+					"'%.40s' is not a number from 1 to %d", text, WARM_MOST_MAX);
+	*(unsigned *)member = (unsigned)most;
+	return 0;
+}
+
 #define WARM_AT(member) offsetof(struct language_warm, member)
 
 static const struct language_key warm_keys[] = {
 	{ "until", false, read_text, WARM_AT(until), is_until, "'files'" },
 	{ "command", false, read_texts, WARM_AT(command), NULL, NULL },
 	{ "cold_env", false, read_texts, WARM_AT(cold_env), is_env_glob, "a pattern of names of variables" },
+	{ "most", false, read_most, WARM_AT(most), NULL, NULL },
 };
 
 static int read_warm(const struct place *place, void *member, struct err *err)

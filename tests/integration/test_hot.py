@@ -4,25 +4,20 @@ Each program of hot/LANGUAGE is run by a server with a stock of booted runtimes 
 must be the same, byte for byte. Programs print what they see of themselves, and nothing that differs from run to run.
 """
 
-import json
-import re
 import time
 from pathlib import Path
 
 import pytest
 
 from kilntest import host
+from kilntest import hot as hot_runs
+from kilntest.hot import shelf
 from kilntest.requests import MIB, binary, output
 from kilntest.settings import SLOW
 
 CORPUS = Path(__file__).parent / "hot"
 LIMITS = {"wall_ms": 60000, "cpu_ms": min(int(2000 * SLOW), 30000), "output_bytes": 200000}
 OTHER_LIMITS = {"sleeps_too_long": {"wall_ms": 2000}}
-# What differs between two runs of anything: what was measured, and where things lie in memory.
-MEASURED = ("wall_ms", "cpu_ms", "memory_peak_bytes", "disk_used_bytes", "processes_peak", "timing", "id", "explanation")
-ADDRESS = re.compile(r"0x[0-9a-f]{6,16}")
-# The kernel's limit counts from a process's birth: of a runtime that took a second to boot it is a second more.
-SECONDS_OF_CPU = re.compile(r"(RLIMIT_CPU|time\(seconds\)|\(seconds, -t\)).*")
 
 SOURCES = {
     "python": ("main.py", ".py"),
@@ -77,14 +72,6 @@ def php(hot):
     needs(hot, "php", "PHP")
 
 
-def shelf(server, runtime):
-    """What the pool holds of a runtime."""
-    for one in server.get("/v1/node").json()["pools"]:
-        if one["runtime"] == runtime and one["network"] == "none":
-            return one
-    return {"ready": 0, "taken": 0}
-
-
 def limits_of(language, name):
     """A compiler that has just been started needs more time than one that has booted."""
     own = {"cpu_ms": 10000} if language == "java" else {}
@@ -105,47 +92,16 @@ def program(language, name, **more):
     }
 
 
-def is_stocked(server, language):
-    return shelf(server, language)["ready"] > 0
-
-
 def is_full(stock):
     return stock["ready"] > 0 and stock["ready"] >= stock["target"] and not stock["making"]
 
 
 def run_hot(server, language, document):
-    """The result of a run that got a booted runtime."""
-    if not is_stocked(server, language):
-        server.run(program(language, "empty"))
-        host.wait_until(lambda: is_stocked(server, language), 60, f"no {language} in stock")
-    before = shelf(server, language)["taken"]
-    result = server.run(document)
-    assert shelf(server, language)["taken"] > before, "no booted runtime was taken"
-    return result
-
-
-def visible(result):
-    """All of a result that a program has a say in."""
-    shown = json.loads(json.dumps(result))
-    for part in (shown, *shown["steps"]):
-        for key in MEASURED:
-            part.pop(key, None)
-        if part.get("limit"):
-            part["limit"].pop("used")
-    for step in shown["steps"]:
-        for stream in ("stdout", "stderr"):
-            step[stream] = ADDRESS.sub("0x…", step[stream])
-            if SLOW > 1:
-                step[stream] = SECONDS_OF_CPU.sub(r"\1 …", step[stream])
-    return shown
+    return hot_runs.run_hot(server, language, document, program(language, "empty"))
 
 
 def assert_same(hot, cold, language, document):
-    warm, fresh = visible(run_hot(hot, language, document)), visible(cold.run(document))
-    for step, other in zip(warm["steps"], fresh["steps"], strict=True):
-        for stream in ("stdout", "stderr"):
-            assert step[stream] == other[stream], f"{stream} differs"
-    assert warm == fresh
+    hot_runs.assert_alike(run_hot(hot, language, document), cold.run(document))
 
 
 @pytest.mark.parametrize("name", programs("python"))

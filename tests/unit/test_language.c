@@ -178,11 +178,13 @@ static void a_driver_is_started_as_its_command_says(void **state)
 	struct language language;
 	struct err err = ERR_INIT;
 
-	assert_int_equal(
-		parse(MINIMAL "warm: {command: [toy, \"{entry}\"], cold_env: [TOY*]}\n", &language, &err), 0);
+	assert_int_equal(parse(MINIMAL "warm: {command: [toy, \"{entry}\"], cold_env: [TOY*], most: 3}\n",
+			       &language, &err),
+			 0);
 	assert_warm_argv(&language, "toy", "{entry}");
 	assert_true(language.warm->engine.driver);
 	assert_string_equal(language.warm->cold_env[0], "TOY*");
+	assert_int_equal(language.warm->engine.most, 3);
 	language_finish(&language);
 }
 
@@ -198,6 +200,10 @@ static void what_is_started_ahead_must_be_said_in_one_way(void **state)
 		       "toy.yaml:8: warm: `cold_env` is about a `command`");
 	assert_refused(MINIMAL "warm: {command: [a], cold_env: [A=b]}\n",
 		       "toy.yaml:8: warm.cold_env: 'A=b' is not a pattern of names of variables");
+	assert_refused(MINIMAL "warm: {until: files, most: 0}\n",
+		       "toy.yaml:8: warm.most: '0' is not a number from 1 to 1024");
+	assert_refused(MINIMAL "warm: {until: files, most: many}\n",
+		       "toy.yaml:8: warm.most: 'many' is not a number from 1 to 1024");
 	assert_refused(MINIMAL "warm: [a]\n", "toy.yaml:8: warm: must be a mapping of keys");
 }
 

@@ -221,6 +221,25 @@ static void a_run_takes_one_of_the_stock_and_another_is_made(void **state)
 	close_pool(&f);
 }
 
+static void of_a_runtime_that_is_dear_to_boot_no_more_wait_than_its_language_says(void **state)
+{
+	struct engine_warm dear = { .id = "dear", .limits.value[LIMIT_DISK_BYTES] = 1 << 20, .most = 2 };
+	struct engine_sandbox_spec spec = spec_of("host", &dear);
+	struct guest guests[5];
+	struct fixture f;
+
+	open_pool(&f, &roomy, false);
+	for (size_t i = 0; i < 5; i++)
+		take(&f, &spec, &guests[i]);
+	run_until_created(&f, 7);
+	run_for(&f, 120);
+	assert_int_equal(only_shelf(&f).target, 2);
+	assert_int_equal(only_shelf(&f).ready, 2);
+	for (size_t i = 0; i < 5; i++)
+		give_back(&f, &guests[i]);
+	close_pool(&f);
+}
+
 static struct limits made_last;
 static const struct engine_vtable *real;
 
@@ -645,6 +664,7 @@ int main(void)
 		cmocka_unit_test(a_steady_rate_holds_what_is_under_way_with_a_margin),
 		cmocka_unit_test(making_that_became_slow_raises_the_target),
 		cmocka_unit_test(a_fostered_shelf_is_stocked_before_anybody_asks),
+		cmocka_unit_test(of_a_runtime_that_is_dear_to_boot_no_more_wait_than_its_language_says),
 		cmocka_unit_test(a_run_takes_one_of_the_stock_and_another_is_made),
 		cmocka_unit_test(a_run_with_hardly_any_room_does_not_starve_the_stock_of_others),
 		cmocka_unit_test(an_empty_shelf_refuses_nobody),

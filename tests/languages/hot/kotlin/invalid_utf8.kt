@@ -1,0 +1,5 @@
+fun main() {
+    val x = "ÿşÃ"
+    println(x.length)
+    val é = 1
+}

@@ -1,0 +1,5 @@
+﻿fun main() {
+    val text = """one
+    two"""
+    println(text.length)
+}

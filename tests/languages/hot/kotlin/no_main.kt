@@ -1,0 +1,3 @@
+class Alone(val name: String)
+
+fun helper() = Alone("nobody runs this")

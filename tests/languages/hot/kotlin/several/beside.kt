@@ -1,0 +1,2 @@
+@file:JvmName("Beside")
+internal fun beside(x: Int) = "beside $x "

@@ -1,0 +1,1 @@
+private fun beside(x: Long) = x

@@ -1,0 +1,3 @@
+fun beside(x: Int) = x +
+class Double2
+private fun hidden() = 1

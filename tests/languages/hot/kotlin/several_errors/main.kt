@@ -1,0 +1,6 @@
+import a.Missing
+
+fun main() {
+    println(beside("x"))
+}
+class Double2

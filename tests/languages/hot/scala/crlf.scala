@@ -1,0 +1,6 @@
+object Main {
+  def main(args: Array[String]): Unit = {
+    println("""one
+  two""".length)
+  }
+}

@@ -1,0 +1,2 @@
+class Alone(val name: String)
+object Helper { def help = new Alone("nobody runs this") }

@@ -1,0 +1,11 @@
+case class Straße(länge: Int, `имя с пробелами`: String)
+
+object Färbe extends Enumeration { val Grün, `rot und weiß` = Value }
+
+object Main {
+  def main(args: Array[String]): Unit = {
+    println(Straße(3, "Übergröße 漢字 🎲"))
+    println(Färbe.values.mkString(", "))
+    System.err.println("на ошибку: ñ")
+  }
+}

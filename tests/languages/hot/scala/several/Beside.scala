@@ -1,0 +1,1 @@
+object Beside { def apply(x: Int) = s"beside $x " }

@@ -1,0 +1,2 @@
+object Beside { def apply(x: Int): Int = x + }
+class Double2

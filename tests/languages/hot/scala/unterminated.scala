@@ -1,0 +1,3 @@
+object Main {
+  val text = "never closed
+  /* nor is this
