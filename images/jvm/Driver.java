@@ -13,7 +13,7 @@ import java.util.Iterator;
 import java.util.List;
 
 /*
- * Drivers: a compiler that compiles its sample twice, waits to be told a command, and then is that command. Its arguments
+ * Drivers: a compiler that compiles its sample, waits to be told a command, and then is that command. Its arguments
  * are those of the sample. The message comes as src/wire/init_proto.h of kiln says. The image's build compiles this into
  * a jar at the end of the class path that the compiler has without it, so that the same archive of classes fits both.
  */
@@ -87,9 +87,8 @@ final class Driver {
 	static void drive(String main, Program compile, String[] sample, Program program)
 			throws ReflectiveOperationException, IOException {
 		hide();
-		/* Twice: more would cost more than it saves. */
-		for (int i = 0; i < 2; i++)
-			compile.run(sample);
+		/* Once: a second time took another two seconds and saved none. */
+		compile.run(sample);
 		new File(sample[sample.length - 1]).delete();
 		System.gc();
 		List<String> command = await();

@@ -17,10 +17,16 @@ from kilntest.settings import ROOT
 CORPUS = Path(__file__).parent / "hot"
 STORE = str(Path(os.environ.get("KILN_LANGUAGES") or ROOT / "build/languages").resolve())
 LANGUAGES = {"kotlin": ("main.kt", "kotlin@2.4"), "scala": ("Main.scala", "scala@2.11")}
-PATIENCE = 240  # a driver's boot takes five seconds of a processor, and others may use it too
+PATIENCE = 240  # a driver's boot takes four seconds of a processor, and others may use it too
 LIMITS = {"wall_ms": 120000, "cpu_ms": 60000, "disk_bytes": 256 * MIB, "file_bytes": 64 * MIB}
 # What a compiler that has booted must take up; its sandbox alone is a hundredth of it.
 DRIVER_BYTES = 64 * MIB
+# More than fits into a method: it is the compilers' own limit, and what they say there of themselves is seen too.
+LONG = "\n".join(f"        x += {100000 + n} * x" for n in range(9000))
+HUGE = {
+    "kotlin": f"fun main(args: Array<String>) {{\n    var x = args.size\n{LONG}\n    println(x)\n}}\n",
+    "scala": f"object Main {{\n    def main(args: Array[String]) {{\n        var x = args.size\n{LONG}\n        println(x)\n    }}\n}}\n",
+}
 
 
 def corpus():
@@ -30,15 +36,17 @@ def corpus():
 def sources(language, name):
     main = LANGUAGES[language][0]
     path = CORPUS / language / name
+    if name == "huge_method":
+        return {main: HUGE[language].encode()}
     if path.is_dir():
-        return {str(one.relative_to(path)): one for one in path.rglob("*") if one.is_file()}
-    return {main: path.with_suffix(Path(main).suffix)}
+        return {str(one.relative_to(path)): one.read_bytes() for one in path.rglob("*") if one.is_file()}
+    return {main: path.with_suffix(Path(main).suffix).read_bytes()}
 
 
 def program(language, name, **more):
     return {
         "language": language,
-        "files": {file: binary(path.read_bytes()) for file, path in sources(language, name).items()},
+        "files": {file: binary(source) for file, source in sources(language, name).items()},
         "args": ["one", "two words", "ü"],
         "stdin": "one\ntwo\n\N{LATIN SMALL LETTER U WITH DIAERESIS}b\nlast",
         "collect": "all",
@@ -75,6 +83,12 @@ def compiled_hot(server, language, document):
 @pytest.mark.parametrize(("language", "name"), corpus())
 def test_a_program_is_the_same_whatever_its_compiler_did_before(hot, cold, language, name):
     document = program(language, name)
+    assert_alike(compiled_hot(hot, language, document), cold.run(document, PATIENCE))
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_method_that_is_too_long_is_refused_in_the_same_words(hot, cold, language):
+    document = program(language, "huge_method")
     assert_alike(compiled_hot(hot, language, document), cold.run(document, PATIENCE))
 
 
