@@ -21,12 +21,6 @@ PATIENCE = 240  # a driver's boot takes four seconds of a processor, and others 
 LIMITS = {"wall_ms": 120000, "cpu_ms": 60000, "disk_bytes": 256 * MIB, "file_bytes": 64 * MIB}
 # What a compiler that has booted must take up; its sandbox alone is a hundredth of it.
 DRIVER_BYTES = 64 * MIB
-# More than fits into a method: it is the compilers' own limit, and what they say there of themselves is seen too.
-LONG = "\n".join(f"        x += {100000 + n} * x" for n in range(9000))
-HUGE = {
-    "kotlin": f"fun main(args: Array<String>) {{\n    var x = args.size\n{LONG}\n    println(x)\n}}\n",
-    "scala": f"object Main {{\n    def main(args: Array[String]) {{\n        var x = args.size\n{LONG}\n        println(x)\n    }}\n}}\n",
-}
 
 
 def corpus():
@@ -36,8 +30,6 @@ def corpus():
 def sources(language, name):
     main = LANGUAGES[language][0]
     path = CORPUS / language / name
-    if name == "huge_method":
-        return {main: HUGE[language].encode()}
     if path.is_dir():
         return {str(one.relative_to(path)): one.read_bytes() for one in path.rglob("*") if one.is_file()}
     return {main: path.with_suffix(Path(main).suffix).read_bytes()}
@@ -83,12 +75,6 @@ def compiled_hot(server, language, document):
 @pytest.mark.parametrize(("language", "name"), corpus())
 def test_a_program_is_the_same_whatever_its_compiler_did_before(hot, cold, language, name):
     document = program(language, name)
-    assert_alike(compiled_hot(hot, language, document), cold.run(document, PATIENCE))
-
-
-@pytest.mark.parametrize("language", sorted(LANGUAGES))
-def test_a_method_that_is_too_long_is_refused_in_the_same_words(hot, cold, language):
-    document = program(language, "huge_method")
     assert_alike(compiled_hot(hot, language, document), cold.run(document, PATIENCE))
 
 
