@@ -40,6 +40,7 @@ struct session_run {
 	uint64_t entered_us;
 	uint64_t bytes; /* of its files and stdin */
 	bool adrift;	/* its client has gone, and it goes on */
+	bool stopped;	/* its session or user goes, and its turn has to go with it */
 	char tenant[SESSION_NAME_MAX + 1], session[SESSION_NAME_MAX + 1], language[64];
 };
 
@@ -190,7 +191,7 @@ static void on_run_done(void *user, struct run_result *result)
 	log_run(run, result->id, run_outcome_name(result->outcome), api_engine_error(result));
 	run->result = result;
 	ran = ran_of(run);
-	if (!session_turn_is_awaited(turn, &ran) && answer_first(run))
+	if (!run->stopped && !session_turn_is_awaited(turn, &ran) && answer_first(run))
 		return;
 	if (!session_turn_record(turn, &ran, on_recorded, run)) {
 		on_recorded(run);
@@ -264,6 +265,7 @@ static void on_session_end(void *user, const struct err *err)
 {
 	struct session_run *run = user;
 
+	run->stopped = true;
 	if (run->late)
 		write_down(run);
 	else if (!run->run || !run_stop(run->run, err))
