@@ -80,7 +80,7 @@ def test_a_program_is_the_same_whatever_its_compiler_did_before(hot, cold, langu
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 @pytest.mark.parametrize(
-    "limits", [{"file_bytes": 1000}, {"disk_bytes": 100000}, {"output_bytes": 300}, {"open_files": 24}], ids=str
+    "limits", [{"file_bytes": 40000}, {"disk_bytes": 100000}, {"output_bytes": 300}, {"open_files": 64}], ids=str
 )
 def test_it_is_the_same_at_its_limits(hot, cold, language, limits):
     document = program(language, "many_errors" if "output_bytes" in limits else "classes", limits=limits)
