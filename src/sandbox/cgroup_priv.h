@@ -61,9 +61,6 @@ struct cgroup_ops {
 
 extern const struct cgroup_ops cgroup_ops_v1, cgroup_ops_v2;
 
-/* Version 1: in which hierarchy a counter is. */
-enum cgroup_hierarchy cgroup_v1_hierarchy(enum cgroup_counter counter);
-
 extern const char *const cgroup_controller_names[CGROUP_HIERARCHIES];
 
 #endif

@@ -28,11 +28,6 @@ static const struct {
 	[COUNTER_PIDS_NOW] = { CGROUP_PIDS, "pids.current" },
 };
 
-enum cgroup_hierarchy cgroup_v1_hierarchy(enum cgroup_counter counter)
-{
-	return counter_files[counter].hierarchy;
-}
-
 static struct cgroup_file v1_counter(const struct cgroup_box *box, enum cgroup_counter counter)
 {
 	return (struct cgroup_file){ box->fd[counter_files[counter].hierarchy], counter_files[counter].name };

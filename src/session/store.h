@@ -134,9 +134,9 @@ struct store_change {
 	const char *run;    /* JSON for the history; NULL: it is no run */
 	const char *detail; /* JSON with all that is to be told of it; NULL: it is not kept */
 	int64_t number;	    /* of that run, from 1 */
-	int64_t runs_kept;  /* the oldest go, several at a time: up to fifteen more may be there */
-	uint64_t
-		past_bytes; /* of details, and of what runs left that is not so any more; the oldest go, likewise */
+	/* The oldest go, several at a time: up to fifteen runs more may be there. */
+	int64_t runs_kept;
+	uint64_t past_bytes; /* of details, and of what runs left that is not so any more */
 };
 
 /* -ENOSPC: over the store's bound; nothing is written. */
