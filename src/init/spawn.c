@@ -352,12 +352,16 @@ static void await_command(struct spawn *spawn)
 	spawn->limits = &start.limits;
 }
 
-/* As the user, who may have closed a home of his own to himself, and is to be able to open it. */
-static int enter(const char *dir)
+/*
+ * As the user, who may have closed a home of his own to himself, and is to be able to open it. Ahead of the step it is
+ * not opened: a run that is still at work may want it closed.
+ */
+static int enter(const struct spawn *spawn)
 {
-	if (chdir(dir) == 0)
+	if (chdir(spawn->dir) == 0)
 		return 0;
-	if (errno != EACCES || chmod(dir, S_IRWXU) < 0 || chdir(dir) < 0)
+	if (errno != EACCES || spawn->how == LAUNCH_ANY || chmod(spawn->dir, S_IRWXU) < 0 ||
+	    chdir(spawn->dir) < 0)
 		return -errno;
 	return 0;
 }
@@ -387,7 +391,7 @@ _Noreturn void spawn_child(struct spawn *spawn)
 	r = become_user(spawn->config);
 	if (r < 0)
 		fail(ERROR_FD, WIRE_STAGE_CREDENTIALS, -r);
-	r = enter(spawn->dir);
+	r = enter(spawn);
 	if (r < 0)
 		fail(ERROR_FD, WIRE_STAGE_CHDIR, -r);
 	if (spawn->landlock_fd >= 0 && syscall(SYS_landlock_restrict_self, LANDLOCK_FD, 0) < 0)

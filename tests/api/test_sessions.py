@@ -102,6 +102,14 @@ def test_a_home_that_its_user_has_closed_is_opened_again(session):
         assert dojo.printed("lion", "stat -c %a .; ls", **given) == "700\n" + "".join(f"{name}\n" for name in ("a", *given.get("files", {})))
 
 
+def test_what_is_made_ahead_for_the_next_run_leaves_a_closed_home_closed(session):
+    dojo = session()
+    dojo.user("lion")
+    for _ in range(3):
+        assert dojo.shell("lion", "chmod 000 .; sleep 0.7; ls")["outcome"] == "failed"
+        assert dojo.printed("lion", "stat -c %a .") == "700\n"
+
+
 def test_a_user_has_a_home_and_a_name_of_his_own(session):
     dojo = session()
     assert dojo.user("lion")["home"] == "/sandboxes/lion"
