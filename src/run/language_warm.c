@@ -15,6 +15,9 @@
 
 #define BOOT_WALL_MS 60000
 
+/* A driver has a few files open that a step of its own would not: with fewer than this that could be told. */
+#define OPEN_FILES_MIN 64
+
 /* Limits that can be lowered when the step begins: while it boots it may have as much as any step. */
 static const enum limit_id lowered_limits[] = { LIMIT_FILE_BYTES, LIMIT_OPEN_FILES, LIMIT_PROCESSES };
 
@@ -134,7 +137,8 @@ bool language_warm_fits(const struct language_warm *warm, char *const *argv, cha
 	}
 	/* What it works out from its memory, a step of its own would have in its command. */
 	if (warm->command)
-		return limits->value[LIMIT_MEMORY_BYTES] == boot->value[LIMIT_MEMORY_BYTES] &&
+		return limits->value[LIMIT_OPEN_FILES] >= OPEN_FILES_MIN &&
+		       limits->value[LIMIT_MEMORY_BYTES] == boot->value[LIMIT_MEMORY_BYTES] &&
 		       env_can_come_late(warm, request_env);
 	return same_texts(warm->argv, argv) && same_texts(warm->envp, envp);
 }

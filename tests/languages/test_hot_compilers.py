@@ -88,7 +88,7 @@ def test_it_is_the_same_at_its_limits(hot, cold, language, limits):
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
-@pytest.mark.parametrize("limits", [{"memory_bytes": 300 * MIB}, {"stack_bytes": 4 * MIB}], ids=str)
+@pytest.mark.parametrize("limits", [{"memory_bytes": 300 * MIB}, {"stack_bytes": 4 * MIB}, {"open_files": 24}], ids=str)
 def test_a_compiler_that_has_other_limits_is_not_used(hot, cold, language, limits):
     taken = shelf(hot, LANGUAGES[language][1])["taken"]
     document = program(language, "classes", limits=limits)

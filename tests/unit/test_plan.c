@@ -759,6 +759,14 @@ static void a_driver_takes_what_it_need_not_know_as_it_boots(void **state)
 		if (is_hot(f) != cases[i].hot)
 			fail_msg("%s", cases[i].env);
 	}
+	for (int64_t files = 63; files <= 64; files++) {
+		request_clear(&f->req);
+		f->req.language = strdup("driven");
+		add_file(&f->req, "any.d", "");
+		f->req.limits.value[LIMIT_OPEN_FILES] = files;
+		assert_true(is_hot(f) == (files == 64));
+		f->req.limits = (struct limits){ 0 };
+	}
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
