@@ -203,10 +203,10 @@ static void plan_member(const struct keeper *k, const struct slot *slot, const s
 	plan->argv[INIT_ARG_ROLE] = (char *)(runs ? INIT_AS_RUN : INIT_AS_FILES);
 }
 
-/* What a session or a terminal puts into the root is not in a template. */
+/* What a service or a terminal puts into the root is not in a template. */
 static bool has_own_mounts(const struct slot *slot, const struct keeper_request *request)
 {
-	return slot->session || request->flags & KEEPER_FLAG_TTY;
+	return slot->member == KEEPER_MEMBER_SERVICE || request->flags & KEEPER_FLAG_TTY;
 }
 
 static void fill_setup(struct keeper *k, const struct slot *slot, const struct keeper_request *request,

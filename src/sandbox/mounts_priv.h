@@ -29,6 +29,13 @@ int mounts_open_image(const struct mount_values *values);
 [[nodiscard]] int mounts_new_scratch(int fs_fd, const char *target, uint64_t disk_bytes);
 /* Attaches a detached tree. */
 [[nodiscard]] int mounts_place(int tree_fd, const char *target);
+/* The names of users of a stored image, or -1: it has none that can be opened without following a link. */
+int mounts_open_passwd(int image_fd);
+/*
+ * Mounts over `target` the new file `file`: what `from_fd` has, which is closed and may be -1, and a line, which may be
+ * NULL.
+ */
+[[nodiscard]] int mounts_cover_passwd(const char *file, int from_fd, const char *line, const char *target);
 [[nodiscard]] int mounts_add_user(const struct mount_op *op, const struct mount_values *values, int image_fd);
 [[nodiscard]] int mounts_make_folders(const struct mount_op *op, const struct mount_values *values);
 [[nodiscard]] int mounts_bind_folders(const struct mount_op *op, const struct mount_values *values);

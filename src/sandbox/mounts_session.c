@@ -145,31 +145,52 @@ static int copy_text(int from_fd, int to_fd)
 	return last == '\n' || write(to_fd, "\n", 1) == 1 ? 0 : -EIO;
 }
 
-int mounts_add_user(const struct mount_op *op, const struct mount_values *values, int image_fd)
+int mounts_open_passwd(int image_fd)
 {
 	struct open_how how = { .flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
 					   RESOLVE_NO_XDEV };
-	int from_fd = -1, to_fd, r = 0;
-	size_t len;
 
-	if (!values->passwd_line)
-		return 0;
-	len = strlen(values->passwd_line);
-	if (op->source && image_fd >= 0)
-		from_fd = (int)syscall(SYS_openat2, image_fd, op->source, &how, sizeof(how));
-	to_fd = open(op->target, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (to_fd < 0)
-		r = -errno;
+	return (int)syscall(SYS_openat2, image_fd, "etc/passwd", &how, sizeof(how));
+}
+
+/* Takes over from_fd, which may be -1. */
+static int write_passwd(const char *target, int from_fd, const char *line)
+{
+	int to_fd = open(target, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+	size_t len = strlen(line);
+	int r = to_fd < 0 ? -errno : 0;
+
 	if (r == 0 && from_fd >= 0)
 		r = copy_text(from_fd, to_fd);
-	if (r == 0 && write(to_fd, values->passwd_line, len) != (ssize_t)len)
+	if (r == 0 && write(to_fd, line, len) != (ssize_t)len)
 		r = -EIO;
 	if (from_fd >= 0)
 		close(from_fd);
 	if (to_fd >= 0)
 		close(to_fd);
 	return r;
+}
+
+int mounts_add_user(const struct mount_op *op, const struct mount_values *values, int image_fd)
+{
+	if (!values->passwd_line)
+		return 0;
+	return write_passwd(op->target, op->source && image_fd >= 0 ? mounts_open_passwd(image_fd) : -1,
+			    values->passwd_line);
+}
+
+int mounts_cover_passwd(const char *file, int from_fd, const char *line, const char *target)
+{
+	int r = write_passwd(file, from_fd, line ?: "");
+
+	if (r < 0)
+		return r;
+	if (mount(file, target, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  NULL) < 0)
+		return -errno;
+	return 0;
 }
 
 /* "top" and "/var/lib/x" to "top/var/lib/x", each folder on the way made if it is not there. */

@@ -291,7 +291,11 @@ static int reach_files(const struct setup *setup, struct mount_values *ret)
 {
 	if (!setup->member)
 		return 0;
-	return setup->joined ? receive_files(setup, ret) : mounts_session_take(setup->member, ret);
+	if (setup->joined)
+		return receive_files(setup, ret);
+	/* With a template it goes on to another namespace from there. */
+	return setup->mounts_from ? mounts_session_enter(setup->member, ret)
+				  : mounts_session_take(setup->member, ret);
 }
 
 static void make_mounts(const struct setup *setup)

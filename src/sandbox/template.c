@@ -3,6 +3,7 @@
  *
  * `sources` has, on a tmpfs, nothing but
  *   top/      the folders, files, links and nodes of the plan
+ *   session/  what members of sessions have above that: a folder for its files, and a file to cover with their users
  *   none/     an empty folder, as an overlay without an upper layer asks for a second one
  *   s0/ ...   the host's folders of which the plan has overlays, in its order
  *   images/   those of the stored images, if the plan has one
@@ -72,6 +73,17 @@ static int make_one(const struct mount_op *op, const struct mount_plan *plan)
 	if (op->kind == MOUNT_NODE)
 		return mounts_make_node(op->target, op->source);
 	return op->kind == MOUNT_HIDDEN ? make_hidden(op->target) : mounts_do(op, plan, NULL, -1);
+}
+
+static int make_session_layer(void)
+{
+	int fd;
+
+	if (mkdir("session", 0755) < 0 || mkdir("session/sandboxes", 0755) < 0 ||
+	    mkdir("session/etc", 0755) < 0)
+		return -errno;
+	fd = open("session/etc/passwd", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : close(fd);
 }
 
 static int make_parts(const struct mount_plan *plan, const struct mount_op **ret_failed)
@@ -176,6 +188,8 @@ int mount_template_sources(const struct mount_plan *plan, const char *images,
 		r = place_folders(&folders);
 	umask(0);
 	if (r == 0)
+		r = make_session_layer();
+	if (r == 0)
 		r = make_parts(plan, ret_failed);
 	umask(022);
 	if (r < 0)
@@ -226,19 +240,39 @@ static int overlay_open(const char *lower, unsigned attributes)
 	return fd;
 }
 
+struct overlays {
+	int root_fd, devices_fd;
+	int fd[OVERLAYS_MAX]; /* in the order of the plan; -ENOENT: the host has it no more */
+	unsigned next;
+	int passwd_fd; /* of a session's member: what is there before its user; or -1 */
+};
+
+static bool is_member(const struct mount_values *values)
+{
+	return values->sandboxes_fd >= 0;
+}
+
 /* An image is told by the folder in which we are: what else there is of it a mount would show inside. */
-static int overlay_of_root(const struct mount_values *values)
+static int overlay_of_root(const struct mount_values *values, struct overlays *ret)
 {
 	struct mount_values here = *values;
 	int image_fd, fd;
 
-	if (!values->image)
-		return overlay_open("/top:/none", MOUNT_ATTR_NODEV);
+	if (!values->image) {
+		if (is_member(values))
+			ret->passwd_fd = open("/top/etc/passwd", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		return overlay_open(is_member(values) ? "/session:/top:/none" : "/top:/none",
+				    MOUNT_ATTR_NODEV);
+	}
 	here.images = "/" MOUNTS_IMAGES;
 	image_fd = mounts_open_image(&here);
 	if (image_fd < 0)
 		return image_fd;
-	fd = fchdir(image_fd) < 0 ? -errno : overlay_open("/top:.", MOUNT_ATTR_NODEV);
+	if (is_member(values))
+		ret->passwd_fd = mounts_open_passwd(image_fd);
+	fd = fchdir(image_fd) < 0
+		     ? -errno
+		     : overlay_open(is_member(values) ? "/session:/top:." : "/top:.", MOUNT_ATTR_NODEV);
 	close(image_fd);
 	return fd;
 }
@@ -261,12 +295,6 @@ static int attach(int fd, const char *target)
 	return r;
 }
 
-struct overlays {
-	int root_fd, devices_fd;
-	int fd[OVERLAYS_MAX]; /* in the order of the plan; -ENOENT: the host has it no more */
-	unsigned next;
-};
-
 /* Devices have one of their own: in the root's there would be what the image has in its /dev, too. */
 static int open_overlays(const struct mount_plan *plan, const struct mount_values *values,
 			 struct overlays *ret, const struct mount_op **ret_failed)
@@ -274,10 +302,11 @@ static int open_overlays(const struct mount_plan *plan, const struct mount_value
 	unsigned count = 0;
 
 	ret->next = 0;
+	ret->passwd_fd = -1;
 	ret->devices_fd = overlay_open("/top/dev:/none", MOUNT_ATTR_NOEXEC);
 	if (ret->devices_fd < 0)
 		return ret->devices_fd;
-	ret->root_fd = overlay_of_root(values);
+	ret->root_fd = overlay_of_root(values, ret);
 	if (ret->root_fd < 0)
 		return ret->root_fd;
 	for (unsigned i = 0; i < plan->count; i++) {
@@ -311,6 +340,20 @@ static bool is_sealed(const struct mount_op *op)
 	return strcmp(op->target, ".") == 0 || strcmp(op->target, "dev") == 0;
 }
 
+/* On the scratch, of which only folders of its own can be reached. */
+static int do_scratch(const struct mount_op *op, const struct mount_plan *plan,
+		      const struct mount_values *values, struct overlays *overlays)
+{
+	char file[32];
+	int r = mounts_do(op, plan, values, -1);
+
+	if (r < 0 || !is_member(values))
+		return r;
+	put_text(put_text(file, op->target), "/passwd");
+	return mounts_cover_passwd(file, overlays->passwd_fd, values->passwd_line,
+				   has_top(plan) ? "root/etc/passwd" : "etc/passwd");
+}
+
 static int do_one(const struct mount_op *op, const struct mount_plan *plan, const struct mount_values *values,
 		  struct overlays *overlays)
 {
@@ -320,7 +363,12 @@ static int do_one(const struct mount_op *op, const struct mount_plan *plan, cons
 		return 0;
 	switch (op->kind) {
 	case MOUNT_IMAGE:
-		return 0; /* in the root's overlay */
+	case MOUNT_USER:
+		return 0; /* in the root's overlay, or over it with the scratch */
+	case MOUNT_SESSION:
+		return op->source ? mounts_do(op, plan, values, -1) : 0;
+	case MOUNT_SCRATCH:
+		return do_scratch(op, plan, values, overlays);
 	case MOUNT_OVERLAY:
 		fd = overlays->fd[overlays->next++];
 		return fd < 0 ? 0 : attach(fd, op->target);
