@@ -70,13 +70,6 @@ void files_fail(struct init *init, const char *path, int error)
 	memcpy(up->error_path, path, strnlen(path, sizeof(up->error_path) - 1) + 1);
 }
 
-uint64_t hash_add(uint64_t hash, const uint8_t *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ data[i]) * 1099511628211ull;
-	return hash;
-}
-
 int64_t time_ns(const struct timespec *t)
 {
 	return t->tv_sec * 1000000000ll + t->tv_nsec;

@@ -5,6 +5,7 @@
 #ifndef KILN_INIT_INIT_PRIV_H
 #define KILN_INIT_INIT_PRIV_H
 
+#include "base/hash.h"
 #include "init/container.h"
 #include "wire/init_config.h"
 #include "wire/init_proto.h"
@@ -185,8 +186,6 @@ ssize_t out_read_frame(struct init *init, int fd, uint8_t type, uint8_t stream, 
 void files_begin(struct init *init, const struct wire_file *file);
 void files_data(struct init *init, const uint8_t *data, size_t len);
 void files_synced(struct init *init);
-uint64_t hash_add(uint64_t hash, const uint8_t *data, size_t len);
-#define HASH_START   14695981039346656037ull
 #define HASH_UNKNOWN 0
 int hash_file(int fd, uint64_t *ret);
 /* The first failure is what SYNCED tells. */
