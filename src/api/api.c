@@ -188,7 +188,6 @@ int api_start(struct api *api, struct err *err)
 
 void api_sessions_end(struct api *api)
 {
-	session_runs_settle(api);
 	/* What runs brought is borrowed from them. */
 	if (api->sessions)
 		sessions_settle(api->sessions);

@@ -58,8 +58,7 @@ struct api {
 	struct sessions *sessions; /* NULL: this node has none */
 	struct session_answer *session_answers;
 	struct session_run *session_runs;
-	size_t session_runs_late; /* of them, those that are answered and not written down */
-	size_t adrift_count;	  /* of them: their clients have gone */
+	size_t adrift_count; /* of them: their clients have gone */
 	uint64_t adrift_bytes;
 	struct session_stream *session_streams;
 	struct stateful_call *stateful_calls; /* of the dialect that is built on sessions */
@@ -117,8 +116,6 @@ void api_server_timing(struct http_request *request, const struct run_timing *ti
 void api_sessions_end(struct api *api);
 void session_answer_destroy(struct session_answer *answer);
 void session_run_destroy(struct session_run *run);
-/* Writes down what was answered first: before anything else is done with sessions, so that all see the same order. */
-void session_runs_settle(struct api *api);
 void session_stream_destroy(struct session_stream *stream);
 
 int api_metrics_init(struct api_metrics *metrics, struct err *err);

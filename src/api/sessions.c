@@ -439,7 +439,6 @@ void api_handle_sessions(struct http_request *request, void *user)
 	struct err err = ERR_INIT;
 	size_t i = 0;
 
-	session_runs_settle(ask.api);
 	if (!ask.api->sessions) {
 		err_refuse(&err, ERR_BUSY, "not_ready", NULL,
 			   "this node has no folder for sessions: see its log");

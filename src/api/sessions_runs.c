@@ -2,10 +2,9 @@
  * Runs in a session: POST /v1/sessions/{id}/runs.
  *
  * A run waits for its user's turn, then for a slot of the node like any other, then runs as a member of the session.
- * Whatever a request wants to have collected, all changes are, for the copy of the session's files; the answer gets
- * its choice of them. Where nothing has changed the answer does not wait for its line in the history, which is written
- * as soon as the answer is out. A client that goes away takes its run with it, but the turn is given back only when
- * that has ended; a detached run goes on, as long as there are not too many whose clients have gone.
+ * Whatever a request wants to have collected, all changes are, for the copy of the session's files; the answer gets its
+ * choice of them. A client that goes away takes its run with it, but the turn is given back only when that has ended; a
+ * detached run goes on, as long as there are not too many whose clients have gone.
  */
 #include "api/sessions_priv.h"
 
@@ -30,7 +29,6 @@ struct session_run {
 	struct run_plan *plan;
 	struct run *run;
 	struct run_result *result; /* of one that is over, while the session's copy gets what it changed */
-	struct session_wait *late; /* it is answered, and will be written down */
 	struct run_member member;
 	char **remove;
 	enum collect_mode collect;
@@ -40,7 +38,6 @@ struct session_run {
 	uint64_t entered_us;
 	uint64_t bytes; /* of its files and stdin */
 	bool adrift;	/* its client has gone, and it goes on */
-	bool stopped;	/* its session or user goes, and its turn has to go with it */
 	char tenant[SESSION_NAME_MAX + 1], session[SESSION_NAME_MAX + 1], language[64];
 };
 
@@ -57,10 +54,6 @@ void session_run_destroy(struct session_run *run)
 	if (run->next)
 		run->next->prev = run->prev;
 	api->runs_count--;
-	if (run->late) {
-		session_wait_forget(run->late);
-		api->session_runs_late--;
-	}
 	if (run->adrift) {
 		api->adrift_count--;
 		api->adrift_bytes -= run->bytes;
@@ -101,73 +94,17 @@ static void give_up(struct session_run *run, const struct err *err)
 		done(user, NULL, &why);
 }
 
-static void tell(struct session_run *run)
-{
-	void (*done)(void *user, struct run_result *result, const struct err *err) = TAKE_PTR(run->done);
-
-	result_files_choose(run->result, run->collect, run->collect_globs);
-	if (done)
-		done(run->user, run->result, NULL);
-}
-
-/* What the run changed is kept: it is answered. */
+/* What the run changed is kept: it is answered, and only then cleared away. */
 static void on_recorded(void *user)
 {
 	struct session_run *run = user;
+	void (*done)(void *user, struct run_result *result, const struct err *err) = TAKE_PTR(run->done);
 
-	tell(run);
-	session_run_destroy(run);
-}
-
-static struct session_ran ran_of(const struct session_run *run)
-{
-	const struct run_plan *plan = run_plan_of(run->run);
-
-	return (struct session_ran){ .result = run->result,
-				     .files = plan->files,
-				     .files_count = plan->files_count,
-				     .remove = run->remove };
-}
-
-/* Of one that is answered, and changed nothing. */
-static void write_down(struct session_run *run)
-{
-	const struct session_ran ran = ran_of(run);
-
-	session_turn_record(run->turn, &ran, NULL, NULL);
-	session_run_destroy(run);
-}
-
-static void on_late(void *user, struct session *session, const struct err *err)
-{
-	struct session_run *run = user;
-
-	run->late = NULL;
-	run->api->session_runs_late--;
-	write_down(run);
-}
-
-void session_runs_settle(struct api *api)
-{
-	while (api->session_runs_late) {
-		struct session_run *run = api->session_runs;
-
-		while (!run->late)
-			run = run->next;
-		write_down(run);
+	if (done) {
+		result_files_choose(run->result, run->collect, run->collect_globs);
+		done(run->user, run->result, NULL);
 	}
-}
-
-/* False: there is no memory for doing it in this order. */
-static bool answer_first(struct session_run *run)
-{
-	const struct session_call call = { .done = on_late, .user = run, .ret = &run->late };
-
-	if (session_turn_later(run->turn, &call) < 0)
-		return false;
-	run->api->session_runs_late++;
-	tell(run);
-	return true;
+	session_run_destroy(run);
 }
 
 /*
@@ -178,9 +115,13 @@ static void on_run_done(void *user, struct run_result *result)
 {
 	struct session_run *run = user;
 	struct api *api = run->api;
-	struct session_turn *turn = run->turn;
+	const struct run_plan *plan = run_plan_of(run->run);
+	const struct session_ran ran = { .result = result,
+					 .files = plan->files,
+					 .files_count = plan->files_count,
+					 .remove = run->remove };
+	struct session_turn *turn = TAKE_PTR(run->turn);
 	struct queue_entry *entry = NULL;
-	struct session_ran ran;
 	struct err why = ERR_INIT;
 
 	/* At its deadline the engine kills all of a session, and says so only then. */
@@ -190,14 +131,11 @@ static void on_run_done(void *user, struct run_result *result)
 	api_metrics_count(&api->metrics, result);
 	log_run(run, result->id, run_outcome_name(result->outcome), api_engine_error(result));
 	run->result = result;
-	ran = ran_of(run);
-	if (!run->stopped && !session_turn_is_awaited(turn, &ran) && answer_first(run))
-		return;
 	if (!session_turn_record(turn, &ran, on_recorded, run)) {
+		run->turn = turn;
 		on_recorded(run);
 		return;
 	}
-	run->turn = NULL;
 	if (!sessions_are_crowded(api->sessions))
 		entry = TAKE_PTR(run->entry);
 	/* Last: both may start the next one. */
@@ -265,10 +203,7 @@ static void on_session_end(void *user, const struct err *err)
 {
 	struct session_run *run = user;
 
-	run->stopped = true;
-	if (run->late)
-		write_down(run);
-	else if (!run->run || !run_stop(run->run, err))
+	if (!run->run || !run_stop(run->run, err))
 		give_up(run, err);
 }
 

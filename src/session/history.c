@@ -258,6 +258,13 @@ static struct recording *recording_make(const struct session_turn *turn, const s
 	return recording;
 }
 
+/* What is only history nobody waits for, as long as there is not too much of it. */
+static bool is_awaited(const struct session_turn *turn, const struct session_ran *ran)
+{
+	return strv_len(ran->remove) > 0 || ran->files_count > 0 || ran->result->files_count > 0 ||
+	       sessions_are_crowded(turn->session->all);
+}
+
 static bool record(const struct session_turn *turn, const struct session_ran *ran,
 		   session_recorded_fn recorded, void *user)
 {
@@ -271,8 +278,14 @@ static bool record(const struct session_turn *turn, const struct session_ran *ra
 	bool waits = false;
 	int r = -ENOMEM;
 
+	if (recording && recording->count == 0 && !is_awaited(turn, ran) &&
+	    session_line_add(session, session->runs, &recording->run, &recording->detail)) {
+		recording_free(recording);
+		session_tell(session, "run", json);
+		return false;
+	}
 	if (recording) {
-		waits = recorded && session_turn_is_awaited(turn, ran);
+		waits = is_awaited(turn, ran);
 		recording->recorded = waits ? recorded : NULL;
 		recording->user = user;
 		change.files = recording->files;
@@ -288,18 +301,6 @@ static bool record(const struct session_turn *turn, const struct session_ran *ra
 	}
 	session_tell(session, "run", json);
 	return r == 0 && waits;
-}
-
-int session_turn_later(const struct session_turn *turn, const struct session_call *call)
-{
-	return session_done_later(turn->session, call, NULL);
-}
-
-bool session_turn_is_awaited(const struct session_turn *turn, const struct session_ran *ran)
-{
-	/* What is only history nobody waits for, as long as there is not too much of it. */
-	return strv_len(ran->remove) > 0 || ran->files_count > 0 || ran->result->files_count > 0 ||
-	       sessions_are_crowded(turn->session->all);
 }
 
 bool session_turn_record(struct session_turn *turn, const struct session_ran *ran,

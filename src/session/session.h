@@ -225,17 +225,11 @@ struct session_ran {
 /*
  * What a run was given, what it changed and how it ended goes to the copy and the history. The turn can be given back
  * at once. False: nobody has to wait for it. True: what `ran` points to must stay until `recorded` comes, as it does
- * whatever becomes of the session, and the run is to be answered then. Without `recorded` it is always false: for a run
- * that is answered already.
+ * whatever becomes of the session, and the run is to be answered then.
  */
 typedef void (*session_recorded_fn)(void *user);
 bool session_turn_record(struct session_turn *turn, const struct session_ran *ran,
 			 session_recorded_fn recorded, void *user);
-
-/* `done` comes in the loop's next turn, behind what was answered by then. 0 or -ENOMEM. */
-[[nodiscard]] int session_turn_later(const struct session_turn *turn, const struct session_call *call);
-/* Whether its answer has to wait for that. Pure. */
-bool session_turn_is_awaited(const struct session_turn *turn, const struct session_ran *ran);
 
 /* More waits for the thread than should: nobody should begin what will be written there. */
 bool sessions_are_crowded(const struct sessions *all);

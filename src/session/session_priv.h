@@ -1,7 +1,7 @@
 /*
  * What the files of session/ share: sessions.c (all of them), session.c (the life of one), fork.c, copy.c (files from
  * the engine to the copy), restore.c (and back), task.c (what is given to the worker), service.c, user.c (users and
- * their turns), history.c (runs and events), json.c.
+ * their turns), history.c (runs and events), lines.c (runs on their way to the worker), json.c.
  */
 #ifndef KILN_SESSION_PRIV_H
 #define KILN_SESSION_PRIV_H
@@ -85,6 +85,8 @@ struct files_job {
 	uint64_t began_ms;
 };
 
+struct session_line;
+
 struct look;	  /* at all files: what of it is with the worker */
 struct restoring; /* of all files: likewise */
 
@@ -141,6 +143,9 @@ struct session {
 	int64_t round;	       /* the last look's */
 	int64_t changes;       /* of the copy, by others than looks */
 	size_t turns;	       /* that somebody has now */
+	/* of the history, on their way to the worker */
+	struct session_line *first_line, *last_line;
+	size_t lines_count;
 	/* who waits */
 	struct session_wait *opening, *finishing, *weighing;
 	struct engine_session_usage usage;

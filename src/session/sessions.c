@@ -75,6 +75,7 @@ void session_free(struct session *session)
 	waits_tell(&session->finishing, NULL, &err);
 	waits_tell(&session->weighing, NULL, &err);
 	session_listeners_end(session);
+	session_lines_drop(session);
 	session_users_free(session);
 	if (session->prev)
 		session->prev->next = session->next;
@@ -326,6 +327,7 @@ static void on_tick(uv_timer_t *timer)
 	int64_t unix_ms = session_unix_ms();
 	uint64_t now_ms = session_now_ms();
 
+	sessions_lines_post(all);
 	for (struct session *s = all->first, *next; s; s = next) {
 		next = s->next;
 		if (session_lives(s))
@@ -406,6 +408,7 @@ int sessions_start(struct sessions *all, struct err *err)
 
 void sessions_settle(struct sessions *all)
 {
+	sessions_lines_post(all);
 	all->hurried = true;
 	work_finish(all->work);
 }
@@ -446,8 +449,10 @@ void sessions_drain(struct sessions *all)
 
 bool sessions_drained(struct sessions *all)
 {
-	bool done = work_is_idle(all->work);
+	bool done;
 
+	sessions_lines_post(all);
+	done = work_is_idle(all->work);
 	for (struct session *s = all->first; s; s = s->next) {
 		/* A copy that could not be made now will not be in a moment. */
 		if (session_lives(s) && s->dirty && !s->jobs && s->kept)
@@ -474,6 +479,7 @@ void sessions_destroy(struct sessions *all)
 		if (session_lives(s))
 			session_save(s);
 	}
+	sessions_lines_post(all);
 	all->ending = true;
 	while (all->first)
 		session_free(all->first);

@@ -171,6 +171,33 @@ struct store_change {
 [[nodiscard]] int session_store_weigh(struct session_store *store, const char *key, uint64_t *ret_files,
 				      uint64_t *ret_bytes, struct err *err);
 
+/*
+ * Lines of the history for which nobody waits. To note one is a single write to a file beside the database, and is
+ * there then, whatever process dies; to bring many into the database at once costs little more than to bring one.
+ * What was noted and not brought there is brought there when the store is opened.
+ */
+struct store_line {
+	const char *run, *detail; /* JSON, as in a change; detail may be NULL */
+	int64_t number;
+};
+
+struct store_lines {
+	const char *key;
+	const struct store_line *lines; /* in the order of their numbers */
+	size_t count;
+	int64_t runs_kept; /* and past_bytes: as in a change */
+	uint64_t past_bytes;
+};
+
+/* In the loop. False: there is no room for it now, or it is long; nothing is noted. */
+[[nodiscard]] bool session_store_note(struct session_store *store, const char *key,
+				      const struct store_line *line);
+/* So many that were noted are in the database now, or nobody wants them any more. */
+void session_store_noted(struct session_store *store, size_t count);
+/* -ENOSPC: over the store's bound; nothing is written. */
+[[nodiscard]] int session_store_lines(struct session_store *store, const struct store_lines *lines,
+				      struct err *err);
+
 /* A run of the past. */
 struct store_run {
 	int64_t number;

@@ -5,6 +5,7 @@
  * still be opened: from then on SQLite needs no more than the descriptors of database, log and index. `synchronous` is
  * NORMAL: a commit writes to the log and does not wait.
  */
+#include "session/journal.h"
 #include "session/store_priv.h"
 
 #include "base/cleanup.h"
@@ -192,6 +193,10 @@ int session_store_open(const struct store_options *options, struct session_store
 	if (r == 0)
 		r = prepare_all(store, err);
 	if (r == 0)
+		r = journal_open(options->dir, &store->journal, err);
+	if (r == 0)
+		r = store_take_left(store, err);
+	if (r == 0)
 		r = worker_open(path, options->bytes_max, store, err);
 	if (r == 0)
 		r = connect_more(path, &store->checkpoints, err);
@@ -218,6 +223,7 @@ void session_store_close(struct session_store *store)
 		sqlite3_finalize(store->prepared[i]);
 	sqlite3_close(store->checkpoints);
 	sqlite3_close(store->db);
+	journal_close(store->journal);
 	cleanup_close(&store->lock_fd);
 	free(store);
 }

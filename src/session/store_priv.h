@@ -1,7 +1,7 @@
 /*
  * What the files of the store share: store.c (sessions, users and files), store_open.c (its connections),
  * store_walk.c (what is done in pieces), store_runs.c (runs, and what each of them left), store_sql.c (tables and
- * statements), store_lock.c.
+ * statements), store_lock.c, journal.c (what the database does not have yet).
  */
 #ifndef KILN_SESSION_STORE_PRIV_H
 #define KILN_SESSION_STORE_PRIV_H
@@ -12,6 +12,8 @@
 
 #define STORE_VERSION 3
 
+struct journal;
+
 /* Makes the tables of an empty database; makes those of the next version out of an older one's. */
 extern const char store_schema[], store_schema_from_1[], store_schema_from_2[];
 
@@ -21,6 +23,7 @@ enum statement {
 	COMMIT,
 	ROLLBACK,
 	SESSION_PUT,
+	SESSION_KNOWN,
 	SESSION_EACH,
 	SESSION_REMOVE,
 	SESSION_USERS_REMOVE,
@@ -77,6 +80,7 @@ struct session_store {
 	struct session_store *worker;
 	sqlite3 *checkpoints; /* another thread's */
 	_Atomic int frames;   /* in the log */
+	struct journal *journal;
 	int lock_fd;
 };
 
@@ -115,5 +119,7 @@ int store_transaction_end(struct session_store *store, int r, struct err *err);
 /* store_runs.c: within the transaction of session_store_apply(). */
 [[nodiscard]] int store_run_put(struct session_store *store, const struct store_change *change,
 				struct err *err);
+/* And at the opening: what another has noted and not brought into the database. */
+[[nodiscard]] int store_take_left(struct session_store *store, struct err *err);
 
 #endif

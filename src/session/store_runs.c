@@ -2,6 +2,7 @@
  * The runs of a session: a line for each, and of the latest, within a bound, the detail of what was seen and the text
  * files that they left. Those are versions of files: a run that changed nothing adds none.
  */
+#include "session/journal.h"
 #include "session/store_priv.h"
 
 #include <errno.h>
@@ -52,44 +53,118 @@ static int past_bound(struct session_store *store, const char *key, uint64_t byt
 	return r;
 }
 
-static int put(struct session_store *store, enum statement which, const struct store_change *change,
+static int put(struct session_store *store, enum statement which, const char *key, int64_t number,
 	       const char *text, struct err *err)
 {
 	sqlite3_stmt *s = store_begin(store, which);
 
-	store_bind_text(s, 1, change->key);
-	sqlite3_bind_int64(s, 2, change->number);
+	store_bind_text(s, 1, key);
+	sqlite3_bind_int64(s, 2, number);
 	store_bind_text(s, 3, text);
 	return store_done(store, which, err);
 }
 
-/* Runs that are too old, and what only they left. */
-static int forget_old(struct session_store *store, const struct store_change *change, struct err *err)
+static int put_line(struct session_store *store, const char *key, const struct store_line *line,
+		    struct err *err)
 {
-	int64_t oldest = change->number - change->runs_kept;
+	int r = put(store, RUN_ADD, key, line->number, line->run, err);
+
+	return r == 0 && line->detail ? put(store, DETAIL_ADD, key, line->number, line->detail, err) : r;
+}
+
+/* Runs that are too old, and what only they left. */
+static int forget_old(struct session_store *store, const char *key, int64_t oldest, struct err *err)
+{
 	int r = 0;
 
 	if (oldest <= 0)
 		return 0;
-	r = with_number(store, RUN_FORGET, change->key, oldest, err);
+	r = with_number(store, RUN_FORGET, key, oldest, err);
 	if (r == 0)
-		r = with_number(store, DETAIL_FORGET, change->key, oldest, err);
-	return r < 0 ? r : store_run_texts(store, VERSION_FORGET, change->key, NULL, NULL, err);
+		r = with_number(store, DETAIL_FORGET, key, oldest, err);
+	return r < 0 ? r : store_run_texts(store, VERSION_FORGET, key, NULL, NULL, err);
 }
 
 int store_run_put(struct session_store *store, const struct store_change *change, struct err *err)
 {
+	const struct store_line line = { .run = change->run,
+					 .detail = change->detail,
+					 .number = change->number };
 	bool tidies = change->number % TIDY_EVERY == 0;
 	bool is_large = change->files_count > 0 || (change->detail && strlen(change->detail) > SMALL_BYTES);
-	int r = put(store, RUN_ADD, change, change->run, err);
+	int r = put_line(store, change->key, &line, err);
 
-	if (r == 0 && change->detail)
-		r = put(store, DETAIL_ADD, change, change->detail, err);
 	if (r == 0 && tidies)
-		r = forget_old(store, change, err);
+		r = forget_old(store, change->key, change->number - change->runs_kept, err);
 	if (r == 0 && (tidies || is_large))
 		r = past_bound(store, change->key, change->past_bytes, err);
 	return r;
+}
+
+int session_store_lines(struct session_store *store, const struct store_lines *lines, struct err *err)
+{
+	bool tidies = false;
+	int r = store_transaction_begin(store, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < lines->count; i++) {
+		r = put_line(store, lines->key, &lines->lines[i], err);
+		tidies |= lines->lines[i].number % TIDY_EVERY == 0;
+	}
+	if (r == 0 && tidies)
+		r = forget_old(store, lines->key, lines->lines[lines->count - 1].number - lines->runs_kept,
+			       err);
+	if (r == 0 && tidies)
+		r = past_bound(store, lines->key, lines->past_bytes, err);
+	return store_transaction_end(store, r, err);
+}
+
+bool session_store_note(struct session_store *store, const char *key, const struct store_line *line)
+{
+	return journal_add(store->journal, key, line);
+}
+
+void session_store_noted(struct session_store *store, size_t count)
+{
+	journal_done(store->journal, count);
+}
+
+/* Of a session that was removed meanwhile nothing is wanted. */
+static int put_left(void *user, const char *key, const struct store_line *line)
+{
+	struct session_store *store = user;
+	sqlite3_stmt *s = store_begin(store, SESSION_KNOWN);
+	int r;
+
+	store_bind_text(s, 1, key);
+	r = store_row(store, s, NULL);
+	sqlite3_reset(s);
+	return r <= 0 ? r : put_line(store, key, line, NULL);
+}
+
+static int take_left(struct session_store *store, struct err *err)
+{
+	int r = store_transaction_begin(store, err);
+
+	if (r < 0)
+		return r;
+	r = journal_each(store->journal, put_left, store, err);
+	return store_transaction_end(store, r < 0 ? r : 0, err);
+}
+
+int store_take_left(struct session_store *store, struct err *err)
+{
+	struct err full = ERR_INIT;
+	int r = take_left(store, &full);
+
+	/* As with changes; and a database that is full is no reason not to open it. */
+	if (r == -ENOSPC && session_store_forget(store, NULL) == 0)
+		r = take_left(store, &full);
+	if (r < 0 && r != -ENOSPC)
+		return err_set(err, r, "sessions: what was left of the history: %s", full.text);
+	journal_clear(store->journal);
+	return 0;
 }
 
 static int each_run(struct session_store *store, sqlite3_stmt *s, store_run_fn each, void *user,

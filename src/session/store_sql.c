@@ -107,6 +107,7 @@ const char *const store_statements[STATEMENT_COUNT] = {
 	[SESSION_USERS_REMOVE] = "DELETE FROM users WHERE session = ?",
 	[SESSION_MARK] = "INSERT OR IGNORE INTO weights VALUES (?, 0, 0)",
 	[SESSION_UNMARK] = "DELETE FROM weights WHERE session = ?",
+	[SESSION_KNOWN] = "SELECT 1 FROM sessions WHERE key = ?",
 	[SESSION_ORPHANS] = "SELECT session FROM weights WHERE session NOT IN (SELECT key FROM sessions)",
 	[SESSION_RUNS_REMOVE] = "DELETE FROM runs WHERE session = ?",
 	[SESSION_DETAILS_REMOVE] = "DELETE FROM details WHERE session = ?",

@@ -45,6 +45,7 @@ int session_task_post(struct session *session, struct session_task *task, size_t
 {
 	char strand[sizeof(session->tenant) + sizeof(session->id)];
 
+	session_lines_post(session);
 	snprintf(strand, sizeof(strand), "%s/%s", session->tenant, session->id);
 	task->all = session->all;
 	snprintf(task->key, sizeof(task->key), "%s", session->key);

@@ -26,6 +26,17 @@ struct session *session_of_key(const struct sessions *all, const char *key);
 /* On failure the task is still the caller's. `bytes` are those that it holds in memory. */
 [[nodiscard]] int session_task_post(struct session *session, struct session_task *task, size_t bytes,
 				    struct err *err);
+/*
+ * Lines of the history that nobody waits for. To add one is to note it, so that whatever dies the next front has it,
+ * and takes over both texts; false: it was not, and they are the caller's still. They are posted before anything else
+ * is, and when it is asked for, of one session or all.
+ */
+[[nodiscard]] bool session_line_add(struct session *session, int64_t number, char **run, char **detail);
+void session_lines_post(struct session *session);
+void sessions_lines_post(struct sessions *all);
+/* Those that are not posted; nobody will want them. */
+void session_lines_drop(struct session *session);
+
 /* Those who wait are told that all is well as soon as all that was posted before is in the store. */
 void waits_settle(struct session_wait **waits, struct session *session);
 

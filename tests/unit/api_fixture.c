@@ -217,7 +217,8 @@ void api_fixture_restart(struct fixture *f, bool in_good_order)
 
 static void remove_store(struct fixture *f)
 {
-	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm", "lock" };
+	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm", "lock",
+					     "runs.log" };
 	char path[256];
 
 	session_store_close(f->store);

@@ -45,7 +45,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm", "lock" };
+	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm", "lock",
+					     "runs.log" };
 	struct fixture *f = *state;
 	char path[64];
 

@@ -353,7 +353,6 @@ void cyber_dojo_stateful_handle(struct http_request *request, void *user)
 	struct stateful_call *call = calloc(1, sizeof(*call));
 	const char *path = http_request_path(request) + strlen(PREFIX "/");
 
-	session_runs_settle(api);
 	if (!call || !api->sessions) {
 		free(call);
 		http_respond_json(

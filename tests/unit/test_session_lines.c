@@ -1,0 +1,280 @@
+/* Lines of the history that are noted beside the database, and what becomes of them when a front is killed. */
+#include "session/journal.h"
+#include "session/store.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	char dir[32];
+	struct session_store *store;
+	char seen[1024]; /* "number=detail;" of each run */
+};
+
+static void open_store(struct fixture *f)
+{
+	const struct store_options options = { .dir = f->dir, .bytes_max = 4 << 20 };
+
+	assert_int_equal(session_store_open(&options, &f->store, NULL), 0);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	snprintf(f->dir, sizeof(f->dir), "/tmp/kiln-test-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	open_store(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm", "lock",
+					     "runs.log" };
+	struct fixture *f = *state;
+	char path[64];
+
+	session_store_close(f->store);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", f->dir, files[i]);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(f->dir), 0);
+	free(f);
+	return 0;
+}
+
+static void put_session(struct fixture *f, const char *key)
+{
+	const struct store_session session = {
+		.key = key, .tenant = "", .id = key, .spec = "{}", .state = "open", .reason = ""
+	};
+
+	assert_int_equal(session_store_put(f->store, &session, NULL), 0);
+}
+
+static bool note(struct fixture *f, const char *key, int64_t number, const char *detail)
+{
+	const struct store_line line = { .run = "{}", .detail = detail, .number = number };
+
+	return session_store_note(f->store, key, &line);
+}
+
+/* As a front that is killed leaves it. */
+static void begin_anew(struct fixture *f)
+{
+	session_store_close(f->store);
+	open_store(f);
+}
+
+static int see(void *user, const struct store_run *run)
+{
+	struct fixture *f = user;
+	size_t len = strlen(f->seen);
+
+	snprintf(f->seen + len, sizeof(f->seen) - len, "%lld=%s;", (long long)run->number, run->detail ?: "");
+	return 0;
+}
+
+static int see_whole(void *user, const struct store_run *run)
+{
+	struct fixture *f = user;
+
+	return session_store_run(f->store, "k", run->number, see, f, NULL);
+}
+
+static const char *runs(struct fixture *f)
+{
+	f->seen[0] = '\0';
+	assert_int_equal(session_store_runs(f->store, "k", 0, see_whole, f, NULL), 0);
+	return f->seen;
+}
+
+static int journal_file(const struct fixture *f)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/runs.log", f->dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static off_t journal_size(const struct fixture *f)
+{
+	struct stat st;
+	int fd = journal_file(f);
+
+	assert_int_equal(fstat(fd, &st), 0);
+	close(fd);
+	return st.st_size;
+}
+
+static void the_next_one_finds_what_was_noted(void **state)
+{
+	struct fixture *f = *state;
+
+	put_session(f, "k");
+	assert_true(note(f, "k", 1, "one"));
+	assert_true(note(f, "k", 2, NULL));
+	assert_true(note(f, "gone", 1, "nobody's"));
+	assert_true(note(f, "k", 3, ""));
+	assert_string_equal(runs(f), "");
+	begin_anew(f);
+	assert_string_equal(runs(f), "1=one;2=;3=;");
+	assert_int_equal(journal_size(f), 0);
+	begin_anew(f);
+	assert_string_equal(runs(f), "1=one;2=;3=;");
+}
+
+static void what_is_in_the_database_already_stays_as_it_is(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_line lines[] = { { .run = "{}", .detail = "one", .number = 1 },
+					    { .run = "{}", .detail = "two", .number = 2 } };
+	const struct store_lines what = {
+		.key = "k", .lines = lines, .count = 2, .runs_kept = 100, .past_bytes = 1 << 20
+	};
+
+	put_session(f, "k");
+	assert_true(session_store_note(f->store, "k", &lines[0]));
+	assert_true(session_store_note(f->store, "k", &lines[1]));
+	assert_int_equal(session_store_lines(f->store, &what, NULL), 0);
+	assert_string_equal(runs(f), "1=one;2=two;");
+	assert_true(note(f, "k", 3, "three"));
+	/* Killed before it could say so. */
+	begin_anew(f);
+	assert_string_equal(runs(f), "1=one;2=two;3=three;");
+}
+
+static void is_emptied_when_the_database_has_all(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(note(f, "k", 1, "one"));
+	assert_true(note(f, "k", 2, "two"));
+	session_store_noted(f->store, 1);
+	assert_true(journal_size(f) > 0);
+	assert_true(note(f, "k", 3, "three"));
+	session_store_noted(f->store, 2);
+	assert_int_equal(journal_size(f), 0);
+}
+
+static void many_lines_forget_the_oldest_runs(void **state)
+{
+	struct fixture *f = *state;
+	struct store_line lines[20];
+	const struct store_lines what = {
+		.key = "k", .lines = lines, .count = 20, .runs_kept = 3, .past_bytes = 1 << 20
+	};
+
+	put_session(f, "k");
+	for (int i = 0; i < 20; i++)
+		lines[i] = (struct store_line){ .run = "{}", .detail = "d", .number = i + 1 };
+	assert_int_equal(session_store_lines(f->store, &what, NULL), 0);
+	assert_string_equal(runs(f), "18=d;19=d;20=d;");
+}
+
+static void takes_no_line_that_is_long_and_none_when_full(void **state)
+{
+	struct fixture *f = *state;
+	char *long_one = malloc(JOURNAL_LINE_MAX + 1);
+	int64_t count = 0;
+
+	memset(long_one, 'x', JOURNAL_LINE_MAX);
+	long_one[JOURNAL_LINE_MAX] = '\0';
+	assert_false(note(f, "k", 1, long_one));
+	assert_int_equal(journal_size(f), 0);
+	long_one[JOURNAL_LINE_MAX - 64] = '\0';
+	put_session(f, "k");
+	while (note(f, "k", count + 1, long_one))
+		count++;
+	assert_true(count >= 60 && count <= 64);
+	assert_true((size_t)journal_size(f) <= JOURNAL_BYTES_MAX);
+	/* What fits still is taken. */
+	assert_true(note(f, "k", count + 1, "short"));
+	session_store_noted(f->store, (size_t)count);
+	assert_true(journal_size(f) > 0);
+	session_store_noted(f->store, 1);
+	assert_true(note(f, "k", count + 2, long_one));
+	free(long_one);
+}
+
+/* What a machine that loses its power may leave: each byte of two records damaged, and each length. */
+static void what_is_damaged_ends_it(void **state)
+{
+	struct fixture *f = *state;
+	char whole[512];
+	off_t first, size;
+	int fd;
+
+	put_session(f, "k");
+	assert_true(note(f, "k", 1, "one"));
+	first = journal_size(f);
+	assert_true(note(f, "k", 2, "two"));
+	size = journal_size(f);
+	assert_true(size < (off_t)sizeof(whole));
+	fd = journal_file(f);
+	assert_int_equal(pread(fd, whole, sizeof(whole), 0), size);
+	for (off_t at = first; at < size; at++) {
+		char other = (char)(whole[at] ^ 0x41);
+
+		assert_int_equal(pwrite(fd, whole, (size_t)size, 0), size);
+		assert_int_equal(pwrite(fd, &other, 1, at), 1);
+		begin_anew(f);
+		assert_string_equal(runs(f), "1=one;");
+		assert_int_equal(pwrite(fd, whole, (size_t)size, 0), size);
+		assert_int_equal(ftruncate(fd, at), 0);
+		begin_anew(f);
+		assert_string_equal(runs(f), "1=one;");
+	}
+	assert_int_equal(pwrite(fd, whole, (size_t)size, 0), size);
+	close(fd);
+	begin_anew(f);
+	assert_string_equal(runs(f), "1=one;2=two;");
+}
+
+static void a_database_that_is_full_is_opened_still(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_options small = { .dir = f->dir, .bytes_max = 1 };
+	char detail[8192];
+
+	memset(detail, 'x', sizeof(detail) - 1);
+	detail[sizeof(detail) - 1] = '\0';
+	put_session(f, "k");
+	for (int64_t i = 1; i <= 100; i++)
+		assert_true(note(f, "k", i, detail));
+	session_store_close(f->store);
+	assert_int_equal(session_store_open(&small, &f->store, NULL), 0);
+	assert_int_equal(journal_size(f), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_next_one_finds_what_was_noted),
+		TEST(what_is_in_the_database_already_stays_as_it_is),
+		TEST(is_emptied_when_the_database_has_all),
+		TEST(many_lines_forget_the_oldest_runs),
+		TEST(takes_no_line_that_is_long_and_none_when_full),
+		TEST(what_is_damaged_ends_it),
+		TEST(a_database_that_is_full_is_opened_still),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
