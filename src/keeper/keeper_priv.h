@@ -45,6 +45,7 @@ struct session {
 	uint8_t id[KEEPER_SESSION_ID_SIZE];
 	uint64_t deadline_us; /* monotonic; of its set-up, then of itself */
 	uint64_t retry_us;    /* when to try again to remove its groups */
+	uint64_t groups_us;   /* when those of former sandboxes that are kept are to go */
 	uint64_t ttl_ms;      /* while it is set up */
 	bool expired;
 	int mounts_fd, network_fd; /* its namespaces */
@@ -96,6 +97,9 @@ struct idmap {
 	bool ranges; /* newuidmap and a subordinate range: own uid per sandbox */
 	uint64_t uid_base, uid_count, gid_base;
 };
+
+/* Without a sandbox made or ended, after which none of their groups is kept. */
+#define KEEPER_GROUPS_IDLE_US 2000000
 
 #define NETNS_STOCK_MAX	 32
 #define NETNS_TABLES_MAX 16384

@@ -322,6 +322,10 @@ void session_left(struct keeper *k, struct slot *slot)
 		return;
 	slot->session = NULL;
 	session->members--;
+	if (cgroup_group_keeps(&session->group)) {
+		session->groups_us = keeper_now_us() + KEEPER_GROUPS_IDLE_US;
+		due(k, session->groups_us);
+	}
 	if (session->state == SESSION_ENDING && session->members == 0)
 		try_release(k, session);
 	else
@@ -345,14 +349,26 @@ void sessions_end_unknown(struct keeper *k)
 	}
 }
 
-/* When this one wants something. */
-static uint64_t due_of(const struct session *session)
+static uint64_t end_of(const struct session *session)
 {
 	if (session->state == SESSION_FREE)
 		return UINT64_MAX;
 	if (session->state != SESSION_ENDING)
 		return session->deadline_us;
 	return session->members == 0 && session->pid_fd < 0 ? session->retry_us : UINT64_MAX;
+}
+
+static bool keeps_groups(const struct session *session)
+{
+	return session->state != SESSION_FREE && cgroup_group_keeps(&session->group);
+}
+
+/* When this one wants something. */
+static uint64_t due_of(const struct session *session)
+{
+	uint64_t end_us = end_of(session);
+
+	return keeps_groups(session) && session->groups_us < end_us ? session->groups_us : end_us;
 }
 
 static void tick(struct keeper *k, struct session *session)
@@ -376,8 +392,12 @@ uint64_t sessions_tick(struct keeper *k, uint64_t now_us)
 		return k->sessions_due_us;
 	k->sessions_due_us = UINT64_MAX;
 	for (uint32_t i = 0; i < k->sessions_count; i++) {
-		if (now_us >= due_of(&k->sessions[i]))
-			tick(k, &k->sessions[i]);
+		struct session *session = &k->sessions[i];
+
+		if (now_us >= end_of(session))
+			tick(k, session);
+		else if (keeps_groups(session) && now_us >= session->groups_us)
+			cgroup_group_clear(&session->group);
 	}
 	for (uint32_t i = 0; i < k->sessions_count; i++) {
 		uint64_t at_us = due_of(&k->sessions[i]);

@@ -32,7 +32,6 @@
 #define SAMPLE_US	  20000 /* where only samples tell how many processes there were */
 #define REMOVE_RETRY_US	  5000
 #define SETUP_PATIENCE_US 15000000
-#define GROUPS_IDLE_US	  2000000 /* without a sandbox made or ended, after which none of their groups is kept */
 #define TICK_MAX_US	  3600000000ull /* what epoll counts in milliseconds would overflow after 24 days */
 
 static uint32_t slot_number(const struct keeper *k, const struct slot *slot)
@@ -654,7 +653,7 @@ static void tick(struct keeper *k, struct slot *slot, uint64_t now_us)
 /* A burst leaves nothing behind; when it is next to be called. */
 static uint64_t groups_tick(struct keeper *k, uint64_t now_us)
 {
-	uint64_t due_us = k->turned_over_us + GROUPS_IDLE_US;
+	uint64_t due_us = k->turned_over_us + KEEPER_GROUPS_IDLE_US;
 
 	if (!cgroup_host_keeps(&k->cgroups))
 		return UINT64_MAX;

@@ -110,12 +110,12 @@ int cgroup_make(int dir_fd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host,
-		      const struct cgroup_group *group, unsigned slot, uid_t owner, struct err *err)
+int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host, struct cgroup_group *group,
+		      unsigned slot, uid_t owner, struct err *err)
 {
 	*box = CGROUP_BOX_NONE;
 	box->host = host;
-	box->in_group = group != NULL;
+	box->group = group;
 	snprintf(box->name, sizeof(box->name), "%s%ss%u", group ? group->name : "", group ? "/" : "", slot);
 	return ops(box) ? ops(box)->create(box, owner, err) : 0;
 }

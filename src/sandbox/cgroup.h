@@ -41,8 +41,8 @@ enum cgroup_counter {
 #define CGROUP_KEPT_MAX 32
 
 /*
- * Version 1, as root: groups of former sandboxes that are as they were when they were made, for later ones. Never those
- * of memory, which go on holding what was charged to them.
+ * Version 1, as root: groups of former sandboxes that are as they were when they were made, for later ones; of a session
+ * for its own. Never those of memory, which go on holding what was charged to them.
  */
 struct cgroup_kept {
 	unsigned number; /* of its name */
@@ -53,7 +53,7 @@ struct cgroup_kept {
 struct cgroup_stock {
 	struct cgroup_kept items[CGROUP_HIERARCHIES][CGROUP_KEPT_MAX];
 	unsigned count[CGROUP_HIERARCHIES];
-	unsigned made; /* for names */
+	unsigned made; /* for names; the host's, for all */
 };
 
 struct cgroup_host {
@@ -71,8 +71,8 @@ struct cgroup_host {
 
 struct cgroup_box {
 	const struct cgroup_host *host;
-	char name[32]; /* "s<slot>", behind "x<session>/" in a session */
-	bool in_group;
+	char name[32];			     /* "s<slot>", behind "x<session>/" in a session */
+	struct cgroup_group *group;	     /* of the session; or NULL */
 	unsigned number[CGROUP_HIERARCHIES]; /* version 1: in the names of groups that can be used again */
 	int fd[CGROUP_HIERARCHIES];	     /* version 2: the first */
 	int init_fd, run_fd;		     /* version 2 */
@@ -99,7 +99,8 @@ void cgroup_host_clear(struct cgroup_host *host);
 /* A session's group in each hierarchy, above those of its sandboxes. */
 struct cgroup_group {
 	const struct cgroup_host *host;
-	char name[16]; /* "x<number>" */
+	char name[16];		    /* "x<number>" */
+	struct cgroup_stock *stock; /* NULL: nothing is kept */
 };
 
 /* Makes it; memory and processes of `limits` hold for all in it together. */
@@ -110,16 +111,18 @@ void cgroup_group_weigh(const struct cgroup_group *group, uint64_t *ret_memory_b
 			uint32_t *ret_processes);
 /* Gives it the share of processors that so many sandboxes have. */
 void cgroup_group_share(const struct cgroup_group *group, unsigned sandboxes);
+/* As of the host, for sandboxes of the session. */
+bool cgroup_group_keeps(const struct cgroup_group *group);
+void cgroup_group_clear(struct cgroup_group *group);
 /* -EBUSY while there is something in it. */
-[[nodiscard]] int cgroup_group_remove(const struct cgroup_group *group);
+[[nodiscard]] int cgroup_group_remove(struct cgroup_group *group);
 
 /*
- * Makes the groups of a sandbox, in that of a session or (NULL) beside all others. `owner` (uid and gid) may move
+ * Makes the groups of a sandbox, in that of a session, which outlives it, or (NULL) beside all others. `owner` (uid and gid) may move
  * processes between init/ and run<n>/.
  */
 [[nodiscard]] int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host,
-				    const struct cgroup_group *group, unsigned slot, uid_t owner,
-				    struct err *err);
+				    struct cgroup_group *group, unsigned slot, uid_t owner, struct err *err);
 /* Version 2: the descriptor for CLONE_INTO_CGROUP; else -1. */
 int cgroup_box_clone_fd(const struct cgroup_box *box);
 /*

@@ -95,7 +95,7 @@ int cgroup_group_create(struct cgroup_group *group, const struct cgroup_host *ho
 {
 	int r = 0;
 
-	group->host = host;
+	*group = (struct cgroup_group){ .host = host };
 	snprintf(group->name, sizeof(group->name), "x%u", number);
 	if (host->version == 2)
 		r = create_v2(group, limits);
@@ -134,13 +134,14 @@ void cgroup_group_share(const struct cgroup_group *group, unsigned sandboxes)
 	close(fd);
 }
 
-int cgroup_group_remove(const struct cgroup_group *group)
+int cgroup_group_remove(struct cgroup_group *group)
 {
 	const struct cgroup_host *host = group->host;
 	int r = 0;
 
 	if (!host || !host->version)
 		return 0;
+	cgroup_group_clear(group);
 	if (host->version == 2) {
 		r = cgroup_remove_tree(host->fd[0], group->name);
 		return r < 0 ? r : 0;

@@ -4,7 +4,8 @@
  * To make and remove one group costs as much as ten mounts, and a sandbox has four. Three of them hold nothing once
  * they are empty but counters and limits. Limits are written again; of the counters the time used has a base, and
  * those of processes (the most at a time, refusals) must be what any sandbox reaches before its program is
- * executed, or the group is removed like that of memory.
+ * executed, or the group is removed like that of memory. A session's are below its own group and go to its own
+ * sandboxes.
  */
 #include "sandbox/cgroup_priv.h"
 
@@ -18,15 +19,22 @@
 
 bool cgroup_can_keep(const struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
 {
-	return box->host->stock && hierarchy != CGROUP_MEMORY && !box->in_group;
+	return box->host->stock && hierarchy != CGROUP_MEMORY;
 }
 
-struct cgroup_name cgroup_kept_name(unsigned number)
+struct cgroup_name cgroup_kept_name(const struct cgroup_group *group, unsigned number)
 {
 	struct cgroup_name name;
 
-	snprintf(name.text, sizeof(name.text), "%c%u", CGROUP_KEPT_PREFIX, number);
+	snprintf(name.text, sizeof(name.text), "%s%s%c%u", group ? group->name : "", group ? "/" : "",
+		 CGROUP_KEPT_PREFIX, number);
 	return name;
+}
+
+/* The stock of its kind; that of a session is there when it is first needed. */
+static struct cgroup_stock *stock_of(const struct cgroup_box *box)
+{
+	return box->group ? box->group->stock : box->host->stock;
 }
 
 static void move_fd(int *to, int *from)
@@ -37,10 +45,10 @@ static void move_fd(int *to, int *from)
 
 bool cgroup_take_kept(struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
 {
-	struct cgroup_stock *stock = box->host->stock;
+	struct cgroup_stock *stock = stock_of(box);
 	struct cgroup_kept *kept;
 
-	if (!cgroup_can_keep(box, hierarchy) || stock->count[hierarchy] == 0)
+	if (!cgroup_can_keep(box, hierarchy) || !stock || stock->count[hierarchy] == 0)
 		return false;
 	kept = &stock->items[hierarchy][--stock->count[hierarchy]];
 	box->number[hierarchy] = kept->number;
@@ -63,10 +71,13 @@ static bool is_as_new(struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
 
 bool cgroup_keep(struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
 {
-	struct cgroup_stock *stock = box->host->stock;
+	struct cgroup_stock *stock;
 	struct cgroup_kept *kept;
 
-	if (stock->count[hierarchy] == CGROUP_KEPT_MAX || !is_as_new(box, hierarchy))
+	if (box->group && !box->group->stock)
+		box->group->stock = calloc(1, sizeof(*box->group->stock));
+	stock = stock_of(box);
+	if (!stock || stock->count[hierarchy] == CGROUP_KEPT_MAX || !is_as_new(box, hierarchy))
 		return false;
 	kept = &stock->items[hierarchy][stock->count[hierarchy]++];
 	kept->number = box->number[hierarchy];
@@ -98,28 +109,49 @@ void cgroup_stock_open(struct cgroup_host *host)
 		host->stock = calloc(1, sizeof(*host->stock));
 }
 
-bool cgroup_host_keeps(const struct cgroup_host *host)
+static bool has_any(const struct cgroup_stock *stock)
 {
-	for (int i = 0; host->stock && i < CGROUP_HIERARCHIES; i++) {
-		if (host->stock->count[i])
+	for (int i = 0; stock && i < CGROUP_HIERARCHIES; i++) {
+		if (stock->count[i])
 			return true;
 	}
 	return false;
 }
 
-void cgroup_host_clear(struct cgroup_host *host)
+static void clear(struct cgroup_stock *stock, const struct cgroup_host *host,
+		  const struct cgroup_group *group)
 {
-	struct cgroup_stock *stock = host->stock;
-
 	for (int i = 0; stock && i < CGROUP_HIERARCHIES; i++) {
 		while (stock->count[i]) {
 			struct cgroup_kept *kept = &stock->items[i][--stock->count[i]];
 
-			/* Of one that is not removed the number is never used again; it goes with the host's folder. */
-			(void)unlinkat(host->fd[i], cgroup_kept_name(kept->number).text, AT_REMOVEDIR);
+			/* Of one that is not removed the number is never used again; it goes with the folder above. */
+			(void)unlinkat(host->fd[i], cgroup_kept_name(group, kept->number).text, AT_REMOVEDIR);
 			close(kept->fd);
 		}
 	}
+}
+
+bool cgroup_host_keeps(const struct cgroup_host *host)
+{
+	return has_any(host->stock);
+}
+
+void cgroup_host_clear(struct cgroup_host *host)
+{
+	clear(host->stock, host, NULL);
+}
+
+bool cgroup_group_keeps(const struct cgroup_group *group)
+{
+	return has_any(group->stock);
+}
+
+void cgroup_group_clear(struct cgroup_group *group)
+{
+	clear(group->stock, group->host, group);
+	free(group->stock);
+	group->stock = NULL;
 }
 
 void cgroup_stock_close(struct cgroup_host *host)

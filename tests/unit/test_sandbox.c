@@ -520,8 +520,8 @@ static void group_begin(struct cgroup_box *box, const struct cgroup_host *host, 
 	*box = CGROUP_BOX_NONE;
 	box->host = host;
 	box->number[CGROUP_PIDS] = host->stock->made++;
-	box->fd[CGROUP_PIDS] =
-		cgroup_make(host->fd[CGROUP_PIDS], cgroup_kept_name(box->number[CGROUP_PIDS]).text);
+	box->fd[CGROUP_PIDS] = cgroup_make(host->fd[CGROUP_PIDS],
+					   cgroup_kept_name(box->group, box->number[CGROUP_PIDS]).text);
 	group_file_put(box->fd[CGROUP_PIDS], "pids.peak", peak);
 	group_file_put(box->fd[CGROUP_PIDS], "pids.events", events);
 }
@@ -547,7 +547,7 @@ static bool is_kept(const struct folder *f, const char *peak, const char *events
 	cgroup_host_clear(&host);
 	if (!kept) {
 		close(box.fd[CGROUP_PIDS]);
-		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(0).text, AT_REMOVEDIR), 0);
+		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(NULL, 0).text, AT_REMOVEDIR), 0);
 	}
 	return kept;
 }
@@ -562,7 +562,7 @@ static void a_group_is_kept_only_if_it_counted_no_more_than_any_sandbox_has(void
 	assert_false(is_kept(f, "2\n", "max 1\n"));
 }
 
-static void a_session_s_groups_and_those_of_memory_are_never_kept(void **state)
+static void groups_of_memory_are_never_kept(void **state)
 {
 	const struct folder *f = *state;
 	struct cgroup_stock stock;
@@ -574,8 +574,40 @@ static void a_session_s_groups_and_those_of_memory_are_never_kept(void **state)
 	assert_true(cgroup_can_keep(&box, CGROUP_CPU));
 	assert_true(cgroup_can_keep(&box, CGROUP_CPUACCT));
 	assert_false(cgroup_can_keep(&box, CGROUP_MEMORY));
-	box.in_group = true;
-	assert_false(cgroup_can_keep(&box, CGROUP_PIDS));
+}
+
+static void a_session_s_groups_go_to_its_own_sandboxes_and_with_it(void **state)
+{
+	const struct folder *f = *state;
+	struct cgroup_stock stock;
+	struct cgroup_host host = host_that_keeps(f, &stock);
+	struct cgroup_group group = { .host = &host, .name = "x1" }, other = { .host = &host, .name = "x2" };
+	struct cgroup_box box, next = CGROUP_BOX_NONE;
+	AUTO_CLOSE int above = cgroup_make(f->fd, "x1");
+	int fd;
+
+	box = CGROUP_BOX_NONE;
+	box.host = next.host = &host;
+	box.group = &group;
+	box.number[CGROUP_PIDS] = host.stock->made++;
+	box.fd[CGROUP_PIDS] = fd = cgroup_make(f->fd, "x1/k0");
+	group_file_put(fd, "pids.peak", "2\n");
+	group_file_put(fd, "pids.events", "max 0\n");
+	assert_false(cgroup_group_keeps(&group));
+	assert_true(cgroup_keep(&box, CGROUP_PIDS));
+	assert_true(cgroup_group_keeps(&group));
+	assert_false(cgroup_host_keeps(&host));
+	assert_false(cgroup_take_kept(&next, CGROUP_PIDS));
+	next.group = &other;
+	assert_false(cgroup_take_kept(&next, CGROUP_PIDS));
+	next.group = &group;
+	assert_true(cgroup_take_kept(&next, CGROUP_PIDS));
+	assert_int_equal(next.fd[CGROUP_PIDS], fd);
+	assert_true(cgroup_keep(&next, CGROUP_PIDS));
+	group_empty(fd);
+	cgroup_group_clear(&group);
+	assert_false(cgroup_group_keeps(&group));
+	assert_int_equal(unlinkat(f->fd, "x1", AT_REMOVEDIR), 0);
 }
 
 static void few_groups_are_kept_and_all_go_when_nobody_comes(void **state)
@@ -593,12 +625,12 @@ static void few_groups_are_kept_and_all_go_when_nobody_comes(void **state)
 		if (i < CGROUP_KEPT_MAX)
 			continue;
 		close(box.fd[CGROUP_PIDS]);
-		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(i).text, AT_REMOVEDIR), 0);
+		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(NULL, i).text, AT_REMOVEDIR), 0);
 	}
 	cgroup_host_clear(&host);
 	assert_false(cgroup_host_keeps(&host));
 	for (unsigned i = 0; i < CGROUP_KEPT_MAX; i++)
-		assert_int_not_equal(faccessat(f->fd, cgroup_kept_name(i).text, F_OK, 0), 0);
+		assert_int_not_equal(faccessat(f->fd, cgroup_kept_name(NULL, i).text, F_OK, 0), 0);
 }
 
 static void a_group_is_taken_with_the_limit_that_is_written_to_it(void **state)
@@ -625,7 +657,7 @@ static void a_group_is_taken_with_the_limit_that_is_written_to_it(void **state)
 
 	group_empty(fd);
 	close(fd);
-	assert_int_equal(unlinkat(f->fd, cgroup_kept_name(0).text, AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(f->fd, cgroup_kept_name(NULL, 0).text, AT_REMOVEDIR), 0);
 }
 
 /* What was used of a quota's period is given back when it is written: also if it is the same one. */
@@ -676,7 +708,8 @@ int main(void)
 		cmocka_unit_test(without_control_groups_a_box_is_empty_and_goes_away),
 		with_folder(a_kill_before_the_keeper_hears_of_the_step_is_the_steps),
 		with_folder(a_group_is_kept_only_if_it_counted_no_more_than_any_sandbox_has),
-		with_folder(a_session_s_groups_and_those_of_memory_are_never_kept),
+		with_folder(groups_of_memory_are_never_kept),
+		with_folder(a_session_s_groups_go_to_its_own_sandboxes_and_with_it),
 		with_folder(few_groups_are_kept_and_all_go_when_nobody_comes),
 		with_folder(a_group_is_taken_with_the_limit_that_is_written_to_it),
 		with_folder(a_quota_that_a_group_had_is_always_written_again),
