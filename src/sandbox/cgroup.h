@@ -101,6 +101,7 @@ struct cgroup_group {
 	const struct cgroup_host *host;
 	char name[16];		    /* "x<number>" */
 	struct cgroup_stock *stock; /* NULL: nothing is kept */
+	unsigned sandboxes;	    /* whose share it has; 0: none was given */
 };
 
 /* Makes it; memory and processes of `limits` hold for all in it together. */
@@ -109,8 +110,11 @@ struct cgroup_group {
 /* What is in it now; 0 where nothing counts it. */
 void cgroup_group_weigh(const struct cgroup_group *group, uint64_t *ret_memory_bytes,
 			uint32_t *ret_processes);
-/* Gives it the share of processors that so many sandboxes have. */
-void cgroup_group_share(const struct cgroup_group *group, unsigned sandboxes);
+/*
+ * Gives it the share of processors that so many sandboxes have. A share of up to twice as many is left as it is: with
+ * each run one comes and goes.
+ */
+void cgroup_group_share(struct cgroup_group *group, unsigned sandboxes);
 /* As of the host, for sandboxes of the session. */
 bool cgroup_group_keeps(const struct cgroup_group *group);
 void cgroup_group_clear(struct cgroup_group *group);

@@ -119,13 +119,18 @@ void cgroup_group_weigh(const struct cgroup_group *group, uint64_t *ret_memory_b
 		close(fd);
 }
 
-void cgroup_group_share(const struct cgroup_group *group, unsigned sandboxes)
+void cgroup_group_share(struct cgroup_group *group, unsigned sandboxes)
 {
+	unsigned count = sandboxes ? sandboxes : 1;
 	bool v2 = group->host->version == 2;
-	int fd = group->host->cpu ? open_dir(group, CGROUP_CPU) : -1;
-	unsigned long weight = (v2 ? WEIGHT_V2 : WEIGHT_V1) * (unsigned long)(sandboxes ? sandboxes : 1);
+	unsigned long weight = (v2 ? WEIGHT_V2 : WEIGHT_V1) * (unsigned long)count;
 	unsigned long most = v2 ? WEIGHT_V2_MAX : WEIGHT_V1_MAX;
+	int fd;
 
+	if (count <= group->sandboxes && group->sandboxes <= 2 * count)
+		return;
+	group->sandboxes = count;
+	fd = group->host->cpu ? open_dir(group, CGROUP_CPU) : -1;
 	if (fd < 0)
 		return;
 	/* Without it the session has the share of a single sandbox. */

@@ -45,6 +45,41 @@ def test_kill_9_of_the_front_leaves_it_open(kept):
     assert kept.printed("tiger", "cat ../lion/Makefile") == "all:\n"
 
 
+def shell(session, script):
+    """A run, and an answer after its own: by then the loop has had a turn, in which its line is written."""
+    session.shell("lion", script)
+    assert session.server.is_ready()
+
+
+def history(session):
+    return [(run["number"], run["outcome"], run["exit_code"]) for run in session.call("GET", session.path + "/runs")["runs"]]
+
+
+def test_no_run_that_was_answered_is_missing_after_kill_9(kept):
+    """Runs that change nothing leave lines of the history alone, of which many come into the database together."""
+    for number in range(2, 12):
+        shell(kept, f"echo said {number}; exit {number}")
+        if number % 5 == 0:
+            kill_front(kept.server)
+    kill_front(kept.server)
+    assert history(kept) == [(1, "ok", 0), *((number, "failed", number) for number in range(2, 12))]
+    past = kept.call("GET", kept.path + "/runs/11")
+    assert past["result"]["steps"][0]["stdout"] == "said 11\n"
+    assert kept.shell("lion", "exit 3")["outcome"] == "failed"
+    assert history(kept)[-1] == (12, "failed", 3)
+
+
+def test_no_run_that_was_answered_is_missing_after_kill_9_of_everything(kept):
+    for number in range(2, 6):
+        shell(kept, f"exit {number}")
+    kept.server.kill(everything=False)
+    server = restart(kept)
+    try:
+        assert history(kept) == [(1, "ok", 0), *((number, "failed", number) for number in range(2, 6))]
+    finally:
+        server.stop()
+
+
 def test_kill_9_of_the_front_leaves_services_running(mortal):
     if not services.REDIS.exists() or ENGINE == "docker":
         pytest.skip("needs postgresql and redis-server")
