@@ -31,9 +31,10 @@
 
 #define EXIT_ENGINE	 125
 #define STOP_PATIENCE_US (5ull * 1000000)
-#define FDS_PER_SANDBOX	 20 /* 18 of a running one; what is kept of others is less than that */
+#define FDS_PER_SANDBOX	 12 /* 10 of a running one */
 #define FDS_PER_SESSION	 5
-#define FDS_RESERVE	 64
+/* Its own, of one that is being made, and of the groups that are kept. */
+#define FDS_RESERVE (64 + 3 * CGROUP_KEPT_MAX + CGROUP_KEPT_OF_SESSIONS_MAX)
 
 uint64_t keeper_now_us(void)
 {

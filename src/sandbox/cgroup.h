@@ -39,6 +39,8 @@ enum cgroup_counter {
 
 /* Of each kind: as many as come back, while a server has its hands full, before the next sandboxes take them. */
 #define CGROUP_KEPT_MAX 32
+/* In all sessions together, of all kinds. */
+#define CGROUP_KEPT_OF_SESSIONS_MAX 96
 
 /*
  * Version 1, as root: groups of former sandboxes that are as they were when they were made, for later ones; of a session
@@ -53,7 +55,9 @@ struct cgroup_kept {
 struct cgroup_stock {
 	struct cgroup_kept items[CGROUP_HIERARCHIES][CGROUP_KEPT_MAX];
 	unsigned count[CGROUP_HIERARCHIES];
-	unsigned made; /* for names; the host's, for all */
+	/* The host's, for all: */
+	unsigned made; /* for names */
+	unsigned of_sessions;
 };
 
 struct cgroup_host {

@@ -51,6 +51,7 @@ bool cgroup_take_kept(struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
 	if (!cgroup_can_keep(box, hierarchy) || !stock || stock->count[hierarchy] == 0)
 		return false;
 	kept = &stock->items[hierarchy][--stock->count[hierarchy]];
+	box->host->stock->of_sessions -= box->group != NULL;
 	box->number[hierarchy] = kept->number;
 	move_fd(&box->fd[hierarchy], &kept->fd);
 	if (hierarchy == CGROUP_PIDS)
@@ -74,12 +75,15 @@ bool cgroup_keep(struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
 	struct cgroup_stock *stock;
 	struct cgroup_kept *kept;
 
+	if (box->group && box->host->stock->of_sessions == CGROUP_KEPT_OF_SESSIONS_MAX)
+		return false;
 	if (box->group && !box->group->stock)
 		box->group->stock = calloc(1, sizeof(*box->group->stock));
 	stock = stock_of(box);
 	if (!stock || stock->count[hierarchy] == CGROUP_KEPT_MAX || !is_as_new(box, hierarchy))
 		return false;
 	kept = &stock->items[hierarchy][stock->count[hierarchy]++];
+	box->host->stock->of_sessions += box->group != NULL;
 	kept->number = box->number[hierarchy];
 	move_fd(&kept->fd, &box->fd[hierarchy]);
 	kept->limit = box->written.value[hierarchy == CGROUP_PIDS ? LIMIT_PROCESSES : LIMIT_CPU_PERCENT];
@@ -125,6 +129,8 @@ static void clear(struct cgroup_stock *stock, const struct cgroup_host *host,
 		while (stock->count[i]) {
 			struct cgroup_kept *kept = &stock->items[i][--stock->count[i]];
 
+			if (group && host->stock)
+				host->stock->of_sessions--;
 			/* Of one that is not removed the number is never used again; it goes with the folder above. */
 			(void)unlinkat(host->fd[i], cgroup_kept_name(group, kept->number).text, AT_REMOVEDIR);
 			close(kept->fd);

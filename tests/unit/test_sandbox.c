@@ -603,6 +603,9 @@ static void a_session_s_groups_go_to_its_own_sandboxes_and_with_it(void **state)
 	next.group = &group;
 	assert_true(cgroup_take_kept(&next, CGROUP_PIDS));
 	assert_int_equal(next.fd[CGROUP_PIDS], fd);
+	host.stock->of_sessions = CGROUP_KEPT_OF_SESSIONS_MAX;
+	assert_false(cgroup_keep(&next, CGROUP_PIDS));
+	host.stock->of_sessions = 0;
 	assert_true(cgroup_keep(&next, CGROUP_PIDS));
 	group_empty(fd);
 	cgroup_group_clear(&group);
