@@ -33,8 +33,8 @@
 #define STOP_PATIENCE_US (5ull * 1000000)
 #define FDS_PER_SANDBOX	 12 /* 10 of a running one */
 #define FDS_PER_SESSION	 5
-/* Its own, of one that is being made, and of the groups that are kept. */
-#define FDS_RESERVE (64 + 3 * CGROUP_KEPT_MAX + CGROUP_KEPT_OF_SESSIONS_MAX)
+#define FDS_RESERVE	 64 /* its own, and of one that is being made */
+#define FDS_OF_KEPT	 (3 * CGROUP_KEPT_MAX + CGROUP_KEPT_OF_SESSIONS_MAX)
 
 uint64_t keeper_now_us(void)
 {
@@ -255,17 +255,18 @@ static int allocate_slots(struct keeper *k, struct err *err)
 {
 	struct rlimit files = { 0 };
 	uint64_t count = KEEPER_SLOTS_MAX, uids;
+	uint64_t reserve = FDS_RESERVE + (k->cgroups.stock ? FDS_OF_KEPT : 0);
 	int r;
 
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
-	if (files.rlim_cur < FDS_RESERVE + FDS_PER_SANDBOX)
+	if (files.rlim_cur < reserve + FDS_PER_SANDBOX)
 		return err_set(err, -EMFILE, "too few descriptors allowed");
-	r = allocate_sessions(k, files.rlim_cur - FDS_RESERVE, err);
+	r = allocate_sessions(k, files.rlim_cur - reserve, err);
 	if (r < 0)
 		return r;
-	files.rlim_cur -= FDS_RESERVE + FDS_PER_SESSION * k->sessions_count;
+	files.rlim_cur -= reserve + FDS_PER_SESSION * k->sessions_count;
 	uids = k->privileged ? k->settings.uid_count - (uint64_t)KEEPER_SESSION_UIDS * k->sessions_count
 			     : k->idmap.uid_count - (uint64_t)JOIN_ID_COUNT * k->sessions_count;
 	if (count > files.rlim_cur / FDS_PER_SANDBOX)

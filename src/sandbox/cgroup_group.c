@@ -129,13 +129,13 @@ void cgroup_group_share(struct cgroup_group *group, unsigned sandboxes)
 
 	if (count <= group->sandboxes && group->sandboxes <= 2 * count)
 		return;
-	group->sandboxes = count;
 	fd = group->host->cpu ? open_dir(group, CGROUP_CPU) : -1;
 	if (fd < 0)
 		return;
-	/* Without it the session has the share of a single sandbox. */
-	if (cgroup_write(fd, v2 ? "cpu.weight" : "cpu.shares", "%lu", weight < most ? weight : most) < 0)
-		errno = 0;
+	/* Without it the session has the share that it had. */
+	if (cgroup_write(fd, v2 ? "cpu.weight" : "cpu.shares", "%lu", weight < most ? weight : most) == 0)
+		group->sandboxes = count;
+	errno = 0;
 	close(fd);
 }
 
@@ -152,9 +152,13 @@ int cgroup_group_remove(struct cgroup_group *group)
 		return r < 0 ? r : 0;
 	}
 	for (int i = 0; i < CGROUP_HIERARCHIES && r == 0; i++) {
-		if (host->fd[i] >= 0 && unlinkat(host->fd[i], group->name, AT_REMOVEDIR) < 0 &&
-		    errno != ENOENT)
-			r = -errno;
+		if (host->fd[i] < 0 || unlinkat(host->fd[i], group->name, AT_REMOVEDIR) == 0 ||
+		    errno == ENOENT)
+			continue;
+		/* One that was kept and could not be removed may be left in it. */
+		r = errno == EBUSY ? cgroup_remove_tree(host->fd[i], group->name) : -errno;
+		if (r > 0)
+			r = 0;
 	}
 	return r;
 }

@@ -1,7 +1,7 @@
 /*
  * The files of a session. They are a tmpfs that stands alone in a mount namespace of its own; a sandbox of the session
- * goes there, takes copies of its mounts, and goes back to its own namespace, where the plan puts them. So all see one
- * file system, and nobody's mounts are anybody else's. Runs in children between clone and exec, as mounts.c.
+ * goes there, takes copies of its mounts, and goes back to its own namespace, or on to that of the template, where the
+ * plan puts them. So all see one file system, and nobody's mounts are anybody else's. Runs in children between clone and exec, as mounts.c.
  */
 #include "sandbox/mounts_priv.h"
 
@@ -18,7 +18,7 @@
 #define SESSION_ROOT "/tmp" /* every Linux has it */
 #define SANDBOXES    "/sandboxes"
 #define SHARED	     SANDBOXES "/shared"
-#define PASSWD_MAX   (64 * 1024)
+#define PASSWD_MAX   (32 * 1024) /* half of the smallest scratch */
 
 static int make_owned(const char *path, mode_t mode, uid_t owner)
 {

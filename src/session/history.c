@@ -199,7 +199,7 @@ struct recording {
 	struct store_file *files;
 	size_t count;
 	char *run, *detail;
-	session_recorded_fn recorded; /* NULL: nobody waits */
+	session_recorded_fn recorded;
 	void *user;
 };
 
@@ -225,8 +225,7 @@ static void on_recorded(void *user, struct session *session, const struct err *e
 
 	if (err && session && recording->count > 0)
 		not_kept(session, err->text);
-	if (recording->recorded)
-		recording->recorded(recording->user);
+	recording->recorded(recording->user);
 	recording_free(recording);
 }
 
@@ -275,7 +274,6 @@ static bool record(const struct session_turn *turn, const struct session_ran *ra
 				       .runs_kept = SESSION_RUNS_KEPT,
 				       .past_bytes = SESSION_PAST_BYTES };
 	struct err err = ERR_INIT;
-	bool waits = false;
 	int r = -ENOMEM;
 
 	if (recording && recording->count == 0 && !is_awaited(turn, ran) &&
@@ -285,8 +283,8 @@ static bool record(const struct session_turn *turn, const struct session_ran *ra
 		return false;
 	}
 	if (recording) {
-		waits = is_awaited(turn, ran);
-		recording->recorded = waits ? recorded : NULL;
+		/* What could not be noted is waited for, as what was changed is. */
+		recording->recorded = recorded;
 		recording->user = user;
 		change.files = recording->files;
 		change.files_count = recording->count;
@@ -300,7 +298,7 @@ static bool record(const struct session_turn *turn, const struct session_ran *ra
 			recording_free(recording);
 	}
 	session_tell(session, "run", json);
-	return r == 0 && waits;
+	return r == 0;
 }
 
 bool session_turn_record(struct session_turn *turn, const struct session_ran *ran,

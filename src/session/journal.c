@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAGIC 0x6b6c6e31u /* "kln1" */
@@ -37,14 +38,18 @@ int journal_open(const char *dir, struct journal **ret, struct err *err)
 {
 	AUTO_FREE struct journal *journal = calloc(1, sizeof(*journal));
 	AUTO_FREE char *path = NULL;
+	struct stat st;
 
 	if (asprintf(&path, "%s/runs.log", dir) < 0)
 		path = NULL;
 	if (!journal || !path)
 		return err_set(err, -ENOMEM, "sessions");
 	journal->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (journal->fd < 0)
+	if (journal->fd < 0 || fstat(journal->fd, &st) < 0)
 		return err_set(err, -errno, "sessions: open '%s'", path);
+	/* One line more than was added: until it is cleared, all of it stays. */
+	journal->size = (uint64_t)st.st_size < JOURNAL_BYTES_MAX ? (size_t)st.st_size : JOURNAL_BYTES_MAX;
+	journal->waiting = journal->size > 0;
 	*ret = TAKE_PTR(journal);
 	return 0;
 }
@@ -122,19 +127,22 @@ int journal_each(struct journal *journal,
 	struct store_line line;
 	const char *key;
 	size_t at = 0;
-	int count = 0, r;
+	int r = 0;
 
-	while (at < JOURNAL_BYTES_MAX && (r = read_record(journal, &at, &key, &line)) > 0) {
-		r = each(user, key, &line);
+	while (r == 0 && at < journal->size) {
+		r = read_record(journal, &at, &key, &line);
 		if (r < 0)
-			return r;
-		count++;
+			return err_set(err, r, "sessions: read what was left of the history");
+		if (r == 0)
+			break;
+		r = each(user, key, &line);
 	}
-	if (at < JOURNAL_BYTES_MAX && r < 0)
-		return err_set(err, r, "sessions: read the history");
-	journal->size = at;
-	journal->waiting = at > 0;
-	return count;
+	return r;
+}
+
+bool journal_is_empty(const struct journal *journal)
+{
+	return journal->size == 0;
 }
 
 static char *append(char *to, const char *text, size_t size)

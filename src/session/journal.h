@@ -20,9 +20,12 @@ struct journal;
 [[nodiscard]] int journal_open(const char *dir, struct journal **ret, struct err *err);
 void journal_close(struct journal *journal);
 
+/* Nothing is in it. */
+bool journal_is_empty(const struct journal *journal);
+
 /*
  * Each line that was left, oldest first, up to the first that is damaged. Stops at a negative value of `each` and
- * returns it; otherwise how many there were, or a negative errno.
+ * returns it; otherwise 0 or a negative errno. All of it stays until journal_clear().
  */
 [[nodiscard]] int journal_each(struct journal *journal,
 			       int (*each)(void *user, const char *key, const struct store_line *line),

@@ -22,10 +22,8 @@ struct lining {
 	struct store_line lines[];
 };
 
-static void lines_free(struct sessions *all, struct session_line *line)
+static void lines_free(struct session_line *line)
 {
-	size_t count = 0;
-
 	while (line) {
 		struct session_line *next = line->next;
 
@@ -33,10 +31,7 @@ static void lines_free(struct sessions *all, struct session_line *line)
 		free(line->detail);
 		free(line);
 		line = next;
-		count++;
 	}
-	if (count > 0)
-		session_store_noted(all->options.store, count);
 }
 
 bool session_line_add(struct session *session, int64_t number, char **run, char **detail)
@@ -51,6 +46,8 @@ bool session_line_add(struct session *session, int64_t number, char **run, char 
 		return false;
 	if (!session_store_note(session->all->options.store, session->key, &noted)) {
 		free(line);
+		/* It may be full. */
+		sessions_lines_post(session->all);
 		return false;
 	}
 	*line = (struct session_line){ .number = number, .run = TAKE_PTR(*run), .detail = TAKE_PTR(*detail) };
@@ -64,7 +61,9 @@ bool session_line_add(struct session *session, int64_t number, char **run, char 
 
 void session_lines_drop(struct session *session)
 {
-	lines_free(session->all, TAKE_PTR(session->first_line));
+	lines_free(TAKE_PTR(session->first_line));
+	if (session->lines_count > 0)
+		session_store_noted(session->all->options.store, session->lines_count);
 	session->lines_count = 0;
 }
 
@@ -83,7 +82,10 @@ static void on_lined(struct session_task *task, struct session *session, const s
 {
 	struct lining *lining = (struct lining *)task;
 
-	lines_free(task->all, lining->first);
+	/* Those that could not be written stay noted, for the next one that opens the database. */
+	if (!err)
+		session_store_noted(task->all->options.store, lining->what.count);
+	lines_free(lining->first);
 	free(lining);
 }
 

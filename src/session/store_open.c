@@ -194,8 +194,9 @@ int session_store_open(const struct store_options *options, struct session_store
 		r = prepare_all(store, err);
 	if (r == 0)
 		r = journal_open(options->dir, &store->journal, err);
-	if (r == 0)
-		r = store_take_left(store, err);
+	/* What cannot be brought there now, into a full database perhaps, is no reason not to open it. */
+	if (r == 0 && store_take_left(store, err) == -ENOMEM)
+		r = -ENOMEM;
 	if (r == 0)
 		r = worker_open(path, options->bytes_max, store, err);
 	if (r == 0)

@@ -23,7 +23,6 @@ enum statement {
 	COMMIT,
 	ROLLBACK,
 	SESSION_PUT,
-	SESSION_KNOWN,
 	SESSION_EACH,
 	SESSION_REMOVE,
 	SESSION_USERS_REMOVE,
@@ -52,6 +51,7 @@ enum statement {
 	VERSION_ADD,
 	FILE_WEIGH,
 	RUN_ADD,
+	RUN_IS_NEW,
 	DETAIL_ADD,
 	DETAIL_FORGET,
 	DETAIL_FORGET_OLDEST,
@@ -119,7 +119,7 @@ int store_transaction_end(struct session_store *store, int r, struct err *err);
 /* store_runs.c: within the transaction of session_store_apply(). */
 [[nodiscard]] int store_run_put(struct session_store *store, const struct store_change *change,
 				struct err *err);
-/* And at the opening: what another has noted and not brought into the database. */
+/* At the opening: what another has noted and not brought into the database. On failure it stays noted. */
 [[nodiscard]] int store_take_left(struct session_store *store, struct err *err);
 
 #endif

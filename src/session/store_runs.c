@@ -130,41 +130,49 @@ void session_store_noted(struct session_store *store, size_t count)
 	journal_done(store->journal, count);
 }
 
-/* Of a session that was removed meanwhile nothing is wanted. */
+struct leaving {
+	struct session_store *store;
+	struct err *err;
+};
+
+/* Of a session that was removed meanwhile nothing is wanted, nor of a run that it had: that may be forgotten. */
 static int put_left(void *user, const char *key, const struct store_line *line)
 {
-	struct session_store *store = user;
-	sqlite3_stmt *s = store_begin(store, SESSION_KNOWN);
+	const struct leaving *leaving = user;
+	sqlite3_stmt *s = store_begin(leaving->store, RUN_IS_NEW);
 	int r;
 
 	store_bind_text(s, 1, key);
-	r = store_row(store, s, NULL);
+	sqlite3_bind_int64(s, 2, line->number);
+	r = store_row(leaving->store, s, leaving->err);
 	sqlite3_reset(s);
-	return r <= 0 ? r : put_line(store, key, line, NULL);
+	return r <= 0 ? r : put_line(leaving->store, key, line, leaving->err);
 }
 
 static int take_left(struct session_store *store, struct err *err)
 {
+	struct leaving leaving = { .store = store, .err = err };
 	int r = store_transaction_begin(store, err);
 
 	if (r < 0)
 		return r;
-	r = journal_each(store->journal, put_left, store, err);
-	return store_transaction_end(store, r < 0 ? r : 0, err);
+	r = journal_each(store->journal, put_left, &leaving, err);
+	return store_transaction_end(store, r, err);
 }
 
 int store_take_left(struct session_store *store, struct err *err)
 {
-	struct err full = ERR_INIT;
-	int r = take_left(store, &full);
+	int r = 0;
 
-	/* As with changes; and a database that is full is no reason not to open it. */
+	if (journal_is_empty(store->journal))
+		return 0;
+	r = take_left(store, err);
+	/* As with changes. */
 	if (r == -ENOSPC && session_store_forget(store, NULL) == 0)
-		r = take_left(store, &full);
-	if (r < 0 && r != -ENOSPC)
-		return err_set(err, r, "sessions: what was left of the history: %s", full.text);
-	journal_clear(store->journal);
-	return 0;
+		r = take_left(store, err);
+	if (r == 0)
+		journal_clear(store->journal);
+	return r;
 }
 
 static int each_run(struct session_store *store, sqlite3_stmt *s, store_run_fn each, void *user,

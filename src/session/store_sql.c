@@ -107,7 +107,6 @@ const char *const store_statements[STATEMENT_COUNT] = {
 	[SESSION_USERS_REMOVE] = "DELETE FROM users WHERE session = ?",
 	[SESSION_MARK] = "INSERT OR IGNORE INTO weights VALUES (?, 0, 0)",
 	[SESSION_UNMARK] = "DELETE FROM weights WHERE session = ?",
-	[SESSION_KNOWN] = "SELECT 1 FROM sessions WHERE key = ?",
 	[SESSION_ORPHANS] = "SELECT session FROM weights WHERE session NOT IN (SELECT key FROM sessions)",
 	[SESSION_RUNS_REMOVE] = "DELETE FROM runs WHERE session = ?",
 	[SESSION_DETAILS_REMOVE] = "DELETE FROM details WHERE session = ?",
@@ -149,6 +148,8 @@ const char *const store_statements[STATEMENT_COUNT] = {
 	[VERSION_ADD] = "INSERT INTO versions VALUES (?1, ?2, " NEXT_RUN("?1") ", NULL, ?3, ?4, ?5, ?6, ?7)",
 	[FILE_WEIGH] = "SELECT files, bytes FROM weights WHERE session = ?",
 	[RUN_ADD] = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?)",
+	[RUN_IS_NEW] = "SELECT 1 FROM sessions WHERE key = ?1 AND ?2 >"
+		       " (SELECT coalesce(max(number), 0) FROM runs WHERE session = ?1)",
 	[RUN_FORGET] = "DELETE FROM runs WHERE session = ? AND number <= ?",
 	[RUN_EACH] = "SELECT runs.number, run, NULL, details.number IS NOT NULL FROM runs LEFT JOIN details"
 		     " ON details.session = runs.session AND details.number = runs.number"

@@ -246,20 +246,50 @@ static void what_is_damaged_ends_it(void **state)
 	assert_string_equal(runs(f), "1=one;2=two;");
 }
 
-static void a_database_that_is_full_is_opened_still(void **state)
+static void a_full_database_is_opened_and_its_lines_wait_for_room(void **state)
 {
 	struct fixture *f = *state;
 	const struct store_options small = { .dir = f->dir, .bytes_max = 1 };
 	char detail[8192];
+	off_t size;
 
 	memset(detail, 'x', sizeof(detail) - 1);
 	detail[sizeof(detail) - 1] = '\0';
 	put_session(f, "k");
 	for (int64_t i = 1; i <= 100; i++)
 		assert_true(note(f, "k", i, detail));
+	size = journal_size(f);
 	session_store_close(f->store);
 	assert_int_equal(session_store_open(&small, &f->store, NULL), 0);
+	assert_int_equal(journal_size(f), size);
+	/* What is noted now comes behind it, and is no reason to empty it. */
+	assert_true(note(f, "k", 101, "last"));
+	session_store_noted(f->store, 1);
+	assert_true(journal_size(f) > size);
+	begin_anew(f);
 	assert_int_equal(journal_size(f), 0);
+	f->seen[0] = '\0';
+	assert_int_equal(session_store_run(f->store, "k", 101, see, f, NULL), 0);
+	assert_string_equal(f->seen, "101=last;");
+	f->seen[0] = '\0';
+	assert_int_equal(session_store_runs(f->store, "k", 99, see, f, NULL), 0);
+	assert_string_equal(f->seen, "100=;101=;");
+}
+
+static void what_the_database_has_forgotten_does_not_come_back(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_line line = { .run = "{}", .detail = "one", .number = 1 };
+	const struct store_lines what = {
+		.key = "k", .lines = &line, .count = 1, .runs_kept = 100, .past_bytes = 1 << 20
+	};
+
+	put_session(f, "k");
+	assert_true(session_store_note(f->store, "k", &line));
+	assert_int_equal(session_store_lines(f->store, &what, NULL), 0);
+	assert_int_equal(session_store_forget(f->store, NULL), 0);
+	begin_anew(f);
+	assert_string_equal(runs(f), "1=;");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -273,7 +303,8 @@ int main(void)
 		TEST(many_lines_forget_the_oldest_runs),
 		TEST(takes_no_line_that_is_long_and_none_when_full),
 		TEST(what_is_damaged_ends_it),
-		TEST(a_database_that_is_full_is_opened_still),
+		TEST(a_full_database_is_opened_and_its_lines_wait_for_room),
+		TEST(what_the_database_has_forgotten_does_not_come_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
