@@ -98,9 +98,6 @@ struct idmap {
 	uint64_t uid_base, uid_count, gid_base;
 };
 
-/* Without a sandbox made or ended, after which none of their groups is kept. */
-#define KEEPER_GROUPS_IDLE_US 2000000
-
 #define NETNS_STOCK_MAX	 32
 #define NETNS_TABLES_MAX 16384
 

@@ -323,7 +323,7 @@ void session_left(struct keeper *k, struct slot *slot)
 	slot->session = NULL;
 	session->members--;
 	if (cgroup_group_keeps(&session->group)) {
-		session->groups_us = keeper_now_us() + KEEPER_GROUPS_IDLE_US;
+		session->groups_us = keeper_now_us() + CGROUP_KEPT_IDLE_US;
 		due(k, session->groups_us);
 	}
 	if (session->state == SESSION_ENDING && session->members == 0)

@@ -653,7 +653,7 @@ static void tick(struct keeper *k, struct slot *slot, uint64_t now_us)
 /* A burst leaves nothing behind; when it is next to be called. */
 static uint64_t groups_tick(struct keeper *k, uint64_t now_us)
 {
-	uint64_t due_us = k->turned_over_us + KEEPER_GROUPS_IDLE_US;
+	uint64_t due_us = k->turned_over_us + CGROUP_KEPT_IDLE_US;
 
 	if (!cgroup_host_keeps(&k->cgroups))
 		return UINT64_MAX;

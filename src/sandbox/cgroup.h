@@ -41,10 +41,12 @@ enum cgroup_counter {
 #define CGROUP_KEPT_MAX 32
 /* In all sessions together, of all kinds. */
 #define CGROUP_KEPT_OF_SESSIONS_MAX 96
+/* Without a sandbox made or ended, after which none should be. */
+#define CGROUP_KEPT_IDLE_US 2000000
 
 /*
- * Version 1, as root: groups of former sandboxes that are as they were when they were made, for later ones; of a session
- * for its own. Never those of memory, which go on holding what was charged to them.
+ * Version 1, as root: groups of former sandboxes that are as they were when they were made, for later ones; of a
+ * session for its own. Never those of memory, which go on holding what was charged to them.
  */
 struct cgroup_kept {
 	unsigned number; /* of its name */
@@ -126,8 +128,8 @@ void cgroup_group_clear(struct cgroup_group *group);
 [[nodiscard]] int cgroup_group_remove(struct cgroup_group *group);
 
 /*
- * Makes the groups of a sandbox, in that of a session, which outlives it, or (NULL) beside all others. `owner` (uid and gid) may move
- * processes between init/ and run<n>/.
+ * Makes the groups of a sandbox, in that of a session, which outlives it, or (NULL) beside all others. `owner` (uid and
+ * gid) may move processes between init/ and run<n>/.
  */
 [[nodiscard]] int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host,
 				    struct cgroup_group *group, unsigned slot, uid_t owner, struct err *err);

@@ -1,7 +1,8 @@
 /*
  * The files of a session. They are a tmpfs that stands alone in a mount namespace of its own; a sandbox of the session
  * goes there, takes copies of its mounts, and goes back to its own namespace, or on to that of the template, where the
- * plan puts them. So all see one file system, and nobody's mounts are anybody else's. Runs in children between clone and exec, as mounts.c.
+ * plan puts them. So all see one file system, and nobody's mounts are anybody else's. Runs in children between clone
+ * and exec, as mounts.c.
  */
 #include "sandbox/mounts_priv.h"
 

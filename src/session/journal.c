@@ -1,4 +1,4 @@
-/* See journal.h. A record is a head, and three texts with their NULs: key, line and detail. All in this machine's order. */
+/* See journal.h. A record is a head, and three texts with their NULs: key, line, detail; in this machine's order. */
 #include "session/journal.h"
 
 #include "base/cleanup.h"
