@@ -183,15 +183,15 @@ static int run_check(const struct session *session, struct forking *forking, str
 	return r < 0 ? r : user_check(session, forking->user_name, err);
 }
 
-static void on_fork_synced(void *user, struct session *session, const struct err *sync_err)
+static void on_fork_settled(void *user, struct session *session, const struct err *settle_err)
 {
 	struct forking *forking = user;
 	const struct session_call call = { .done = on_fork_opened, .user = forking, .ret = &forking->inner };
 	struct err err = ERR_INIT;
 	int r = 0;
 
-	if (sync_err) {
-		on_fork_opened(forking, session, sync_err);
+	if (settle_err) {
+		on_fork_opened(forking, session, settle_err);
 		return;
 	}
 	r = session_id_check(session->all, session->tenant, forking->fork.id, &err);
@@ -201,6 +201,19 @@ static void on_fork_synced(void *user, struct session *session, const struct err
 		r = fork_make(session, &forking->fork, &call, &err);
 	if (r < 0)
 		on_fork_opened(forking, session, &err);
+}
+
+/* A run is asked for by its line of the history, which may be on its way to the store. */
+static void on_fork_synced(void *user, struct session *session, const struct err *sync_err)
+{
+	struct forking *forking = user;
+	const struct session_call call = { .done = on_fork_settled, .user = forking, .ret = &forking->inner };
+	struct err err = ERR_INIT;
+
+	if (sync_err || !forking->fork.run)
+		on_fork_settled(forking, session, sync_err);
+	else if (session_settle(session, &call, &err) < 0)
+		on_fork_settled(forking, session, &err);
 }
 
 static int forking_make(const struct session_fork *fork, struct forking **ret, struct err *err)
