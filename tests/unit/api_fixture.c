@@ -1,4 +1,5 @@
 #include "api_fixture.h"
+#include "store_fixture.h"
 
 #include "session/store.h"
 
@@ -217,17 +218,9 @@ void api_fixture_restart(struct fixture *f, bool in_good_order)
 
 static void remove_store(struct fixture *f)
 {
-	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm", "lock",
-					     "runs.log" };
-	char path[256];
-
 	session_store_close(f->store);
-	for (size_t i = 0; f->store_dir && i < sizeof(files) / sizeof(*files); i++) {
-		snprintf(path, sizeof(path), "%s/%s", f->store_dir, files[i]);
-		unlink(path);
-	}
 	if (f->store_dir)
-		assert_int_equal(rmdir(f->store_dir), 0);
+		store_remove(f->store_dir);
 	free(f->store_dir);
 }
 

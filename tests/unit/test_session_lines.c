@@ -1,6 +1,7 @@
 /* Lines of the history that are noted beside the database, and what becomes of them when a front is killed. */
+#include "store_fixture.h"
+
 #include "session/journal.h"
-#include "session/store.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -14,57 +15,7 @@
 
 #include <cmocka.h>
 
-struct fixture {
-	char dir[32];
-	struct session_store *store;
-	char seen[1024]; /* "number=detail;" of each run */
-};
-
-static void open_store(struct fixture *f)
-{
-	const struct store_options options = { .dir = f->dir, .bytes_max = 4 << 20 };
-
-	assert_int_equal(session_store_open(&options, &f->store, NULL), 0);
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	snprintf(f->dir, sizeof(f->dir), "/tmp/kiln-test-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	open_store(f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm", "lock",
-					     "runs.log" };
-	struct fixture *f = *state;
-	char path[64];
-
-	session_store_close(f->store);
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-		snprintf(path, sizeof(path), "%s/%s", f->dir, files[i]);
-		unlink(path);
-	}
-	assert_int_equal(rmdir(f->dir), 0);
-	free(f);
-	return 0;
-}
-
-static void put_session(struct fixture *f, const char *key)
-{
-	const struct store_session session = {
-		.key = key, .tenant = "", .id = key, .spec = "{}", .state = "open", .reason = ""
-	};
-
-	assert_int_equal(session_store_put(f->store, &session, NULL), 0);
-}
-
-static bool note(struct fixture *f, const char *key, int64_t number, const char *detail)
+static bool note(struct store_fixture *f, const char *key, int64_t number, const char *detail)
 {
 	const struct store_line line = { .run = "{}", .detail = detail, .number = number };
 
@@ -72,15 +23,15 @@ static bool note(struct fixture *f, const char *key, int64_t number, const char 
 }
 
 /* As a front that is killed leaves it. */
-static void begin_anew(struct fixture *f)
+static void begin_anew(struct store_fixture *f)
 {
 	session_store_close(f->store);
-	open_store(f);
+	store_open(f);
 }
 
 static int see(void *user, const struct store_run *run)
 {
-	struct fixture *f = user;
+	struct store_fixture *f = user;
 	size_t len = strlen(f->seen);
 
 	snprintf(f->seen + len, sizeof(f->seen) - len, "%lld=%s;", (long long)run->number, run->detail ?: "");
@@ -89,19 +40,19 @@ static int see(void *user, const struct store_run *run)
 
 static int see_whole(void *user, const struct store_run *run)
 {
-	struct fixture *f = user;
+	struct store_fixture *f = user;
 
 	return session_store_run(f->store, "k", run->number, see, f, NULL);
 }
 
-static const char *runs(struct fixture *f)
+static const char *runs(struct store_fixture *f)
 {
 	f->seen[0] = '\0';
 	assert_int_equal(session_store_runs(f->store, "k", 0, see_whole, f, NULL), 0);
 	return f->seen;
 }
 
-static int journal_file(const struct fixture *f)
+static int journal_file(const struct store_fixture *f)
 {
 	char path[64];
 	int fd;
@@ -112,7 +63,7 @@ static int journal_file(const struct fixture *f)
 	return fd;
 }
 
-static off_t journal_size(const struct fixture *f)
+static off_t journal_size(const struct store_fixture *f)
 {
 	struct stat st;
 	int fd = journal_file(f);
@@ -124,9 +75,9 @@ static off_t journal_size(const struct fixture *f)
 
 static void the_next_one_finds_what_was_noted(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
-	put_session(f, "k");
+	store_put(f, "k", "k");
 	assert_true(note(f, "k", 1, "one"));
 	assert_true(note(f, "k", 2, NULL));
 	assert_true(note(f, "gone", 1, "nobody's"));
@@ -141,14 +92,14 @@ static void the_next_one_finds_what_was_noted(void **state)
 
 static void what_is_in_the_database_already_stays_as_it_is(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	const struct store_line lines[] = { { .run = "{}", .detail = "one", .number = 1 },
 					    { .run = "{}", .detail = "two", .number = 2 } };
 	const struct store_lines what = {
 		.key = "k", .lines = lines, .count = 2, .runs_kept = 100, .past_bytes = 1 << 20
 	};
 
-	put_session(f, "k");
+	store_put(f, "k", "k");
 	assert_true(session_store_note(f->store, "k", &lines[0]));
 	assert_true(session_store_note(f->store, "k", &lines[1]));
 	assert_int_equal(session_store_lines(f->store, &what, NULL), 0);
@@ -161,7 +112,7 @@ static void what_is_in_the_database_already_stays_as_it_is(void **state)
 
 static void is_emptied_when_the_database_has_all(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
 	assert_true(note(f, "k", 1, "one"));
 	assert_true(note(f, "k", 2, "two"));
@@ -174,13 +125,13 @@ static void is_emptied_when_the_database_has_all(void **state)
 
 static void many_lines_forget_the_oldest_runs(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	struct store_line lines[20];
 	const struct store_lines what = {
 		.key = "k", .lines = lines, .count = 20, .runs_kept = 3, .past_bytes = 1 << 20
 	};
 
-	put_session(f, "k");
+	store_put(f, "k", "k");
 	for (int i = 0; i < 20; i++)
 		lines[i] = (struct store_line){ .run = "{}", .detail = "d", .number = i + 1 };
 	assert_int_equal(session_store_lines(f->store, &what, NULL), 0);
@@ -189,7 +140,7 @@ static void many_lines_forget_the_oldest_runs(void **state)
 
 static void takes_no_line_that_is_long_and_none_when_full(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	char *long_one = malloc(JOURNAL_LINE_MAX + 1);
 	int64_t count = 0;
 
@@ -198,7 +149,7 @@ static void takes_no_line_that_is_long_and_none_when_full(void **state)
 	assert_false(note(f, "k", 1, long_one));
 	assert_int_equal(journal_size(f), 0);
 	long_one[JOURNAL_LINE_MAX - 64] = '\0';
-	put_session(f, "k");
+	store_put(f, "k", "k");
 	while (note(f, "k", count + 1, long_one))
 		count++;
 	assert_true(count >= 60 && count <= 64);
@@ -215,12 +166,12 @@ static void takes_no_line_that_is_long_and_none_when_full(void **state)
 /* What a machine that loses its power may leave: each byte of two records damaged, and each length. */
 static void what_is_damaged_ends_it(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	char whole[512];
 	off_t first, size;
 	int fd;
 
-	put_session(f, "k");
+	store_put(f, "k", "k");
 	assert_true(note(f, "k", 1, "one"));
 	first = journal_size(f);
 	assert_true(note(f, "k", 2, "two"));
@@ -248,14 +199,14 @@ static void what_is_damaged_ends_it(void **state)
 
 static void a_full_database_is_opened_and_its_lines_wait_for_room(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	const struct store_options small = { .dir = f->dir, .bytes_max = 1 };
 	char detail[8192];
 	off_t size;
 
 	memset(detail, 'x', sizeof(detail) - 1);
 	detail[sizeof(detail) - 1] = '\0';
-	put_session(f, "k");
+	store_put(f, "k", "k");
 	for (int64_t i = 1; i <= 100; i++)
 		assert_true(note(f, "k", i, detail));
 	size = journal_size(f);
@@ -278,13 +229,13 @@ static void a_full_database_is_opened_and_its_lines_wait_for_room(void **state)
 
 static void what_the_database_has_forgotten_does_not_come_back(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	const struct store_line line = { .run = "{}", .detail = "one", .number = 1 };
 	const struct store_lines what = {
 		.key = "k", .lines = &line, .count = 1, .runs_kept = 100, .past_bytes = 1 << 20
 	};
 
-	put_session(f, "k");
+	store_put(f, "k", "k");
 	assert_true(session_store_note(f->store, "k", &line));
 	assert_int_equal(session_store_lines(f->store, &what, NULL), 0);
 	assert_int_equal(session_store_forget(f->store, NULL), 0);
@@ -292,7 +243,7 @@ static void what_the_database_has_forgotten_does_not_come_back(void **state)
 	assert_string_equal(runs(f), "1=;");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
 
 int main(void)
 {

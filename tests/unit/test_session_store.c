@@ -1,6 +1,7 @@
+#include "store_fixture.h"
+
 #include "session/compose.h"
 #include "session/spec.h"
-#include "session/store.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -16,60 +17,7 @@
 
 #include <cmocka.h>
 
-struct fixture {
-	char dir[32];
-	struct session_store *store;
-	struct store_options options;
-	char seen[1024]; /* what the last look at files found: "path=content;" each */
-};
-
-static void store_open(struct fixture *f)
-{
-	struct err err = ERR_INIT;
-
-	if (session_store_open(&f->options, &f->store, &err) < 0)
-		fail_msg("%s", err.text);
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	snprintf(f->dir, sizeof(f->dir), "/tmp/kiln-test-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	f->options = (struct store_options){ .dir = f->dir, .bytes_max = 4 << 20 };
-	store_open(f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	static const char *const files[] = { "sessions.db", "sessions.db-wal", "sessions.db-shm", "lock",
-					     "runs.log" };
-	struct fixture *f = *state;
-	char path[64];
-
-	session_store_close(f->store);
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-		snprintf(path, sizeof(path), "%s/%s", f->dir, files[i]);
-		unlink(path);
-	}
-	assert_int_equal(rmdir(f->dir), 0);
-	free(f);
-	return 0;
-}
-
-static void put(struct fixture *f, const char *key, const char *id)
-{
-	const struct store_session session = {
-		.key = key, .tenant = "", .id = id, .spec = "{}", .state = "open", .reason = "", .kept = true
-	};
-
-	assert_int_equal(session_store_put(f->store, &session, NULL), 0);
-}
-
-static int apply(struct fixture *f, const char *key, const char *path, const char *content)
+static int apply(struct store_fixture *f, const char *key, const char *path, const char *content)
 {
 	const struct store_file file = { .path = path,
 					 .data = content,
@@ -83,7 +31,7 @@ static int apply(struct fixture *f, const char *key, const char *path, const cha
 
 static int note(void *user, const struct store_file *file)
 {
-	struct fixture *f = user;
+	struct store_fixture *f = user;
 	size_t len = strlen(f->seen);
 
 	snprintf(f->seen + len, sizeof(f->seen) - len, "%s=%.*s;", file->path, (int)file->len,
@@ -106,14 +54,14 @@ static int note(void *user, const struct store_file *file)
 		count_;                                                                                      \
 	})
 
-static const char *files(struct fixture *f, const char *key, const char *below)
+static const char *files(struct store_fixture *f, const char *key, const char *below)
 {
 	f->seen[0] = '\0';
 	IN_PIECES(session_store_read(f->store, key, below, &walk, note, f, NULL));
 	return f->seen;
 }
 
-static void remove_session(struct fixture *f, const char *key)
+static void remove_session(struct store_fixture *f, const char *key)
 {
 	assert_int_equal(session_store_remove_record(f->store, key, NULL), 0);
 	IN_PIECES(session_store_remove_rest(f->store, key, &walk, NULL));
@@ -121,9 +69,9 @@ static void remove_session(struct fixture *f, const char *key)
 
 static void keeps_what_was_written_last(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	assert_int_equal(apply(f, "k", "lion/a", "one"), 0);
 	assert_int_equal(apply(f, "k", "lion/b", "two"), 0);
 	assert_int_equal(apply(f, "k", "lion/a", "three"), 0);
@@ -135,9 +83,9 @@ static void keeps_what_was_written_last(void **state)
 
 static void a_folder_goes_with_what_is_in_it_and_nothing_else(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	assert_int_equal(apply(f, "k", "lion/a/x", "1"), 0);
 	assert_int_equal(apply(f, "k", "lion/a.txt", "2"), 0);
 	assert_int_equal(apply(f, "k", "lion/ab", "3"), 0);
@@ -152,9 +100,9 @@ static void a_look_leaves_what_it_saw(void **state)
 	const struct store_file some[] = { { .path = "lion/a", .data = "1", .len = 1, .mode = 0600 },
 					   { .path = "lion/b", .data = "new", .len = 3, .mode = 0644 } };
 	const struct store_file folder = { .path = "lion", .kind = STORE_FOLDER, .mode = 0755 };
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
 	assert_int_equal(apply(f, "k", "lion/b", "2"), 0);
 	assert_int_equal(apply(f, "k", "lion/c", "3"), 0);
@@ -167,11 +115,11 @@ static void a_look_leaves_what_it_saw(void **state)
 
 static void a_copy_is_its_own(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	uint64_t count, bytes;
 
-	put(f, "k", "dojo");
-	put(f, "l", "fork");
+	store_put(f, "k", "dojo");
+	store_put(f, "l", "fork");
 	assert_int_equal(session_store_user_add(f->store, "k", 1, "lion", NULL), 0);
 	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
 	assert_int_equal(apply(f, "k", "tiger/a", "2"), 0);
@@ -188,19 +136,19 @@ static void a_copy_is_its_own(void **state)
 /* What walks through many files gives others a turn between its pieces. One connection reads what the other wrote. */
 static void many_files_go_in_pieces(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	uint64_t count = 0, bytes = 0;
 	char paths[1000][16];
 	struct store_file all[1000];
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	for (int i = 0; i < 1000; i++) {
 		snprintf(paths[i], sizeof(paths[i]), "lion/%d", i);
 		all[i] = (struct store_file){ .path = paths[i], .data = "x", .len = 1, .mode = 0644 };
 	}
 	assert_int_equal(session_store_see(session_store_worker(f->store), "k", 1, all, 1000, NULL), 0);
 	assert_true(IN_PIECES(session_store_copy(f->store, "k", NULL, "l", &walk, NULL)) >= 4);
-	put(f, "l", "fork");
+	store_put(f, "l", "fork");
 	assert_int_equal(session_store_weigh(f->store, "l", &count, &bytes, NULL), 0);
 	assert_int_equal(count, 1000);
 	assert_int_equal(bytes, 1000);
@@ -219,14 +167,14 @@ static void many_files_go_in_pieces(void **state)
 
 static int note_orphan(void *user, const char *key)
 {
-	struct fixture *f = user;
+	struct store_fixture *f = user;
 	size_t len = strlen(f->seen);
 
 	snprintf(f->seen + len, sizeof(f->seen) - len, "%s;", key);
 	return 0;
 }
 
-static const char *orphans(struct fixture *f)
+static const char *orphans(struct store_fixture *f)
 {
 	f->seen[0] = '\0';
 	assert_int_equal(session_store_orphans(f->store, note_orphan, f, NULL), 0);
@@ -236,11 +184,11 @@ static const char *orphans(struct fixture *f)
 /* What a process that died was removing or copying. */
 static void what_was_half_removed_or_half_copied_is_found(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	struct store_walk begun = { 0 };
 
-	put(f, "k", "dojo");
-	put(f, "l", "empty");
+	store_put(f, "k", "dojo");
+	store_put(f, "l", "empty");
 	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
 	assert_string_equal(orphans(f), "");
 	assert_int_equal(session_store_copy(f->store, "k", NULL, "m", &begun, NULL), 1);
@@ -259,7 +207,7 @@ static void what_was_half_removed_or_half_copied_is_found(void **state)
 
 static int note_name(void *user, const char *path)
 {
-	struct fixture *f = user;
+	struct store_fixture *f = user;
 	size_t len = strlen(f->seen);
 
 	snprintf(f->seen + len, sizeof(f->seen) - len, "%s;", path);
@@ -268,9 +216,9 @@ static int note_name(void *user, const char *path)
 
 static void names_are_told_up_to_a_bound(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	assert_int_equal(apply(f, "k", "lion/b", "1"), 0);
 	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
 	assert_int_equal(apply(f, "k", "lioness/c", "1"), 0);
@@ -283,12 +231,12 @@ static void names_are_told_up_to_a_bound(void **state)
 
 static void is_full_at_its_bound_and_as_it_was(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	char *large = malloc(3 << 20);
 
 	memset(large, 'x', (3 << 20) - 1);
 	large[(3 << 20) - 1] = '\0';
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	assert_int_equal(apply(f, "k", "lion/a", "1"), 0);
 	assert_int_equal(apply(f, "k", "lion/b", large), 0);
 	assert_int_equal(apply(f, "k", "lion/a", large), -ENOSPC);
@@ -307,10 +255,10 @@ static int count_run(void *user, const struct store_run *run)
 
 static void forgets_the_oldest_runs(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	int64_t seen = 0;
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	for (int64_t i = 1; i <= 16; i++) {
 		const struct store_change change = { .key = "k", .run = "{}", .number = i, .runs_kept = 3 };
 
@@ -321,7 +269,7 @@ static void forgets_the_oldest_runs(void **state)
 }
 
 /* A run that leaves `content` in lion/a, or no such file. */
-static void run(struct fixture *f, int64_t number, const char *content, uint64_t past_bytes)
+static void run(struct store_fixture *f, int64_t number, const char *content, uint64_t past_bytes)
 {
 	const struct store_file file = { .path = "lion/a",
 					 .data = content,
@@ -341,7 +289,7 @@ static void run(struct fixture *f, int64_t number, const char *content, uint64_t
 	assert_int_equal(session_store_apply(f->store, &change, NULL), 0);
 }
 
-static const char *left(struct fixture *f, int64_t number)
+static const char *left(struct store_fixture *f, int64_t number)
 {
 	const struct store_left what = { .key = "k", .user_name = "lion", .number = number };
 
@@ -352,7 +300,7 @@ static const char *left(struct fixture *f, int64_t number)
 
 static int note_kept(void *user, const struct store_run *run)
 {
-	struct fixture *f = user;
+	struct store_fixture *f = user;
 	size_t len = strlen(f->seen);
 
 	snprintf(f->seen + len, sizeof(f->seen) - len, "%lld%s;", (long long)run->number,
@@ -360,7 +308,7 @@ static int note_kept(void *user, const struct store_run *run)
 	return 0;
 }
 
-static const char *runs_kept(struct fixture *f)
+static const char *runs_kept(struct store_fixture *f)
 {
 	f->seen[0] = '\0';
 	assert_int_equal(session_store_runs(f->store, "k", 0, note_kept, f, NULL), 0);
@@ -369,9 +317,9 @@ static const char *runs_kept(struct fixture *f)
 
 static void knows_what_each_run_left(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	assert_int_equal(apply(f, "k", "lion/start", "s"), 0);
 	run(f, 1, "one", 1 << 20);
 	run(f, 2, "one", 1 << 20);
@@ -400,11 +348,11 @@ static void what_is_not_text_is_not_kept_of_a_run(void **state)
 	const struct store_file all[] = { bytes, latin };
 	const struct store_change change = { .key = "k", .files = all, .files_count = 2 };
 	char *large = malloc(STORE_TEXT_MAX + 2);
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
 	memset(large, 'x', STORE_TEXT_MAX + 1);
 	large[STORE_TEXT_MAX + 1] = '\0';
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	assert_int_equal(session_store_apply(f->store, &change, NULL), 0);
 	assert_int_equal(apply(f, "k", "lion/d", large), 0);
 	run(f, 1, "", 1 << 20);
@@ -414,10 +362,10 @@ static void what_is_not_text_is_not_kept_of_a_run(void **state)
 
 static void forgets_the_oldest_when_the_past_is_too_large(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	char content[2] = "a";
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	/* Each costs a KiB, what it left and its detail; the present is not counted. */
 	for (int64_t i = 1; i <= 6; i++, content[0]++)
 		run(f, i, content, 3500);
@@ -432,11 +380,11 @@ static void forgets_the_oldest_when_the_past_is_too_large(void **state)
 
 static void a_fork_of_a_run_has_what_it_left(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	const struct store_left what = { .key = "k", .user_name = "lion", .number = 1 };
 
-	put(f, "k", "dojo");
-	put(f, "l", "fork");
+	store_put(f, "k", "dojo");
+	store_put(f, "l", "fork");
 	assert_int_equal(session_store_user_add(f->store, "k", 1, "lion", NULL), 0);
 	run(f, 1, "one", 1 << 20);
 	run(f, 2, "two", 1 << 20);
@@ -446,7 +394,7 @@ static void a_fork_of_a_run_has_what_it_left(void **state)
 }
 
 /* What SQLite says of a question with one number as its answer. */
-static int64_t ask_number(struct fixture *f, const char *sql)
+static int64_t ask_number(struct store_fixture *f, const char *sql)
 {
 	char path[64];
 	sqlite3 *db;
@@ -465,9 +413,9 @@ static int64_t ask_number(struct fixture *f, const char *sql)
 
 static void nothing_of_a_session_stays_when_it_is_removed(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	for (int64_t i = 1; i <= 5; i++)
 		run(f, i, i % 2 ? "odd" : "even", 1 << 20);
 	assert_int_equal(ask_number(f, "SELECT count(*) FROM blobs"), 5);
@@ -479,9 +427,9 @@ static void nothing_of_a_session_stays_when_it_is_removed(void **state)
 
 static void makes_room_by_forgetting(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	run(f, 1, "one", 1 << 20);
 	run(f, 2, "two", 1 << 20);
 	assert_int_equal(session_store_forget(f->store, NULL), 0);
@@ -491,7 +439,7 @@ static void makes_room_by_forgetting(void **state)
 	assert_string_equal(left(f, 3), "lion/a=two;");
 }
 
-static void back_to_version_2(const char *more, struct fixture *f)
+static void back_to_version_2(const char *more, struct store_fixture *f)
 {
 	static const char back[] = "DROP TRIGGER file_weighs; DROP TRIGGER file_weighed; DROP TABLE weights;"
 				   "PRAGMA user_version = 2;";
@@ -509,10 +457,10 @@ static void back_to_version_2(const char *more, struct fixture *f)
 
 static void takes_over_a_database_of_version_2(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	uint64_t count = 0, bytes = 0;
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	assert_int_equal(apply(f, "k", "lion/a", "old"), 0);
 	assert_int_equal(apply(f, "k", "lion/b", "older"), 0);
 	back_to_version_2("", f);
@@ -531,9 +479,9 @@ static void takes_over_a_database_of_version_1(void **state)
 		"DROP TRIGGER version_past; DROP TRIGGER version_made; DROP TRIGGER version_gone;"
 		"DROP TABLE versions; DROP TABLE details; UPDATE counts SET shown = 1;"
 		"PRAGMA user_version = 1;";
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	assert_int_equal(apply(f, "k", "lion/a", "old"), 0);
 	back_to_version_2(back, f);
 	run(f, 1, "old", 1 << 20);
@@ -544,12 +492,12 @@ static void takes_over_a_database_of_version_1(void **state)
 
 static void a_checkpoint_is_due_after_much_writing(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	char content[4096];
 
 	memset(content, 'y', sizeof(content) - 1);
 	content[sizeof(content) - 1] = '\0';
-	put(f, "k", "dojo");
+	store_put(f, "k", "dojo");
 	assert_false(session_store_wants_checkpoint(f->store));
 	for (int i = 0; i < 2000 && !session_store_wants_checkpoint(f->store); i++) {
 		content[0] = i % 2 ? 'y' : 'z';
@@ -564,7 +512,7 @@ static void a_checkpoint_is_due_after_much_writing(void **state)
 
 static void a_second_one_is_refused_as_long_as_the_first_is_open(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	struct session_store *second = NULL;
 	struct err err = ERR_INIT;
 
@@ -579,7 +527,7 @@ static void a_second_one_is_refused_as_long_as_the_first_is_open(void **state)
 static void a_second_one_waits_for_the_first_to_end(void **state)
 {
 	const struct timespec moment = { .tv_nsec = 200 * 1000 * 1000 };
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	struct store_options patient = f->options;
 	int ready[2];
 	char byte;
@@ -607,7 +555,7 @@ static void a_second_one_waits_for_the_first_to_end(void **state)
 
 static void refuses_a_database_of_a_later_version(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	struct session_store *again;
 	char command[128];
 	FILE *file;
@@ -762,7 +710,7 @@ static void refuses_services_that_wait_for_each_other(void **state)
 	session_request_finish(&request);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
 
 int main(void)
 {
