@@ -110,13 +110,22 @@ int cgroup_make(int dir_fd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+struct cgroup_name cgroup_name_in(const struct cgroup_group *group, char kind, unsigned number)
+{
+	struct cgroup_name name;
+
+	snprintf(name.text, sizeof(name.text), "%s%s%c%u", group ? group->name : "", group ? "/" : "", kind,
+		 number);
+	return name;
+}
+
 int cgroup_box_create(struct cgroup_box *box, const struct cgroup_host *host, struct cgroup_group *group,
 		      unsigned slot, uid_t owner, struct err *err)
 {
 	*box = CGROUP_BOX_NONE;
 	box->host = host;
 	box->group = group;
-	snprintf(box->name, sizeof(box->name), "%s%ss%u", group ? group->name : "", group ? "/" : "", slot);
+	snprintf(box->name, sizeof(box->name), "%s", cgroup_name_in(group, 's', slot).text);
 	return ops(box) ? ops(box)->create(box, owner, err) : 0;
 }
 

@@ -10,7 +10,6 @@
 #include "sandbox/cgroup_priv.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,15 +19,6 @@
 bool cgroup_can_keep(const struct cgroup_box *box, enum cgroup_hierarchy hierarchy)
 {
 	return box->host->stock && hierarchy != CGROUP_MEMORY;
-}
-
-struct cgroup_name cgroup_kept_name(const struct cgroup_group *group, unsigned number)
-{
-	struct cgroup_name name;
-
-	snprintf(name.text, sizeof(name.text), "%s%s%c%u", group ? group->name : "", group ? "/" : "",
-		 CGROUP_KEPT_PREFIX, number);
-	return name;
 }
 
 /* The stock of its kind; that of a session is there when it is first needed. */
@@ -132,7 +122,9 @@ static void clear(struct cgroup_stock *stock, const struct cgroup_host *host,
 			if (group && host->stock)
 				host->stock->of_sessions--;
 			/* Of one that is not removed the number is never used again; it goes with the folder above. */
-			(void)unlinkat(host->fd[i], cgroup_kept_name(group, kept->number).text, AT_REMOVEDIR);
+			(void)unlinkat(host->fd[i],
+				       cgroup_name_in(group, CGROUP_KEPT_PREFIX, kept->number).text,
+				       AT_REMOVEDIR);
 			close(kept->fd);
 		}
 	}

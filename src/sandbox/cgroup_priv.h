@@ -34,8 +34,8 @@ int cgroup_remove_tree(int dir_fd, const char *name);
 struct cgroup_name {
 	char text[32];
 };
-/* `group` or NULL. */
-struct cgroup_name cgroup_kept_name(const struct cgroup_group *group, unsigned number);
+/* Below the group of a session, or (NULL) beside all others; `kind` is its letter. */
+struct cgroup_name cgroup_name_in(const struct cgroup_group *group, char kind, unsigned number);
 bool cgroup_can_keep(const struct cgroup_box *box, enum cgroup_hierarchy hierarchy);
 /* False: there is none. */
 bool cgroup_take_kept(struct cgroup_box *box, enum cgroup_hierarchy hierarchy);

@@ -59,7 +59,7 @@ static struct cgroup_name group_name(const struct cgroup_box *box, enum cgroup_h
 	struct cgroup_name name;
 
 	if (cgroup_can_keep(box, which))
-		return cgroup_kept_name(box->group, box->number[which]);
+		return cgroup_name_in(box->group, CGROUP_KEPT_PREFIX, box->number[which]);
 	snprintf(name.text, sizeof(name.text), "%s", box->name);
 	return name;
 }

@@ -274,15 +274,11 @@ static bool record(const struct session_turn *turn, const struct session_ran *ra
 				       .runs_kept = SESSION_RUNS_KEPT,
 				       .past_bytes = SESSION_PAST_BYTES };
 	struct err err = ERR_INIT;
-	int r = -ENOMEM;
+	bool noted = recording && recording->count == 0 && !is_awaited(turn, ran) &&
+		     session_line_add(session, session->runs, &recording->run, &recording->detail);
+	int r = noted ? 0 : -ENOMEM;
 
-	if (recording && recording->count == 0 && !is_awaited(turn, ran) &&
-	    session_line_add(session, session->runs, &recording->run, &recording->detail)) {
-		recording_free(recording);
-		session_tell(session, "run", json);
-		return false;
-	}
-	if (recording) {
+	if (recording && !noted) {
 		/* What could not be noted is waited for, as what was changed is. */
 		recording->recorded = recorded;
 		recording->user = user;
@@ -292,13 +288,12 @@ static bool record(const struct session_turn *turn, const struct session_ran *ra
 		change.detail = recording->detail;
 		r = session_copy_apply(session, &change, on_recorded, recording, &err);
 	}
-	if (r < 0) {
+	if (r < 0)
 		not_kept(session, "no memory");
-		if (recording)
-			recording_free(recording);
-	}
+	if ((r < 0 || noted) && recording)
+		recording_free(recording);
 	session_tell(session, "run", json);
-	return r == 0;
+	return r == 0 && !noted;
 }
 
 bool session_turn_record(struct session_turn *turn, const struct session_ran *ran,

@@ -38,18 +38,20 @@ int journal_open(const char *dir, struct journal **ret, struct err *err)
 {
 	AUTO_FREE struct journal *journal = calloc(1, sizeof(*journal));
 	AUTO_FREE char *path = NULL;
+	AUTO_CLOSE int fd = -1;
 	struct stat st;
 
 	if (asprintf(&path, "%s/runs.log", dir) < 0)
 		path = NULL;
 	if (!journal || !path)
 		return err_set(err, -ENOMEM, "sessions");
-	journal->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (journal->fd < 0 || fstat(journal->fd, &st) < 0)
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(err, -errno, "sessions: open '%s'", path);
 	/* One line more than was added: until it is cleared, all of it stays. */
 	journal->size = (uint64_t)st.st_size < JOURNAL_BYTES_MAX ? (size_t)st.st_size : JOURNAL_BYTES_MAX;
 	journal->waiting = journal->size > 0;
+	journal->fd = TAKE_FD(fd);
 	*ret = TAKE_PTR(journal);
 	return 0;
 }

@@ -85,39 +85,43 @@ static int forget_old(struct session_store *store, const char *key, int64_t olde
 	return r < 0 ? r : store_run_texts(store, VERSION_FORGET, key, NULL, NULL, err);
 }
 
+/* `is_large`: the bound may be passed by them alone. */
+static int put_lines(struct session_store *store, const struct store_lines *lines, bool is_large,
+		     struct err *err)
+{
+	bool is_due = false;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < lines->count; i++) {
+		r = put_line(store, lines->key, &lines->lines[i], err);
+		is_due |= lines->lines[i].number % TIDY_EVERY == 0;
+	}
+	if (r == 0 && is_due)
+		r = forget_old(store, lines->key, lines->lines[lines->count - 1].number - lines->runs_kept,
+			       err);
+	return r == 0 && (is_due || is_large) ? past_bound(store, lines->key, lines->past_bytes, err) : r;
+}
+
 int store_run_put(struct session_store *store, const struct store_change *change, struct err *err)
 {
 	const struct store_line line = { .run = change->run,
 					 .detail = change->detail,
 					 .number = change->number };
-	bool tidies = change->number % TIDY_EVERY == 0;
+	const struct store_lines lines = { .key = change->key,
+					   .lines = &line,
+					   .count = 1,
+					   .runs_kept = change->runs_kept,
+					   .past_bytes = change->past_bytes };
 	bool is_large = change->files_count > 0 || (change->detail && strlen(change->detail) > SMALL_BYTES);
-	int r = put_line(store, change->key, &line, err);
 
-	if (r == 0 && tidies)
-		r = forget_old(store, change->key, change->number - change->runs_kept, err);
-	if (r == 0 && (tidies || is_large))
-		r = past_bound(store, change->key, change->past_bytes, err);
-	return r;
+	return put_lines(store, &lines, is_large, err);
 }
 
 int session_store_lines(struct session_store *store, const struct store_lines *lines, struct err *err)
 {
-	bool tidies = false;
 	int r = store_transaction_begin(store, err);
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < lines->count; i++) {
-		r = put_line(store, lines->key, &lines->lines[i], err);
-		tidies |= lines->lines[i].number % TIDY_EVERY == 0;
-	}
-	if (r == 0 && tidies)
-		r = forget_old(store, lines->key, lines->lines[lines->count - 1].number - lines->runs_kept,
-			       err);
-	if (r == 0 && tidies)
-		r = past_bound(store, lines->key, lines->past_bytes, err);
-	return store_transaction_end(store, r, err);
+	return r < 0 ? r : store_transaction_end(store, put_lines(store, lines, false, err), err);
 }
 
 bool session_store_note(struct session_store *store, const char *key, const struct store_line *line)

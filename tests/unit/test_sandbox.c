@@ -520,8 +520,9 @@ static void group_begin(struct cgroup_box *box, const struct cgroup_host *host, 
 	*box = CGROUP_BOX_NONE;
 	box->host = host;
 	box->number[CGROUP_PIDS] = host->stock->made++;
-	box->fd[CGROUP_PIDS] = cgroup_make(host->fd[CGROUP_PIDS],
-					   cgroup_kept_name(box->group, box->number[CGROUP_PIDS]).text);
+	box->fd[CGROUP_PIDS] =
+		cgroup_make(host->fd[CGROUP_PIDS],
+			    cgroup_name_in(box->group, CGROUP_KEPT_PREFIX, box->number[CGROUP_PIDS]).text);
 	group_file_put(box->fd[CGROUP_PIDS], "pids.peak", peak);
 	group_file_put(box->fd[CGROUP_PIDS], "pids.events", events);
 }
@@ -547,7 +548,8 @@ static bool is_kept(const struct folder *f, const char *peak, const char *events
 	cgroup_host_clear(&host);
 	if (!kept) {
 		close(box.fd[CGROUP_PIDS]);
-		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(NULL, 0).text, AT_REMOVEDIR), 0);
+		assert_int_equal(
+			unlinkat(f->fd, cgroup_name_in(NULL, CGROUP_KEPT_PREFIX, 0).text, AT_REMOVEDIR), 0);
 	}
 	return kept;
 }
@@ -628,12 +630,14 @@ static void few_groups_are_kept_and_all_go_when_nobody_comes(void **state)
 		if (i < CGROUP_KEPT_MAX)
 			continue;
 		close(box.fd[CGROUP_PIDS]);
-		assert_int_equal(unlinkat(f->fd, cgroup_kept_name(NULL, i).text, AT_REMOVEDIR), 0);
+		assert_int_equal(
+			unlinkat(f->fd, cgroup_name_in(NULL, CGROUP_KEPT_PREFIX, i).text, AT_REMOVEDIR), 0);
 	}
 	cgroup_host_clear(&host);
 	assert_false(cgroup_host_keeps(&host));
 	for (unsigned i = 0; i < CGROUP_KEPT_MAX; i++)
-		assert_int_not_equal(faccessat(f->fd, cgroup_kept_name(NULL, i).text, F_OK, 0), 0);
+		assert_int_not_equal(
+			faccessat(f->fd, cgroup_name_in(NULL, CGROUP_KEPT_PREFIX, i).text, F_OK, 0), 0);
 }
 
 static void a_group_is_taken_with_the_limit_that_is_written_to_it(void **state)
@@ -660,7 +664,7 @@ static void a_group_is_taken_with_the_limit_that_is_written_to_it(void **state)
 
 	group_empty(fd);
 	close(fd);
-	assert_int_equal(unlinkat(f->fd, cgroup_kept_name(NULL, 0).text, AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(f->fd, cgroup_name_in(NULL, CGROUP_KEPT_PREFIX, 0).text, AT_REMOVEDIR), 0);
 }
 
 /* What was used of a quota's period is given back when it is written: also if it is the same one. */
