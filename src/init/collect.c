@@ -30,7 +30,8 @@ struct walk {
 	uint32_t visited, sent_files;
 	uint64_t sent_bytes;
 	bool knows_changes; /* what was there before is told already */
-	uint32_t error;	    /* errno for COLLECT_END */
+	bool as_init;	/* by now, whose capabilities over the user's files open what he made unreadable */
+	uint32_t error; /* errno for COLLECT_END */
 };
 
 static bool is_tree(const struct walk *w)
@@ -368,6 +369,13 @@ static char **list_names(DIR *dir, uint32_t most, size_t *ret_count)
 	return names;
 }
 
+static void walk_as_init(struct walk *w)
+{
+	if (!w->as_init)
+		files_as(&w->init->foreign, getuid());
+	w->as_init = true;
+}
+
 static void visit_dir(struct walk *w, int fd, unsigned depth);
 
 static void visit(struct walk *w, int dir_fd, const char *name, unsigned depth)
@@ -387,6 +395,7 @@ static void visit(struct walk *w, int dir_fd, const char *name, unsigned depth)
 	w->path_len += len;
 	w->visited++;
 
+	walk_as_init(w);
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		omit(w, WIRE_OMIT_UNREADABLE, 0);
 	} else if (S_ISREG(st.st_mode)) {
@@ -411,18 +420,10 @@ static void visit(struct walk *w, int dir_fd, const char *name, unsigned depth)
 	w->path[old_len] = '\0';
 }
 
-/* Takes over fd. */
-static void visit_dir(struct walk *w, int fd, unsigned depth)
+static void visit_names(struct walk *w, DIR *dir, unsigned depth)
 {
-	DIR *dir = fdopendir(fd);
-	char **names;
 	size_t count;
-
-	if (!dir) {
-		close(fd);
-		return;
-	}
-	names = list_names(dir, COLLECT_VISIT_MAX - w->visited, &count);
+	char **names = list_names(dir, COLLECT_VISIT_MAX - w->visited, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (w->visited < COLLECT_VISIT_MAX && !(w->error && is_snapshot(w)))
 			visit(w, dirfd(dir), names[i], depth);
@@ -431,7 +432,37 @@ static void visit_dir(struct walk *w, int fd, unsigned depth)
 	free(names);
 	if (is_snapshot(w) && w->path_len && !w->error)
 		send_dir(w, dirfd(dir));
+}
+
+/* Takes over fd. */
+static void visit_dir(struct walk *w, int fd, unsigned depth)
+{
+	DIR *dir = fdopendir(fd);
+
+	if (!dir) {
+		close(fd);
+		return;
+	}
+	visit_names(w, dir, depth);
 	closedir(dir);
+}
+
+/* False: it cannot be opened. */
+static bool visit_top(struct walk *w)
+{
+	struct init *init = w->init;
+	int fd;
+
+	if (init->home_dir) {
+		rewinddir(init->home_dir);
+		visit_names(w, init->home_dir, 0);
+		return true;
+	}
+	walk_as_init(w);
+	fd = openat(init->sandbox_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		visit_dir(w, fd, 0);
+	return fd >= 0;
 }
 
 /* The folder of a name that was there before, opened as the walk does. -1: the way there is no more. */
@@ -530,7 +561,7 @@ void collect(struct init *init, const struct wire_collect *what)
 	struct uploads *up = &init->uploads;
 	uid_t user = init->role == ROLE_FILES ? getuid() : init->config->payload_uid;
 	uint8_t payload[4];
-	int fd;
+	bool opened;
 
 	session_look(init);
 	walk = (struct walk){ .init = init, .what = what };
@@ -540,18 +571,17 @@ void collect(struct init *init, const struct wire_collect *what)
 	for (size_t i = 0; i < up->count; i++)
 		up->items[i].seen = false;
 
-	/* As init itself, whose capabilities over the user's files open what the user made unreadable. */
-	files_as(&init->foreign, getuid());
+	if (up->count)
+		walk_as_init(&walk);
 	if (what->kind == WIRE_COLLECT_CHANGES) {
 		visit_known(&walk);
 		report_deleted(&walk);
 	}
-	fd = openat(init->sandbox_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		visit_dir(&walk, fd, 0);
-	if (is_snapshot(&walk) && !walk.error && (fd < 0 || !is_whole(&walk)))
+	opened = visit_top(&walk);
+	if (is_snapshot(&walk) && !walk.error && (!opened || !is_whole(&walk)))
 		walk.error = ENOTSUP;
-	files_as(&init->foreign, user);
+	if (walk.as_init)
+		files_as(&init->foreign, user);
 	if (walk.visited >= COLLECT_VISIT_MAX) {
 		memcpy(walk.path, ".", 2); /* all the rest of the folder */
 		omit(&walk, WIRE_OMIT_TOO_MANY, 0);

@@ -11,6 +11,7 @@
 #include "wire/init_proto.h"
 #include "wire/step_kill.h"
 
+#include <dirent.h>
 #include <linux/filter.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,8 +27,7 @@
 #define COLLECT_VISIT_MAX 50000u
 
 /*
- * One file or folder that the host sent, as it was when it was in place, or that a session had before. Of a folder only
- * the path counts.
+ * A file or folder that the host sent, as it was in place, or that a session had before. A folder only has a path.
  */
 struct uploaded {
 	char *path;
@@ -152,6 +152,7 @@ struct init {
 	const struct sock_filter *filter;
 	int in_fd, out_fd; /* the host: one socket, or in a container two pipes */
 	int cgroup_fd, sandbox_fd, signal_fd, proc_fd, scratch_fd; /* the last: on what is its own alone */
+	DIR *home_dir;	 /* of sandbox_fd, in the role of a run; else NULL */
 	int landlock_fd; /* LANDLOCK_UNKNOWN before the first step */
 	uint8_t in[WIRE_HEADER_SIZE + WIRE_TO_INIT_MAX];
 	size_t in_len;

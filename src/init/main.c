@@ -13,6 +13,7 @@
  *
  * The host is trusted: a frame out of place is our own bug, and ends the sandbox.
  */
+#include "init/session.h"
 #include "init/tty.h"
 
 #include <errno.h>
@@ -351,6 +352,7 @@ int main(int argc, char **argv)
 	wire_u32_encode(WIRE_VERSION, version, sizeof(version));
 	out_frame(&init, WIRE_HELLO, 0, version, sizeof(version));
 	out_flush(&init);
+	session_begin(&init);
 	for (;;)
 		loop_once(&init);
 }

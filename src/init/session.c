@@ -29,6 +29,7 @@ struct look {
 	struct init *init;
 	int64_t now_ns;
 	unsigned visited;
+	bool as_init; /* by now; nothing is asked of an empty home */
 	char path[WIRE_PATH_MAX];
 	size_t len;
 };
@@ -70,6 +71,10 @@ static void look_at(struct look *look, int dir_fd, const char *name, unsigned de
 	struct stat st;
 	int fd;
 
+	/* Whom the user's permissions do not stop. */
+	if (!look->as_init)
+		files_as(&look->init->foreign, getuid());
+	look->as_init = true;
 	if (old_len + len + 2 > sizeof(look->path) || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	if (old_len)
@@ -87,16 +92,10 @@ static void look_at(struct look *look, int dir_fd, const char *name, unsigned de
 	look->path[old_len] = '\0';
 }
 
-/* Takes over fd. */
-static void look_into(struct look *look, int fd, unsigned depth)
+static void look_through(struct look *look, DIR *dir, unsigned depth)
 {
-	DIR *dir = fdopendir(fd);
 	const struct dirent *entry;
 
-	if (!dir) {
-		close(fd);
-		return;
-	}
 	while ((entry = readdir(dir))) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
@@ -106,6 +105,18 @@ static void look_into(struct look *look, int fd, unsigned depth)
 		}
 		look_at(look, dirfd(dir), entry->d_name, depth);
 	}
+}
+
+/* Takes over fd. */
+static void look_into(struct look *look, int fd, unsigned depth)
+{
+	DIR *dir = fdopendir(fd);
+
+	if (!dir) {
+		close(fd);
+		return;
+	}
+	look_through(look, dir, depth);
 	closedir(dir);
 }
 
@@ -123,23 +134,33 @@ static void open_home(const struct init *init)
 		(void)!fchmod(init->sandbox_fd, (st.st_mode & 07777) | S_IRWXU);
 }
 
+void session_begin(struct init *init)
+{
+	if (init->role != ROLE_RUN)
+		return;
+	init->home_dir = fdopendir(init->sandbox_fd);
+	if (!init->home_dir)
+		_exit(1);
+	/* Memory that a look takes from the kernel for the first time is taken before anybody waits for it. */
+	(void)!readdir(init->home_dir);
+	init->uploads.looked = false;
+}
+
 void session_look(struct init *init)
 {
 	static struct look look; /* too large for the stack */
 	struct uploads *up = &init->uploads;
-	int fd;
 
 	if (init->role != ROLE_RUN || up->looked)
 		return;
 	up->looked = true;
 	up->looked_ns = coarse_now_ns();
-	look = (struct look){ .init = init, .now_ns = up->looked_ns + 1000000000 };
-	/* As init itself, which the user's permissions do not stop. */
-	files_as(&init->foreign, getuid());
-	fd = openat(init->sandbox_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		look_into(&look, fd, 0);
-	files_as(&init->foreign, init->config->payload_uid);
+	look.init = init;
+	look.now_ns = up->looked_ns + 1000000000;
+	rewinddir(init->home_dir);
+	look_through(&look, init->home_dir, 0);
+	if (look.as_init)
+		files_as(&init->foreign, init->config->payload_uid);
 	open_home(init);
 	if (up->count)
 		qsort(up->items, up->count, sizeof(*up->items), compare_paths);

@@ -6,6 +6,8 @@
 
 #include <time.h>
 
+/* Before anybody waits: opens the home, in the role of a run. */
+void session_begin(struct init *init);
 /* Notes what is there, once, before anything is changed. */
 void session_look(struct init *init);
 /* Makes way for an upload: what has its name goes. 0 or -errno. */

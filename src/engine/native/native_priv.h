@@ -141,7 +141,7 @@ struct sandbox {
 	uint64_t spoken_us;   /* when a container was last sent anything */
 	uint64_t progress_us; /* when it last did something that was waited for */
 	bool collect_pending; /* asked to collect when dead: the answer is told from the loop */
-	bool kept_pending;    /* asked to collect what `in` holds: it is handled from the loop */
+	bool kept_pending;    /* asked to collect what may have been said: it is heard from the loop */
 	bool files_lost;      /* died after a step that ended by itself: then that answer is an error */
 	/* The step. */
 	uint32_t step;

@@ -168,10 +168,15 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 void sandbox_hear_kept(struct sandbox *sb)
 {
+	int r;
+
 	sb->kept_pending = false;
 	if (sb->state != SANDBOX_COLLECTING)
 		return;
-	heard(sb, sandbox_handle_kept(sb));
+	r = sandbox_handle_kept(sb);
+	if (r == 0 && !sb->destroyed && !sb->eof && sb->state == SANDBOX_COLLECTING)
+		r = sandbox_receive(sb);
+	heard(sb, r);
 	if (!sb->destroyed && sb->state != SANDBOX_DEAD)
 		sandbox_update_poll(sb);
 }
@@ -543,6 +548,11 @@ static void on_step_counted(struct sandbox *sb, const struct keeper_message *rep
 	}
 	report_step(sb, &reply->usage, NULL);
 	fail_at_eof(sb);
+	/* Init looked for files in the meantime. */
+	if (sb->kept_pending && !sb->destroyed) {
+		sandbox_forget_pending(sb);
+		sandbox_hear_kept(sb);
+	}
 }
 
 void sandbox_exited(struct sandbox *sb)
@@ -642,11 +652,8 @@ void sandbox_collect(struct engine_sandbox *handle, const struct engine_collect_
 		sb->collect_sent = false;
 		sb->state = SANDBOX_COLLECTING;
 		patience_progress(sb);
-		sb->kept_pending = sb->in.len > 0;
-		if (sb->kept_pending)
-			sandbox_tell_pending(sb);
-		else
-			sandbox_update_poll(sb);
+		sb->kept_pending = true;
+		sandbox_tell_pending(sb);
 		return;
 	}
 	len = encode_collect(sb, spec);
