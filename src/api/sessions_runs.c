@@ -29,6 +29,7 @@ struct session_run {
 	struct run_plan *plan;
 	struct run *run;
 	struct run_result *result; /* of one that is over, while the session's copy gets what it changed */
+	char *answer;		   /* its JSON, when it changed no file: the history keeps the same text */
 	struct run_member member;
 	char **remove;
 	enum collect_mode collect;
@@ -59,6 +60,7 @@ void session_run_destroy(struct session_run *run)
 		api->adrift_bytes -= run->bytes;
 	}
 	run_result_destroy(run->result);
+	free(run->answer);
 	run_destroy(run->run);
 	plan_destroy(run->plan);
 	strv_free(run->remove);
@@ -107,6 +109,21 @@ static void on_recorded(void *user)
 	session_run_destroy(run);
 }
 
+/* Once for the client and for the history. */
+static char *make_answer(struct session_run *run)
+{
+	json_t *json;
+	char *text;
+
+	if (run->result->files_count > 0)
+		return NULL;
+	result_files_choose(run->result, run->collect, run->collect_globs);
+	json = result_to_json(run->result);
+	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	json_decref(json);
+	return text;
+}
+
 /*
  * The turn is over, and so is the use of the node's slot; but where too much waits to be written no other run is to
  * bring more.
@@ -116,10 +133,10 @@ static void on_run_done(void *user, struct run_result *result)
 	struct session_run *run = user;
 	struct api *api = run->api;
 	const struct run_plan *plan = run_plan_of(run->run);
-	const struct session_ran ran = { .result = result,
-					 .files = plan->files,
-					 .files_count = plan->files_count,
-					 .remove = run->remove };
+	struct session_ran ran = { .result = result,
+				   .files = plan->files,
+				   .files_count = plan->files_count,
+				   .remove = run->remove };
 	struct session_turn *turn = TAKE_PTR(run->turn);
 	struct queue_entry *entry = NULL;
 	struct err why = ERR_INIT;
@@ -131,6 +148,7 @@ static void on_run_done(void *user, struct run_result *result)
 	api_metrics_count(&api->metrics, result);
 	log_run(run, result->id, run_outcome_name(result->outcome), api_engine_error(result));
 	run->result = result;
+	ran.answer = run->answer = make_answer(run);
 	if (!session_turn_record(turn, &ran, on_recorded, run)) {
 		run->turn = turn;
 		on_recorded(run);
@@ -348,6 +366,14 @@ struct run_answer {
 	bool detached;
 };
 
+static void respond(struct http_request *request, const struct run_result *result, const char *text)
+{
+	if (text)
+		http_respond_bytes(request, 200, "application/json", text, strlen(text));
+	else
+		http_respond_json(request, 200, result_to_json(result));
+}
+
 static void on_done(void *user, struct run_result *result, const struct err *err)
 {
 	struct run_answer *answer = user;
@@ -356,7 +382,7 @@ static void on_done(void *user, struct run_result *result, const struct err *err
 		session_refuse(answer->api, answer->request, err);
 	} else {
 		api_server_timing(answer->request, &result->timing);
-		http_respond_json(answer->request, 200, result_to_json(result));
+		respond(answer->request, result, answer->run->answer);
 	}
 	free(answer);
 }

@@ -119,12 +119,32 @@ static void keep_end(struct buf *stream, bool *truncated)
 	*truncated = true;
 }
 
-/* The result without its files and with the end of its output, or NULL: there is no memory for it. */
-static json_t *detail(const struct run_result *result)
+static char *json_text(json_t *json)
 {
+	return json ? json_dumps(json, JSON_COMPACT) : NULL;
+}
+
+static bool has_all_output(const struct run_result *result)
+{
+	for (size_t i = 0; i < result->steps_count; i++) {
+		if (result->steps[i].out.len > SESSION_PAST_OUTPUT_BYTES ||
+		    result->steps[i].err.len > SESSION_PAST_OUTPUT_BYTES)
+			return false;
+	}
+	return true;
+}
+
+/* The result without its files and with the end of its output, or NULL: there is no memory for it. */
+static char *detail(const struct session_ran *ran)
+{
+	const struct run_result *result = ran->result;
 	AUTO_FREE struct step_result *steps = calloc(result->steps_count + 1, sizeof(*steps));
 	struct run_result shown = *result;
+	json_t *json;
+	char *text;
 
+	if (ran->answer && has_all_output(result))
+		return strdup(ran->answer);
 	if (!steps)
 		return NULL;
 	/* Borrowed: nothing of it is freed. */
@@ -135,7 +155,10 @@ static json_t *detail(const struct run_result *result)
 	}
 	shown.steps = steps;
 	shown.collected = false;
-	return result_to_json(&shown);
+	json = result_to_json(&shown);
+	text = json_text(json);
+	json_decref(json);
+	return text;
 }
 
 /* The files of a change as they come together. */
@@ -229,18 +252,12 @@ static void on_recorded(void *user, struct session *session, const struct err *e
 	recording_free(recording);
 }
 
-static char *json_text(json_t *json)
-{
-	return json ? json_dumps(json, JSON_COMPACT) : NULL;
-}
-
 static struct recording *recording_make(const struct session_turn *turn, const struct session_ran *ran,
 					json_t *summary_json)
 {
 	struct recording *recording = calloc(1, sizeof(*recording));
 	struct change_files changed = { .turn = turn, .now_ns = (uint64_t)session_unix_ms() * 1000000 };
 	size_t most = strv_len(ran->remove) + ran->files_count + ran->result->files_count + 1;
-	json_t *whole;
 
 	if (!recording)
 		return NULL;
@@ -250,10 +267,8 @@ static struct recording *recording_make(const struct session_turn *turn, const s
 		change_add_made(&changed, ran->result);
 	}
 	recording->count = changed.count;
-	whole = detail(ran->result);
 	recording->run = json_text(summary_json);
-	recording->detail = json_text(whole);
-	json_decref(whole);
+	recording->detail = detail(ran);
 	return recording;
 }
 

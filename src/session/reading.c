@@ -95,6 +95,8 @@ static int read_past(void *user, const struct store_run *from)
 
 	past->known = true;
 	past->user_name = strdup(name ?: "");
+	/* The answer stands there as it was sent. What there was of files is asked for in another place. */
+	json_object_del(result, "files");
 	if (run && result && json_object_set_new(run, "kept", json_true()) == 0)
 		past->whole = json_pack("{s:O, s:O}", "run", run, "result", result);
 	json_decref(run);

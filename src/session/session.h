@@ -220,6 +220,7 @@ struct session_ran {
 	const struct run_file *files;
 	size_t files_count;
 	char *const *remove;
+	const char *answer; /* the result's JSON, when there are no files in it; or NULL */
 };
 
 /*
