@@ -52,6 +52,12 @@ def test_the_program_is_not_root_and_has_no_groups_of_root(server):
     assert uid != "0" and gid != "0" and "0" not in groups.split()
 
 
+def test_the_user_and_his_group_have_a_name(server):
+    lines = text(server.run(shell("id -un; id -gn; touch f; stat -c '%U %G' f; echo ~sandbox"))).splitlines()
+    assert lines == ["sandbox", "sandbox", "sandbox sandbox", "/home/sandbox"]
+    assert text(server.run(command("python3", "-c", "import getpass, os; os.environ.clear(); print(getpass.getuser())"))) == "sandbox\n"
+
+
 def test_all_ids_are_the_same(server):
     lines = dict(
         line.split(":\t") for line in text(server.run(shell("grep -E '^(Uid|Gid)' /proc/self/status"))).splitlines()

@@ -5,6 +5,7 @@ tests/api and tests/attacks run through this engine too, when asked: ./check api
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kilntest import host
-from kilntest.docker import DAEMONS, RUN_IMAGE, RUN_PACKAGES, absent, containers_of, nothing_is_left
+from kilntest.docker import DAEMONS, RUN_IMAGE, RUN_PACKAGES, absent, containers_of, nothing_is_left, volumes_of
 from kilntest.requests import MIB, command, output, python, shell, text
 from kilntest.server import Server
 from kilntest.settings import seconds
@@ -92,6 +93,11 @@ def test_files_stdin_collection_and_steps_are_what_they_are_natively(server):
     files = result["files"]
     assert {name: entry["content"] for name, entry in files["created"].items()} == {"out": "one\n", "new/empty": ""}
     assert files["changed"]["in/data"]["content"] == "one\ntwo\n"
+
+
+def test_the_program_is_killed_before_init_where_memory_is_short(server):
+    script = "cat /proc/self/oom_score_adj /proc/1/oom_score_adj; echo 0 2>/dev/null >/proc/self/oom_score_adj || echo held"
+    assert text(server.run(shell(script))) == "1000\n500\nheld\n"
 
 
 def test_files_that_the_program_made_unreadable_are_collected(server):
@@ -225,6 +231,59 @@ def test_a_volume_that_an_image_declares_cannot_be_written(server, tiny):
     script = "echo x > /data/x && echo escaped; /bin/busybox id -u"
     result = server.run({"image": "site/tiny:2", "steps": [{"name": "run", "command": ["sh", "-c", script]}]})
     assert "escaped" not in text(result) and int(text(result)) >= 100000, result
+
+
+# What an image has as its /etc/passwd, and the lines that its programs see before their user's.
+TABLES = {
+    "none": ("true", []),
+    "no end of line": ("printf 'root:x:0:0::/root:/bin/sh\\nghost:x:7:7::/:/bin/sh' >etc/passwd", ["root:x:0:0::/root:/bin/sh", "ghost:x:7:7::/:/bin/sh"]),
+    "no etc": ("rmdir etc", []),
+}
+# Those that are left as they are.
+NO_TABLES = {
+    "a link": "touch etc/other; ln -s other etc/passwd",
+    "too large": "yes nobody:x:7:7::/:/bin/sh | head -n 5000 >etc/passwd",
+    "no text": "printf 'a\\0b' >etc/passwd",
+}
+
+
+def import_with(docker, server, name, script):
+    """An image of one program, and what a script makes in its root."""
+    docker.run(
+        f"folder=$(mktemp -d) && mkdir $folder/bin $folder/etc && cp /bin/busybox $folder/bin && ln -s busybox $folder/bin/sh && "
+        f"(cd $folder && {script}) && tar -C $folder -c . | docker import - {name} && rm -r $folder"
+    )
+    host.wait_until(lambda: name in names_of(server), 20, "the new image is not seen")
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_a_line_for_the_user_is_behind_what_the_image_has(docker, server, case):
+    script, before = TABLES[case]
+    name = f"site/names:{case.replace(' ', '-')}"
+    import_with(docker, server, name, script)
+    inside = "busybox id -un; busybox id -gn; busybox cat /etc/passwd; echo x 2>/dev/null >>/etc/passwd || echo held; busybox stat -c '%a %u' /etc/passwd"
+    lines = text(server.run({"image": name, "steps": [{"name": "run", "command": ["sh", "-c", inside]}]})).splitlines()
+    assert lines[:2] == ["sandbox", "sandbox"] and lines[2:-3] == before and lines[-2:] == ["held", "444 0"], lines
+    assert lines[-3].startswith("sandbox:x:") and lines[-3].endswith("::/home/sandbox:/bin/sh")
+
+
+@pytest.mark.parametrize("case", NO_TABLES)
+def test_an_image_whose_passwd_is_none_runs_without_a_name(docker, server, case):
+    name = f"site/nameless:{case.replace(' ', '-')}"
+    import_with(docker, server, name, NO_TABLES[case])
+    result = server.run({"image": name, "steps": [{"name": "run", "command": ["sh", "-c", "busybox id -un; echo right"]}]})
+    # Podman follows links when it is asked for a file.
+    named = docker.program == "podman" and case == "a link"
+    assert re.fullmatch(r"sandbox\nright\n" if named else r"\d{5,}\nright\n", text(result)), result
+
+
+def test_names_that_somebody_removed_are_made_again(docker, server, tiny):
+    assert text(server.run(shell("id -un"))) == "sandbox\n"
+    volumes = volumes_of(docker, server, "names")
+    assert len(volumes) == 1
+    docker.run(f"docker volume rm {volumes[0]}")
+    for _ in range(3):
+        assert text(server.run(shell("id -un"))) == "sandbox\n"
 
 
 def test_an_image_that_is_not_there_is_refused(server):

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from kilntest import host
-from kilntest.docker import RUN_IMAGE, RUN_PACKAGES, Docker, absent, containers_of, nothing_is_left, owner_of
+from kilntest.docker import RUN_IMAGE, RUN_PACKAGES, Docker, absent, containers_of, nothing_is_left, owner_of, volumes_of
 from kilntest.requests import MIB
 from kilntest.server import Server
 from kilntest.sessions import Session
@@ -50,7 +50,7 @@ def make(docker, own=None, **settings):
 
 
 def volumes(docker, server):
-    return docker.run(f"docker volume ls --quiet --filter label=kiln.session --filter label=kiln.owner={owner_of(server)}").stdout.split()
+    return volumes_of(docker, server, "session")
 
 
 def containers_as(docker, server, role):
@@ -59,18 +59,13 @@ def containers_as(docker, server, role):
     return [line.split()[0] for line in lines.splitlines() if role in re.findall(r"\w+", line)]
 
 
-def nothing_of_sessions_is_left(docker, server):
-    nothing_is_left(docker, server)
-    host.wait_until(lambda: not volumes(docker, server), 30, lambda: f"volumes are left: {volumes(docker, server)}")
-
-
 @pytest.fixture(scope="module")
 def server(docker):
     server = make(docker).spawn()
     server.wait_ready(PATIENCE_S)
     yield server
     server.stop()
-    nothing_of_sessions_is_left(docker, server)
+    nothing_is_left(docker, server)
 
 
 @pytest.fixture
@@ -101,6 +96,7 @@ def test_users_have_homes_and_uids_of_their_own_and_a_folder_together(session):
         dojo.user(name, {"given": name})
     assert dojo.printed("lion", "pwd; stat -c %a . ../shared; cat given /sandbox/given; echo mine >a") == "/sandboxes/lion\n755\n2775\nlionlion"
     assert dojo.printed("lion", "id -u") != dojo.printed("tiger", "id -u")
+    assert dojo.printed("tiger", "id -un; echo ~tiger") == "tiger\n/sandboxes/tiger\n"
     dojo.shell("lion", "umask 077; echo secret >secret; umask 002; echo from lion >../shared/note")
     tiger = dojo.shell("tiger", "cat ../lion/a ../lion/secret; rm -f ../lion/a; echo x >../lion/b; echo and tiger >>../shared/note; ls ..")
     assert tiger["steps"][0]["stdout"] == "mine\nlion\nshared\ntiger\n"
@@ -220,7 +216,7 @@ def test_kill_9_of_the_front_leaves_files_and_services(mortal, docker):
     assert int(dojo.run("lion", "python3", "-c", ASK)["steps"][0]["stdout"]) == first + 1
     assert dojo.printed("lion", "cat a") == "kept\n"
     mortal.stop()
-    nothing_of_sessions_is_left(docker, mortal)
+    nothing_is_left(docker, mortal)
 
 
 def test_kill_9_of_everything_leaves_nothing_and_files_come_back(mortal, docker):
@@ -242,7 +238,7 @@ def test_kill_9_of_everything_leaves_nothing_and_files_come_back(mortal, docker)
         again.wait("open")
         assert again.printed("lion", "cat a ../shared/s") == "kept\ns\n"
         later.stop()
-        nothing_of_sessions_is_left(docker, later)
+        nothing_is_left(docker, later)
         third = make(docker, home=mortal.home).spawn()
         third.wait_ready(PATIENCE_S)
         found = Session.found(third, dojo.id)
@@ -264,7 +260,7 @@ def test_without_its_holder_a_session_is_lost_and_says_so(mortal, docker):
     assert state["reason"], state
     assert dojo.files("lion") == {"a": "kept\n"}
     mortal.stop()
-    nothing_of_sessions_is_left(docker, mortal)
+    nothing_is_left(docker, mortal)
 
 
 def test_when_dockerd_dies_sessions_are_lost_and_new_ones_can_be_made(mortal, docker):
@@ -281,7 +277,7 @@ def test_when_dockerd_dies_sessions_are_lost_and_new_ones_can_be_made(mortal, do
     dojo.wait("open")
     assert dojo.printed("lion", "cat a") == "kept\n"
     mortal.stop()
-    nothing_of_sessions_is_left(docker, mortal)
+    nothing_is_left(docker, mortal)
 
 
 def test_more_sessions_than_there_can_be_are_refused(docker):
@@ -294,4 +290,4 @@ def test_more_sessions_than_there_can_be_are_refused(docker):
         assert answer.status == 503 and answer.error()["code"] == "too_many_sessions", answer
     finally:
         server.stop()
-    nothing_of_sessions_is_left(docker, server)
+    nothing_is_left(docker, server)

@@ -8,7 +8,9 @@
 
 #include "engine/docker/docker_priv.h"
 #include "engine/docker/spec.h"
+#include "engine/docker/tar.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define CONTAINER "2222222222222222222222222222222222222222222222222222222222222222"
@@ -56,6 +58,83 @@ static void a_container_is_made_without_what_it_must_not_have(void **state)
 	assert_int_equal(json_object_size(json_object_get(host, "Tmpfs")), 5);
 	assert_int_equal(json_array_size(json_object_get(made, "Env")), 0);
 	json_decref(made);
+}
+
+static void names_are_bound_over_the_images(void **state)
+{
+	struct limits limits;
+	struct spec spec = a_spec(&limits, NULL);
+	json_t *made, *mounts, *mount;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		limits.value[i] = limit_table[i].default_value;
+	spec.passwd = "/volumes/names/passwd-1";
+	spec.group = "";
+	made = spec_create(&spec);
+	mounts = json_object_get(json_object_get(made, "HostConfig"), "Mounts");
+	assert_int_equal(json_array_size(mounts), 2);
+	mount = json_array_get(mounts, 1);
+	assert_string_equal(json_string_value(json_object_get(mount, "Type")), "bind");
+	assert_string_equal(json_string_value(json_object_get(mount, "Source")), "/volumes/names/passwd-1");
+	assert_string_equal(json_string_value(json_object_get(mount, "Target")), "/etc/passwd");
+	assert_true(json_is_true(json_object_get(mount, "ReadOnly")));
+	json_decref(made);
+}
+
+/* An archive of two entries: what says more of a file, and the file. */
+static struct buf an_archive(void)
+{
+	struct buf archive = BUF_INIT(1 << 16);
+
+	assert_int_equal(tar_add(&archive, "more", 0644, "12 path=/x\n", 11), 0);
+	archive.data[156] = 'x';
+	assert_int_equal(tar_add(&archive, "passwd", 0644, "root:x:0:0\n", 11), 0);
+	assert_int_equal(tar_end(&archive), 0);
+	return archive;
+}
+
+static void the_file_of_an_archive_is_found_behind_what_says_more_of_it(void **state)
+{
+	struct buf archive = an_archive();
+	const uint8_t *data;
+	size_t len;
+
+	assert_int_equal(tar_only_file(archive.data, archive.len, &data, &len), 0);
+	assert_int_equal(len, 11);
+	assert_memory_equal(data, "root:x:0:0\n", 11);
+	buf_finish(&archive);
+}
+
+static void what_is_no_archive_of_a_file_is_refused(void **state)
+{
+	static const char *const sizes[] = {
+		"", "x", "7777777777777", "00000000013x", "\x80\0\0\0\x01", "00000001000"
+	};
+	struct buf archive = an_archive();
+	const uint8_t *data;
+	size_t len;
+
+	/* Cut anywhere before its end, each byte of it fresh for the sanitizers. */
+	for (size_t cut = 0; cut < 3 * 512 + 11; cut += 13) {
+		uint8_t *part = malloc(cut + 1);
+
+		memcpy(part, archive.data, cut);
+		assert_int_equal(tar_only_file(part, cut, &data, &len), -EINVAL);
+		free(part);
+	}
+	archive.data[1024 + 156] = '2';
+	assert_int_equal(tar_only_file(archive.data, archive.len, &data, &len), -EINVAL);
+	archive.data[1024 + 156] = '0';
+	for (size_t entry = 0; entry < 2; entry++) {
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+			memset(archive.data + entry * 1024 + 124, 0, 12);
+			memcpy(archive.data + entry * 1024 + 124, sizes[i], strnlen(sizes[i], 12));
+			assert_int_equal(tar_only_file(archive.data, 2048, &data, &len),
+					 i == 5 ? 0 : -EINVAL);
+		}
+		memcpy(archive.data + entry * 1024 + 124, "00000000013", 12);
+	}
+	buf_finish(&archive);
 }
 
 static void gvisor_has_room_beside_the_memory_of_what_runs_in_it(void **state)
@@ -272,6 +351,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_container_is_made_without_what_it_must_not_have),
+		cmocka_unit_test(names_are_bound_over_the_images),
+		cmocka_unit_test(the_file_of_an_archive_is_found_behind_what_says_more_of_it),
+		cmocka_unit_test(what_is_no_archive_of_a_file_is_refused),
 		cmocka_unit_test(whether_gvisor_makes_control_groups_is_read_from_its_arguments),
 		cmocka_unit_test(gvisor_has_room_beside_the_memory_of_what_runs_in_it),
 		cmocka_unit_test(podman_is_asked_for_the_same_in_its_words),

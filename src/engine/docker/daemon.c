@@ -396,7 +396,10 @@ static void describe_failure(const struct daemon_call *call, CURLcode code, stru
 static void finish_call(struct daemon_transfer *transfer, CURLcode code)
 {
 	struct daemon_call *call = (struct daemon_call *)transfer;
-	struct daemon_answer answer = { .api_version = call->api_version, .podman = call->podman };
+	struct daemon_answer answer = { .api_version = call->api_version,
+					.podman = call->podman,
+					.body = call->answer.data,
+					.body_len = call->answer.len };
 	json_t *json = NULL;
 
 	if (code == CURLE_OK)

@@ -54,7 +54,9 @@ void daemon_close(struct daemon *daemon);
 struct daemon_answer {
 	int error;	    /* negative errno when there was no answer, or none that could be taken; else 0 */
 	long status;	    /* of HTTP */
-	const json_t *json; /* the body where it is JSON, else NULL; lasts for the call */
+	const json_t *json; /* the body where it is JSON, else NULL; lasts for the call, as the body does */
+	const uint8_t *body;
+	size_t body_len;
 	const char *api_version;    /* of the header, or "" */
 	bool podman;		    /* by a header that it alone sends */
 	char text[DAEMON_TEXT_MAX]; /* when it failed: why, in the daemon's own words if it had any */

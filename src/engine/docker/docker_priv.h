@@ -1,8 +1,8 @@
 /*
  * The parts of the Docker keeper: serve.c (its process and the front's), requests.c (what the front asks), slot.c (the
  * life of one container), sessions.c and session_requests.c (files and a network that outlive containers), spec.c (what
- * a container is made with), host.c (the daemon: is it there, what can it do, what
- * did we leave behind), place.c (init's program, where containers find it), images.c (what can be run).
+ * a container is made with), host.c (the daemon: is it there, what can it do, what did we leave behind), place.c
+ * (init's program, where containers find it), names.c (of their users), images.c (what can be run).
  */
 #ifndef KILN_ENGINE_DOCKER_DOCKER_PRIV_H
 #define KILN_ENGINE_DOCKER_DOCKER_PRIV_H
@@ -28,6 +28,7 @@
 #define OWNER_MAX	  32
 
 struct docker;
+struct names;
 struct server;
 struct session;
 
@@ -61,10 +62,11 @@ struct slot {
 	struct limits wanted; /* of the request under way */
 	uint32_t tag;
 	enum slot_asked asked;
-	bool unwanted; /* to be removed as soon as nothing is under way */
-	bool again;    /* making it has failed once */
-	bool fresh;    /* replaces one: the front has been greeted before */
-	bool counted;  /* among those that are being made */
+	bool unwanted;	/* to be removed as soon as nothing is under way */
+	bool again;	/* making it has failed once */
+	bool fresh;	/* replaces one: the front has been greeted before */
+	bool counted;	/* among those that are being made */
+	uint32_t named; /* its container has names.c's files, of that epoch; or 0 */
 	char id[CONTAINER_ID_MAX + 1];
 	struct daemon_call *call;
 	struct attach *attach;
@@ -127,6 +129,7 @@ struct docker {
 	char helper[CONTAINER_ID_MAX + 1];
 	uint8_t place_digest[KEEPER_DIGEST_SIZE]; /* of an image that the helper is made from */
 	struct daemon_call *place_call;
+	struct names *names;
 	/* images */
 	struct docker_image *images;
 	size_t images_count;
@@ -191,6 +194,7 @@ void slot_reply(struct slot *slot, int error, const char *why, int fd);
 void host_begin(struct docker *d);
 void host_end(struct docker *d);
 void host_sweep(struct docker *d); /* looks for containers that nobody knows */
+void host_sweep_volumes(struct docker *d);
 /* A call has failed in a way that makes us doubt the daemon. */
 void host_doubt(struct docker *d, const struct daemon_answer *answer);
 /* It is away, or has given no sign of life for longer than it is left alone. */

@@ -6,6 +6,7 @@
  * ours and that nobody knows any more, and ends with the images. Only then are containers made. Any call that
  * fails as a dying daemon's would has the next tick look at once.
  */
+#include "engine/docker/names.h"
 #include "engine/docker/sessions.h"
 #include "engine/docker/spec.h"
 
@@ -37,6 +38,7 @@ static void down(struct docker *d, const char *why)
 	d->asked_once = true;
 	d->daemon.version[0] = '\0';
 	place_give_up(d);
+	names_give_up(d);
 	if (was_up)
 		front_tell_host(d, -1);
 	slots_give_up_calls(d, why);
@@ -106,7 +108,7 @@ static void remove_strays(struct docker *d, const struct daemon_answer *answer)
 		const char *id = json_string_value(json_object_get(container, "Id"));
 
 		if (!container_id_valid(id) || slot_has_container(d, id) || strcmp(d->helper, id) == 0 ||
-		    !is_left_behind(d, container))
+		    names_has_container(d, id) || !is_left_behind(d, container))
 			continue;
 		host_remove(d, id);
 		d->host.leftovers++;
@@ -134,7 +136,7 @@ static void on_volumes(void *user, const struct daemon_answer *answer)
 		const char *owner = json_string_value(json_object_get(labels, OWNER_LABEL));
 
 		if (!owner || strcmp(owner, d->owner) != 0 || !is_volume_name(name) ||
-		    docker_session_has_volume(d, name))
+		    docker_session_has_volume(d, name) || names_has_volume(d, name))
 			continue;
 		snprintf(path, sizeof(path), "/volumes/%s", name);
 		if (docker_call(d, "DELETE", path, NULL, on_stray_removed, d))
@@ -143,8 +145,10 @@ static void on_volumes(void *user, const struct daemon_answer *answer)
 }
 
 /* {"label":["kiln.session"]} */
-static void list_volumes(struct docker *d)
+void host_sweep_volumes(struct docker *d)
 {
+	if (d->call || !d->host.up)
+		return;
 	d->volumes_due = false;
 	d->call = docker_call(d, "GET", "/volumes?filters=%7B%22label%22%3A%5B%22" SESSION_LABEL "%22%5D%7D",
 			      NULL, on_volumes, d);
@@ -162,7 +166,7 @@ static void on_listed(void *user, const struct daemon_answer *answer)
 	}
 	d->heard_ms = uv_now(&d->loop);
 	/* What is being made at this moment may be in the list, and not yet be known by its id. */
-	if (!d->making && d->placed != PLACING)
+	if (!d->making && d->placed != PLACING && !names_busy(d))
 		remove_strays(d, answer);
 	d->volumes_due = true;
 	if (d->host.up)
@@ -351,7 +355,7 @@ static void on_tick(uv_timer_t *timer)
 	if (d->host.up ? d->doubted || quiet_ms >= QUIET_MS : !d->call)
 		ping(d);
 	else if (!d->call && d->volumes_due && !d->removing)
-		list_volumes(d);
+		host_sweep_volumes(d);
 	else if (uv_now(&d->loop) - d->swept_ms >= SWEEP_MS)
 		host_sweep(d);
 	if (d->host.up && quiet_ms >= QUIET_MS)

@@ -8,6 +8,7 @@
  */
 #include "engine/docker/docker_priv.h"
 #include "engine/docker/spec.h"
+#include "engine/docker/tar.h"
 
 #include "base/cleanup.h"
 #include "sandbox/seccomp_policy.h"
@@ -19,7 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TAR_BLOCK   512u
 #define ARCHIVE_MAX (16u << 20)
 #define UPLOAD_MS   60000u
 #define HASH_SHOWN  12 /* bytes of the digest in the volume's name */
@@ -29,44 +29,6 @@ extern const uint8_t init_program[];
 extern const uint64_t init_program_size;
 
 /* ---- the archive ---- */
-
-struct tar_header {
-	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[6],
-		version[2], user[32], group[32], major[8], minor[8], prefix[155], pad[12];
-};
-
-/* One regular file of root's, as ustar (POSIX.1-2017, pax) has it. */
-static int tar_add(struct buf *to, const char *name, unsigned mode, const void *data, size_t len)
-{
-	static const uint8_t zeros[TAR_BLOCK];
-	struct tar_header header = { .type = '0', .magic = "ustar", .version = { '0', '0' } };
-	unsigned sum = 0;
-	int r;
-
-	snprintf(header.name, sizeof(header.name), "%s", name);
-	snprintf(header.mode, sizeof(header.mode), "%07o", mode);
-	snprintf(header.uid, sizeof(header.uid), "%07o", 0u);
-	snprintf(header.gid, sizeof(header.gid), "%07o", 0u);
-	snprintf(header.size, sizeof(header.size), "%011zo", len);
-	snprintf(header.mtime, sizeof(header.mtime), "%011o", 0u);
-	memset(header.checksum, ' ', sizeof(header.checksum));
-	for (size_t i = 0; i < sizeof(header); i++)
-		sum += ((const uint8_t *)&header)[i];
-	snprintf(header.checksum, sizeof(header.checksum), "%06o", sum);
-	r = buf_append(to, &header, sizeof(header));
-	if (r == 0)
-		r = buf_append(to, data, len);
-	if (r == 0 && len % TAR_BLOCK)
-		r = buf_append(to, zeros, TAR_BLOCK - len % TAR_BLOCK);
-	return r;
-}
-
-static int tar_end(struct buf *to)
-{
-	static const uint8_t zeros[2 * TAR_BLOCK];
-
-	return buf_append(to, zeros, sizeof(zeros));
-}
 
 /* The instructions in a memfd, behind what `to` has. */
 static int append_program(struct buf *to, int fd, uint32_t *ret_count)

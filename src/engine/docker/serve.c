@@ -3,6 +3,7 @@
  * main process and the front is its child, as with the native keeper: executed again when it crashes, its exit
  * is ours, the signals that end us go to it.
  */
+#include "engine/docker/names.h"
 #include "engine/docker/sessions.h"
 #include "engine/docker/spec.h"
 
@@ -246,6 +247,8 @@ static int docker_begin(struct docker *d, const struct docker_options *options, 
 	if (r == 0)
 		r = place_begin(d, err);
 	if (r == 0)
+		r = names_begin(d, err);
+	if (r == 0)
 		r = docker_sessions_begin(d, err);
 	if (r == 0)
 		r = slots_begin(d, err);
@@ -263,6 +266,7 @@ static void docker_end(struct docker *d)
 	slots_end(d);
 	images_end(d);
 	place_end(d);
+	names_end(d);
 	daemon_close(&d->daemon);
 	while (uv_run(&d->loop, UV_RUN_DEFAULT))
 		;
@@ -280,7 +284,8 @@ static bool is_over(const struct docker *d)
 
 static bool is_settled(const struct docker *d)
 {
-	return !slots_busy(d) && !docker_sessions_busy(d) && !d->place_call && !d->removing && !d->call;
+	return !slots_busy(d) && !docker_sessions_busy(d) && !d->place_call && !names_busy(d) &&
+	       !d->removing && !d->call;
 }
 
 static void wait_settled(struct docker *d, uint64_t end_ms)
@@ -302,9 +307,13 @@ static void run(struct docker *d)
 	docker_sessions_close_all(d);
 	end_ms = uv_now(&d->loop) + END_PATIENCE_MS;
 	wait_settled(d, end_ms);
+	names_remove_volume(d);
+	wait_settled(d, end_ms);
 	if (d->options->heirs)
 		return;
 	host_sweep(d);
+	wait_settled(d, end_ms);
+	host_sweep_volumes(d);
 	wait_settled(d, end_ms);
 }
 

@@ -236,8 +236,7 @@ static void make_holder(struct session *session)
 	slot_hold(session, &limits);
 }
 
-/* A path of the daemon's machine, which it is asked to mount parts of. */
-static bool is_mountpoint(const char *path)
+bool docker_is_mountpoint(const char *path)
 {
 	return path && path[0] == '/' && strlen(path) <= MOUNTPOINT_MAX && !strstr(path, "/..");
 }
@@ -253,7 +252,7 @@ static void on_volume(void *user, const struct daemon_answer *answer)
 	if (!session->has_volume) {
 		host_doubt(session->docker, answer);
 		docker_session_close(session, false, answer->text);
-	} else if (!is_mountpoint(mountpoint)) {
+	} else if (!docker_is_mountpoint(mountpoint)) {
 		docker_session_close(session, false, "the daemon made a volume without a place");
 	}
 	if (session->state == SESSION_SETUP)
@@ -302,6 +301,7 @@ static void take(struct session *session, const struct keeper_request *request)
 	session->generation++;
 	session->expired = session->has_volume = false;
 	session->asked = true;
+	memset(session->named, 0, sizeof(session->named));
 	session->tag = request->tag;
 	session->ttl_ms = request->ttl_ms;
 	session->limits = request->limits;

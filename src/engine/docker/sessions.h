@@ -37,6 +37,8 @@ struct session {
 	char volume[VOLUME_NAME_MAX + 1], mountpoint[MOUNTPOINT_MAX + 1];
 	char why[KEEPER_STAGE_SIZE]; /* it ends */
 	bool has_volume;
+	uint32_t names_epoch; /* names.c's: for users with these numbers the names are there */
+	bool named[KEEPER_SESSION_UIDS];
 	struct daemon_call *call;
 	struct held *held;				 /* the holder's init; or NULL */
 	uint32_t weighers[WEIGHERS_MAX], weighers_count; /* tags */
@@ -62,6 +64,8 @@ void docker_session_holder_made(struct session *session, int error, const char *
 void docker_session_holder_died(struct session *session, const char *why);
 void docker_session_holder_gone(struct session *session);
 uint32_t docker_session_uid(const struct session *session);
+/* A path of the daemon's machine, which it is asked to mount parts of. */
+bool docker_is_mountpoint(const char *path);
 void docker_sessions_tick(struct docker *d);
 void docker_sessions_close_all(struct docker *d);
 /* Those that no front knows yet, and what the front that has gone waited for. */

@@ -7,6 +7,7 @@
  * place if need be (a tmpfs cannot be given another size from outside, and a container may vanish while it
  * waits). After that a loss is told, in the daemon's words.
  */
+#include "engine/docker/names.h"
 #include "engine/docker/sessions.h"
 #include "engine/docker/spec.h"
 
@@ -23,6 +24,7 @@
 #define GREETING_SIZE	  (WIRE_HEADER_SIZE + 4) /* init's HELLO */
 
 static void make(struct slot *slot);
+static void queue(struct slot *slot);
 static void make_failed(struct slot *slot, int error, const char *why);
 
 /* ---- telling the front ---- */
@@ -291,6 +293,10 @@ static void make_failed(struct slot *slot, int error, const char *why)
 		free_slot(slot);
 		return;
 	}
+	if (d->host.up && names_failed(slot, why)) {
+		queue(slot);
+		return;
+	}
 	if (!slot->again && may_go_better(error) && d->host.up) {
 		slot->again = true;
 		make(slot);
@@ -413,6 +419,7 @@ static void make(struct slot *slot)
 	struct docker *d = slot->docker;
 	struct spec_member member;
 	struct spec spec = slot_spec(slot, &slot->limits, &member);
+	struct names_paths names;
 	json_t *container;
 	char why[KEEPER_STAGE_SIZE];
 
@@ -426,6 +433,9 @@ static void make(struct slot *slot)
 		make_failed(slot, -EINVAL, why);
 		return;
 	}
+	names_of(slot, &names);
+	spec.passwd = names.passwd;
+	spec.group = names.group;
 	container = spec_create(&spec);
 	if (container && d->host.podman)
 		container = podman_container(container);
@@ -502,6 +512,8 @@ void slots_advance(struct docker *d)
 			place_start(d, slot->digest);
 			return;
 		}
+		if (!names_ready(slot))
+			return;
 		leave_queue(slot);
 		make(slot);
 	}

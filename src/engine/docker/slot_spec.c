@@ -1,19 +1,27 @@
 /* What the container of a slot is made with: by its image, its limits, and what of a session it is to have. */
+#include "engine/docker/names.h"
 #include "engine/docker/sessions.h"
 #include "engine/docker/spec.h"
 
 #include "wire/init_config.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define MAPPED_UID 20000 /* where a daemon has 65536 ids and no more */
 
 /* That no other container has. */
+uint32_t slot_own_uid(const struct docker *d, uint32_t index)
+{
+	const struct docker_options *options = d->options;
+
+	return d->host.mapped ? MAPPED_UID + index
+			      : (uint32_t)(options->uid_base + options->uid_count - 1 - index);
+}
+
 static uint32_t own_uid(const struct slot *slot)
 {
-	const struct docker_options *options = slot->docker->options;
-
-	return slot->docker->host.mapped
-		       ? MAPPED_UID + slot->index
-		       : (uint32_t)(options->uid_base + options->uid_count - 1 - slot->index);
+	return slot_own_uid(slot->docker, slot->index);
 }
 
 /* What of the slot's session its container has. */
@@ -49,6 +57,24 @@ static uint32_t uid_of(const struct slot *slot)
 	if (!slot->session || slot->member == KEEPER_MEMBER_SERVICE)
 		return own_uid(slot);
 	return docker_session_uid(slot->session) + (slot->member == KEEPER_MEMBER_RUN ? slot->number : 0);
+}
+
+bool slot_user(const struct slot *slot, struct names_user *ret)
+{
+	if (slot->holds || slot->member == KEEPER_MEMBER_FILES)
+		return false;
+	*ret = (struct names_user){ .uid = uid_of(slot), .gid = own_uid(slot), .group = true };
+	if (slot->member == KEEPER_MEMBER_RUN) {
+		/* The session's group has no name, as natively. */
+		ret->gid = docker_session_uid(slot->session);
+		ret->group = false;
+		snprintf(ret->name, sizeof(ret->name), "%s", slot->name);
+		snprintf(ret->home, sizeof(ret->home), "/sandboxes/%s", slot->name);
+	} else {
+		snprintf(ret->name, sizeof(ret->name), "sandbox");
+		snprintf(ret->home, sizeof(ret->home), "/home/sandbox");
+	}
+	return true;
 }
 
 struct spec slot_spec(const struct slot *slot, const struct limits *limits, struct spec_member *member)

@@ -190,6 +190,14 @@ static int add_home(json_t *to, const struct spec_member *member)
 						   "Propagation", "rslave"));
 }
 
+static int add_table(json_t *to, const char *source, const char *target)
+{
+	if (!source || !source[0])
+		return 0;
+	return json_array_append_new(to, json_pack("{s:s, s:s, s:s, s:b}", "Type", "bind", "Source", source,
+						   "Target", target, "ReadOnly", 1));
+}
+
 static json_t *mounts(const struct spec *spec)
 {
 	const struct spec_member *member = spec->member;
@@ -200,6 +208,8 @@ static json_t *mounts(const struct spec *spec)
 		r = add_volume(list, member->volume, "/sandbox", member->read_only);
 	else if (r == 0 && has_files(spec))
 		r = add_volume(list, member->volume, "/sandboxes", false) | add_home(list, member);
+	if (r == 0)
+		r = add_table(list, spec->passwd, "/etc/passwd") | add_table(list, spec->group, "/etc/group");
 	if (r == 0)
 		return list;
 	json_decref(list);

@@ -16,6 +16,7 @@ struct spec {
 	bool swap, cpu, pids;		  /* what the daemon can limit */
 	bool sentry;			  /* it has a kernel of its own: gVisor's */
 	const struct spec_member *member; /* of a session; or NULL */
+	const char *passwd, *group; /* on the daemon's machine, over the image's; NULL or "": as they are */
 };
 
 /* What of a session a container has. */

@@ -38,6 +38,7 @@ FOLDERS |= {"tmp": 0o1777, "var/tmp": 0o1777, "home/kiln": 0o755}
 # What the image to run programs in is made of, and what the suite of the API asks of it beyond.
 RUN_PACKAGES = "bash busybox-static coreutils dash findutils grep procps python3-minimal sed util-linux".split()
 LANGUAGE_PACKAGES = RUN_PACKAGES + "diffutils g++ gcc libc6-dev make nodejs perl python3".split()
+SERVICE_PACKAGES = {"postgresql": "/usr/lib/postgresql", "redis-server": "/usr/bin/redis-server", "python3-psycopg2": "/usr/lib/python3/dist-packages/psycopg2"}
 RUN_IMAGE = "kiln-run"
 CAP_SETGID, CAP_SETUID = 6, 7
 # As the Dockerfile has it: a capability of the file in place of setuid root.
@@ -100,8 +101,15 @@ def containers_of(docker, server, options="--all"):
     return docker.run(f"docker ps {options} --quiet --filter label=kiln.owner={owner_of(server)}").stdout.split()
 
 
+def volumes_of(docker, server, *kinds):
+    """Those that go with the server: files of sessions, and names. (Podman takes the first of several filters that fits.)"""
+    prefixes = tuple(f"kiln-{kind}-{owner_of(server)[:16]}-" for kind in kinds or ("session", "names"))
+    return [name for name in docker.run("docker volume ls --quiet").stdout.split() if name.startswith(prefixes)]
+
+
 def nothing_is_left(docker, server):
     host.wait_until(lambda: not containers_of(docker, server), 20, lambda: "containers are left:\n" + docker.run("docker ps --all").stdout)
+    host.wait_until(lambda: not volumes_of(docker, server), 30, lambda: f"volumes are left: {volumes_of(docker, server)}")
 
 
 def names(field):
@@ -132,6 +140,11 @@ def libraries_of(program):
     listing = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
     paths = re.findall(r"=> (/\S+)", listing)
     return {*paths, *map(os.path.realpath, paths)}
+
+
+def service_packages():
+    """What services of sessions are made of, as far as this machine has it."""
+    return [package for package, path in SERVICE_PACKAGES.items() if Path(path).exists()]
 
 
 def files_of(packages, programs=()):

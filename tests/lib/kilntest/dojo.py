@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 from kilntest.requests import member, tar
-from kilntest.server import identity
+from kilntest.server import ENGINE_DAEMON, identity
 from kilntest.settings import KILN, seconds
 
 # What the Dockerfiles of its images install, and what the recorded cases use.
@@ -58,11 +58,15 @@ def rootfs(light, programs):
 
 
 def import_images(home, lights, full=("green",), bashless=()):
-    """Stores one image for each name of `lights` in the state folder of `home`; those in `full` have all PROGRAMS."""
+    """Stores one image for each name of `lights`, in the state folder of `home` or the engine's daemon; those in `full` have all PROGRAMS."""
     for name, light in lights.items():
         path = home.path / f"{name}.tar"
         path.write_bytes(rootfs(light, PROGRAMS if name in full else ["cat"] if name in bashless else SHELL))
         path.chmod(0o644)
+        if ENGINE_DAEMON:
+            ENGINE_DAEMON[0].run(f"docker import {path} {name}")
+            path.unlink()
+            continue
         command = [KILN, "image", "import", path, "--name", name]
         subprocess.run(
             command, env=home.environment(), cwd="/", check=True, capture_output=True, timeout=seconds(120), **identity()

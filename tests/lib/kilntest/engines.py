@@ -4,8 +4,6 @@ from fnmatch import fnmatchcase
 
 from kilntest.settings import ENGINE
 
-OWN_STORE = "in containers: its images are made in kiln's own store"
-NATIVE = "in containers: sessions are the native engine's"
 FOLDERS = "in containers: each folder has the limit, and that all together keep to it is watched"
 GROUPS = "in containers: /sys is there, masked, and in it the container's own control groups, read-only"
 PROC = "in containers: /proc shows what anybody may read of init, and the namespaces that all containers share"
@@ -14,13 +12,11 @@ HOST = "in containers: the engine and its image of the host have other names"
 
 # Shell patterns for what follows tests/, the first that fits; everything else holds as it does natively.
 DIFFERENT = {
-    "api/test_cyber_dojo*.py::*": OWN_STORE,
-    "api/test_sessions*.py::*": NATIVE,
-    "attacks/test_between_users.py::*": NATIVE,
     "api/test_environment.py::test_loopback_does_not_work_unasked": "in containers: the loopback interface is always up",
     "api/test_environment.py::test_folders_of_the_host_are_absent_or_empty[[]/sys]": "in containers: /sys is there, masked",
     "api/test_limits.py::test_a_full_disk_that_fails_the_program_is_disk_exceeded*": FOLDERS,
     "api/test_limits.py::test_all_places_together_share_one_disk_budget": FOLDERS,
+    "api/test_sessions_survival.py::test_a_session_expires_while_no_front_knows": "in containers: a session is no descriptor of the keeper's",
     "api/test_node.py::test_images_name_the_host_with_its_digest": HOST,
     "api/test_node.py::test_the_image_of_a_run_is_the_one_listed": HOST,
     "api/test_node.py::test_the_node_says_version_engine_and_what_it_enforces": HOST,
@@ -39,7 +35,11 @@ DIFFERENT = {
 
 # The same of gVisor's kernel, beside all of the above: KILN_TEST_ENGINE=gvisor.
 STATUS = "under gVisor: /proc/self/status has fewer lines"
+APART = "under gVisor: containers share neither files nor a network, and sessions are refused"
 GVISOR_DIFFERENT = {
+    "api/test_sessions*.py::*": APART,
+    "api/test_cyber_dojo_stateful.py::*": APART,
+    "attacks/test_between_users.py::*": APART,
     "api/test_environment.py::test_the_program_has_no_capability[[]CapAmb]": STATUS,
     "api/test_environment.py::test_the_program_is_locked_in[[]NoNewPrivs-1]": STATUS,
     "api/test_environment.py::test_no_signal_is_blocked_or_ignored": STATUS,

@@ -39,6 +39,8 @@ def clean_environment(home, runtime):
 
 # Settings that every server under test has besides its own: those of the engine that is tested.
 ENGINE_SETTINGS = {}
+# The daemon behind it, if it has one (kilntest.docker).
+ENGINE_DAEMON = []
 
 
 class Home:

@@ -3,12 +3,6 @@
 import json
 
 from kilntest import host
-from kilntest.settings import ENGINE
-
-
-def shown(name):
-    """How stat shows a user of a session: in containers nobody has a name."""
-    return "UNKNOWN" if ENGINE == "docker" else name
 
 
 class Session:
