@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -163,11 +164,16 @@ static int set_rlimits(const struct spawn *spawn)
 	return set_rlimit(RLIMIT_CPU, spawn_cpu_seconds(spawn->limits));
 }
 
-/* The keeper has said so for a whole sandbox; of a container init itself is to be the last to go. */
+/*
+ * The keeper has said so for a whole sandbox; of a container init itself is to be the last to go. The file is root's,
+ * as all of a process that cannot be looked into, and init, whose ids we still have, touches files as the user.
+ */
 static void go_first_without_memory(void)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	int fd;
 
+	setfsuid(getuid());
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	if (write(fd, "1000", 4) < 0)
