@@ -43,6 +43,11 @@ enum keeper_op {
 	 * EVENT_HOST comes with this request's tag.
 	 */
 	KEEPER_LOOK,
+	/*
+	 * Of such a keeper: what the CREATE with this request's tag asks for is wanted no more. No reply but that
+	 * one's, if it has not come yet.
+	 */
+	KEEPER_UNWANTED,
 	KEEPER_OP_COUNT,
 };
 

@@ -30,6 +30,7 @@
 
 #define PATIENCE_MS 30000
 #define IMAGE	    "1111111111111111111111111111111111111111111111111111111111111111"
+#define CONTAINERS  4
 #define CONTAINER   "2222222222222222222222222222222222222222222222222222222222222222"
 
 /* ---- the scripted daemon ---- */
@@ -163,7 +164,7 @@ static void begin(struct fixture *f, const struct script *script)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct docker_options options = {
-		.owner = "test", .uid_base = 100000, .uid_count = 1000, .containers = 4
+		.owner = "test", .uid_base = 100000, .uid_count = 1000, .containers = CONTAINERS
 	};
 	static char host[128];
 	struct err err = ERR_INIT;
@@ -236,14 +237,19 @@ static struct keeper_message hello(struct fixture *f)
 	return await(f, KEEPER_REPLY, NULL);
 }
 
-static struct keeper_message create(struct fixture *f, int *ret_fd)
+static void ask_for_one(struct fixture *f, uint32_t tag)
 {
-	struct keeper_request request = { .op = KEEPER_CREATE, .tag = 2, .image = KEEPER_IMAGE_STORED };
+	struct keeper_request request = { .op = KEEPER_CREATE, .tag = tag, .image = KEEPER_IMAGE_STORED };
 
 	memset(request.digest, 0x11, sizeof(request.digest));
 	for (int i = 0; i < LIMIT_COUNT; i++)
 		request.limits.value[i] = limit_table[i].default_value;
 	ask(f, &request);
+}
+
+static struct keeper_message create(struct fixture *f, int *ret_fd)
+{
+	ask_for_one(f, 2);
 	return await(f, KEEPER_REPLY, ret_fd);
 }
 
@@ -396,6 +402,37 @@ static void without_a_daemon_hello_is_answered_and_says_so(void **state)
 	assert_non_null(strstr(event.stage, "does not answer"));
 	assert_int_equal(hello(&f).error, 0);
 	assert_int_equal(create(&f, NULL).error, -EHOSTDOWN);
+	end(&f);
+}
+
+/* Of a daemon that makes containers slowly: others do not wait for what somebody has gone away from. */
+static void what_is_wanted_no_more_gives_its_place_free(void **state)
+{
+	const struct line own[] = { { "POST /containers/create", "" }, { NULL, NULL } };
+	const struct script script = { .own = own };
+	struct keeper_request unwanted = { .op = KEEPER_UNWANTED };
+	struct keeper_message reply;
+	struct fixture f;
+
+	begin(&f, &script);
+	hello(&f);
+	/* More than there can be, all of them given up: being made, before that, and waiting for a place. */
+	for (uint32_t tag = 100; tag < 100 + 3 * CONTAINERS; tag++) {
+		ask_for_one(&f, tag);
+		unwanted.tag = tag;
+		ask(&f, &unwanted);
+		reply = await(&f, KEEPER_REPLY, NULL);
+		assert_int_equal(reply.tag, tag);
+		assert_int_equal(reply.error, -ECANCELED);
+	}
+	/* What has been answered, or was never asked for, is not answered. */
+	ask(&f, &unwanted);
+	unwanted.tag = 0;
+	ask(&f, &unwanted);
+	unwanted.op = KEEPER_USAGE;
+	unwanted.tag = 3;
+	ask(&f, &unwanted);
+	assert_int_equal(await(&f, KEEPER_REPLY, NULL).tag, 3);
 	end(&f);
 }
 
@@ -686,6 +723,7 @@ int main(void)
 		cmocka_unit_test(answers_that_are_none_fail_that_one_container),
 		cmocka_unit_test(an_answer_without_end_is_cut_off),
 		cmocka_unit_test(without_a_daemon_hello_is_answered_and_says_so),
+		cmocka_unit_test(what_is_wanted_no_more_gives_its_place_free),
 		cmocka_unit_test(requests_out_of_place_change_nothing),
 		cmocka_unit_test(a_session_is_made_has_members_and_ends_with_them),
 		cmocka_unit_test(a_session_whose_time_is_over_takes_its_members_along),

@@ -1,8 +1,9 @@
 /*
  * The parts of the Docker keeper: serve.c (its process and the front's), requests.c (what the front asks), slot.c (the
- * life of one container), sessions.c and session_requests.c (files and a network that outlive containers), spec.c (what
- * a container is made with), host.c (the daemon: is it there, what can it do, what did we leave behind), place.c
- * (init's program, where containers find it), names.c (of their users), images.c (what can be run).
+ * life of one container), waiting.c (requests for one for which there is no room yet), sessions.c and
+ * session_requests.c (files and a network that outlive containers), spec.c (what a container is made with), host.c (the
+ * daemon: is it there, what can it do, what did we leave behind), place.c (init's program, where containers find it),
+ * names.c (of their users), images.c (what can be run).
  */
 #ifndef KILN_ENGINE_DOCKER_DOCKER_PRIV_H
 #define KILN_ENGINE_DOCKER_DOCKER_PRIV_H
@@ -173,8 +174,8 @@ void front_lost(struct docker *d);
 void slots_end(struct docker *d);
 /* `session`: that it is to be a member of, or NULL. NULL: there is no slot free. */
 struct slot *slot_create(struct docker *d, const struct keeper_request *request, struct session *session);
-/* Keeps the request until a container that is being removed has gone; false: none is, or too many wait already. */
-bool slots_wait(struct docker *d, const struct keeper_request *request);
+/* What a CREATE with this tag asks for is given up; false: it has been answered. */
+bool slots_give_up(struct docker *d, uint32_t tag);
 void slot_adopt(struct slot *slot, const struct keeper_request *request);
 void slot_step(struct slot *slot, const struct keeper_request *request);
 void slot_step_end(struct slot *slot);
@@ -189,6 +190,15 @@ void slots_refuse_queued(struct docker *d, const char *why);
 void slots_give_up_calls(struct docker *d, const char *why);
 bool slot_has_container(const struct docker *d, const char *id);
 void slot_reply(struct slot *slot, int error, const char *why, int fd);
+
+/* waiting.c */
+/* Keeps the request until a container that is being removed has gone; false: none is, or too many wait already. */
+bool waiting_keep(struct docker *d, const struct keeper_request *request);
+/* Where a slot has become free: the first is asked for once more. */
+void waiting_take(struct docker *d);
+/* The one with this tag does not wait any more; false: none does. */
+bool waiting_leave(struct docker *d, uint32_t tag);
+void waiting_refuse(struct docker *d, const char *why);
 
 /* host.c */
 void host_begin(struct docker *d);

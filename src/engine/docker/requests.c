@@ -103,7 +103,7 @@ static void handle_create(struct docker *d, struct slot *slot, const struct keep
 		docker_refuse(d, request, r, err.text);
 	else if (!d->host.up)
 		docker_refuse(d, request, -EHOSTDOWN, d->host.why);
-	else if (!slot_create(d, request, session) && !slots_wait(d, request))
+	else if (!slot_create(d, request, session) && !waiting_keep(d, request))
 		docker_refuse(d, request, -EBUSY, "all containers that docker.containers allows are in use");
 }
 
@@ -181,6 +181,12 @@ static void handle_look(struct docker *d, struct slot *slot, const struct keeper
 		docker_refuse(d, request, -EINVAL, "a request to look has a tag");
 }
 
+static void handle_unwanted(struct docker *d, struct slot *slot, const struct keeper_request *request)
+{
+	if (slots_give_up(d, request->tag))
+		docker_refuse(d, request, -ECANCELED, "it is not wanted any more");
+}
+
 static const struct {
 	bool needs_slot;
 	unsigned states;
@@ -189,6 +195,7 @@ static const struct {
 	[KEEPER_HELLO] = { false, 0, handle_hello },
 	[KEEPER_CREATE] = { false, 0, handle_create },
 	[KEEPER_LOOK] = { false, 0, handle_look },
+	[KEEPER_UNWANTED] = { false, 0, handle_unwanted },
 	[KEEPER_SESSION_OPEN] = { false, 0, handle_of_session },
 	[KEEPER_SESSION_PROLONG] = { false, 0, handle_of_session },
 	[KEEPER_SESSION_FINISH] = { false, 0, handle_of_session },

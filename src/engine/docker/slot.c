@@ -59,31 +59,6 @@ static void tell_event(struct slot *slot, enum keeper_event event, uint32_t oom_
 
 /* ---- ending ---- */
 
-/* Where a slot has become free. */
-static void take_waiting(struct docker *d)
-{
-	struct keeper_request request;
-
-	if (!d->waiting_count)
-		return;
-	request = d->waiting[0];
-	d->waiting_count--;
-	memmove(d->waiting, d->waiting + 1, d->waiting_count * sizeof(*d->waiting));
-	request_create(d, &request);
-}
-
-bool slots_wait(struct docker *d, const struct keeper_request *request)
-{
-	bool ending = false;
-
-	for (uint32_t i = 0; i < d->sandboxes_count && !ending; i++)
-		ending = d->slots[i].state == SLOT_ENDING;
-	if (!ending || d->waiting_count == d->sandboxes_count)
-		return false;
-	d->waiting[d->waiting_count++] = *request;
-	return true;
-}
-
 static void close_kept(int *fd)
 {
 	if (*fd >= 0)
@@ -109,7 +84,7 @@ static void free_slot(struct slot *slot)
 		docker_session_holder_gone(session);
 	else if (session)
 		docker_session_left(session);
-	take_waiting(slot->docker);
+	waiting_take(slot->docker);
 	slots_advance(slot->docker);
 }
 
@@ -185,6 +160,19 @@ void slot_destroy(struct slot *slot)
 	daemon_call_forget(slot->call);
 	slot->call = NULL;
 	end(slot);
+}
+
+bool slots_give_up(struct docker *d, uint32_t tag)
+{
+	for (uint32_t i = 0; i < d->sandboxes_count; i++) {
+		struct slot *slot = &d->slots[i];
+
+		if (slot->asked != ASKED_CREATE || slot->tag != tag)
+			continue;
+		slot_destroy(slot);
+		return true;
+	}
+	return waiting_leave(d, tag);
 }
 
 /* ---- dying by itself ---- */
@@ -457,18 +445,6 @@ static void queue(struct slot *slot)
 	slots_advance(d);
 }
 
-static void refuse_waiting(struct docker *d, const char *why)
-{
-	struct keeper_message message = { .event = KEEPER_REPLY, .error = -EHOSTDOWN };
-
-	snprintf(message.stage, sizeof(message.stage), "%s", why);
-	for (uint32_t i = 0; i < d->waiting_count; i++) {
-		message.tag = d->waiting[i].tag;
-		front_tell(d, &message, -1);
-	}
-	d->waiting_count = 0;
-}
-
 void slots_refuse_queued(struct docker *d, const char *why)
 {
 	while (d->queued) {
@@ -482,7 +458,7 @@ void slots_refuse_queued(struct docker *d, const char *why)
 
 void slots_give_up_calls(struct docker *d, const char *why)
 {
-	refuse_waiting(d, why);
+	waiting_refuse(d, why);
 	for (uint32_t i = 0; i < d->slots_count; i++) {
 		struct slot *slot = &d->slots[i];
 		bool making = slot->state == SLOT_MAKING;

@@ -293,9 +293,19 @@ void link_forget_session(struct keeper_link *link, struct session *session)
 
 void link_forget(struct keeper_link *link, struct sandbox *sb)
 {
+	struct keeper_request request = { .op = KEEPER_UNWANTED };
+	int r;
+
 	for (struct pending *p = link->pending; p; p = p->next) {
-		if (p->sb == sb)
-			p->sb = NULL;
+		if (p->sb != sb)
+			continue;
+		p->sb = NULL;
+		/* Somebody else takes seconds to make one, and has room for so many: others need not wait for it. */
+		if (!link->native->host.contained || sb->has_slot)
+			continue;
+		request.tag = p->tag;
+		r = link_send(link, &request, NULL, NULL);
+		(void)r; /* the keeper is gone */
 	}
 }
 

@@ -21,6 +21,10 @@ CANARY_FILE = Path("/tmp") / f"kiln-test-canary-{os.getpid()}"
 ENGINE = os.environ.get("KILN_TEST_ENGINE", "native")
 
 
+# What a sandbox may take that is made while a run waits for it, on a busy machine.
+MAKING_S = {"native": 0, "docker": 1.5, "podman": 2, "gvisor": 4}[ENGINE]
+
+
 def test_user():
     """The ordinary user whom root starts kiln as, or None: kiln runs as whoever runs the tests."""
     name = os.environ.get("KILN_TEST_USER")
