@@ -90,6 +90,24 @@ static void give_folders(const struct init *init)
 		give_folder(init, *folder);
 }
 
+/*
+ * Nothing counts the terminals that a container's processes make, and the machine has one number of them: only we may
+ * make one. Where that cannot be said they are the container's own kernel's.
+ */
+static void set_terminal_maker(mode_t mode)
+{
+	(void)!chmod("/dev/pts/ptmx", mode);
+}
+
+void container_make_terminal(const struct init *init, bool begin)
+{
+	if (!init->contained)
+		return;
+	files_as(&init->foreign, getuid());
+	set_terminal_maker(begin ? 0666 : 0600);
+	files_as(&init->foreign, init->config->payload_uid);
+}
+
 static void make_owned(const struct init *init, int dir_fd, const char *name, mode_t mode)
 {
 	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -192,6 +210,7 @@ void container_enter(struct init *init, int argc, char **argv)
 	load_config(init, uid, gid);
 	arrange_descriptors(init);
 	give_folders(init);
+	set_terminal_maker(0600);
 	if (member && strcmp(argv[INIT_ARG_ROLE], INIT_AS_HOLDER) == 0)
 		make_places(init);
 	if (syscall(SYS_setgroups, 0, NULL) < 0)

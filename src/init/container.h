@@ -26,6 +26,8 @@ struct counters {
  * wire/init_config.h; all but the user's id may be missing.
  */
 void container_enter(struct init *init, int argc, char **argv);
+/* Around the making of a terminal, which is nobody's else at any other time. Nothing of the user's lives meanwhile. */
+void container_make_terminal(const struct init *init, bool begin);
 /* Ends init when the host was not heard of for too long. */
 void container_check_host(const struct init *init);
 /* Milliseconds until that; -1 outside of a container. */

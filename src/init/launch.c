@@ -149,8 +149,11 @@ static int pipes_open(struct launched *own, struct child_ends *child, bool contr
 /* One terminal for all three streams. */
 static int terminal_open(const struct init *init, struct launched *own, struct child_ends *child)
 {
-	int r = tty_open(&init->tty, &own->output_fd[0], &own->tty_fd);
+	int r;
 
+	container_make_terminal(init, true);
+	r = tty_open(&init->tty, &own->output_fd[0], &own->tty_fd);
+	container_make_terminal(init, false);
 	if (r < 0)
 		return r;
 	own->stdin_fd = fcntl(own->output_fd[0], F_DUPFD_CLOEXEC, 0);

@@ -3,6 +3,7 @@
 import pytest
 
 from kilntest.requests import output, python, shell
+from kilntest.settings import ENGINE
 from kilntest.websocket import WebSocket
 
 SIZE = {"rows": 24, "cols": 80}
@@ -23,7 +24,12 @@ def checked(result):
     if result < 0:
         raise OSError(ctypes.get_errno(), "")
 
-for fd in (0, os.open("/dev/tty", os.O_RDWR), os.open("/dev/pts/0", os.O_RDWR | os.O_NOCTTY), pty.openpty()[1]):
+fds = [0, os.open("/dev/tty", os.O_RDWR), os.open("/dev/pts/0", os.O_RDWR | os.O_NOCTTY)]
+try:
+    fds.append(pty.openpty()[1])
+except OSError as e:
+    print("no other:", e)
+for fd in fds:
     tell("TIOCSTI", lambda: fcntl.ioctl(fd, termios.TIOCSTI, b"#"))
     tell("TIOCSTI", lambda: checked(libc.ioctl(fd, ctypes.c_ulong(0xffffffff00000000 | termios.TIOCSTI), b"#")))
     tell("TIOCLINUX", lambda: fcntl.ioctl(fd, 0x541C, b"\\3"))
@@ -48,7 +54,9 @@ def ws(server):
 def test_a_terminal_cannot_be_typed_into_or_made_to_load_modules(ws):
     result = ws.run(1, python(ATTEMPTS), tty=SIZE)
     printed = output(result).decode()
-    assert printed.count("TIOCSTI EPERM") >= 8 and printed.count("TIOCSETD EPERM") >= 120, printed
+    # In containers only init makes terminals.
+    terminals = 4 if ENGINE == "native" else 3
+    assert printed.count("TIOCSTI EPERM") == 2 * terminals and printed.count("TIOCSETD EPERM") == 30 * terminals, printed
     assert "init E" in printed and "WORKED" not in printed, printed
 
 
@@ -66,7 +74,11 @@ for n in range(64):
         pass
 """
     assert output(ws.run(2, python(spy), tty=SIZE)).decode() == "['0', 'ptmx']\r\nopened 0\r\n"
-    assert "FileNotFoundError" in output(ws.run(3, python(spy)), "stderr").decode()
+    without = ws.run(3, python(spy))
+    if ENGINE == "native":
+        assert "FileNotFoundError" in output(without, "stderr").decode()
+    else:
+        assert output(without) == b"['ptmx']\n"
     ws.type(1, "well\n")
     assert output(ws.result(1)).decode() == "mine\r\nwell\r\ngot well\r\n"
 
