@@ -91,7 +91,7 @@ CORPUS = {
         "#include <stdio.h>\nint main(int n, char **v) { printf(\"%s %d\\n\", v[1], getchar()); }", args=["x"], stdin="A"
     ),
     "a binary that looks at itself": compiling(
-        "gcc -o main main.c", "./main; stat -c '%a %u %g %s %h %F' main main.c; sha256sum main", files={"main.c": HELLO}
+        "gcc -o main main.c", "./main; stat -c '%a %s %h %F' main main.c; [ -O main ] && [ -G main ] && [ -O main.c ] && echo mine; sha256sum main", files={"main.c": HELLO}
     ),
     "many kinds of files": compiling(
         "mkdir -p empty deep/er; echo x > deep/er/x; : > nothing; printf '\\0\\xff' > bytes; chmod 700 deep; chmod 4 bytes; echo new > old",

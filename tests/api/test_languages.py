@@ -2,6 +2,7 @@
 
 import pytest
 
+from kilntest.docker import HOST_IMAGE
 from kilntest.requests import output, text
 
 HELLO = {
@@ -67,7 +68,7 @@ def test_says_hello(server, language):
     result = server.run(program(language, HELLO))
     assert (result["outcome"], result["language"]) == ("ok", language)
     assert text(result) == "Hello, World!\n"
-    assert result["image"].startswith("host@sha256:")
+    assert result["image"].startswith(f"{HOST_IMAGE}@sha256:")
 
 
 def test_says_hello_from_the_language_s_own_source_name_whatever_the_file_is_called(server, language):

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from kilntest import host
-from kilntest.settings import KILN, ROOT, runs_as_root, seconds
+from kilntest.settings import ENGINE, KILN, ROOT, runs_as_root, seconds
 
 # What the image is made of beside kiln and its libraries: packages of this machine, with all that they depend on.
 PACKAGES = "bash coreutils curl dash grep libmagic-mgc mount procps python3-minimal uidmap util-linux".split()
@@ -37,9 +37,11 @@ FOLDERS = {"proc": 0o555, "sys": 0o555, "dev": 0o755, "etc/alternatives": 0o755,
 FOLDERS |= {"tmp": 0o1777, "var/tmp": 0o1777, "home/kiln": 0o755}
 # What the image to run programs in is made of, and what the suite of the API asks of it beyond.
 RUN_PACKAGES = "bash busybox-static coreutils dash findutils grep procps python3-minimal sed util-linux".split()
-LANGUAGE_PACKAGES = RUN_PACKAGES + "diffutils g++ gcc libc6-dev make nodejs perl python3".split()
+LANGUAGE_PACKAGES = RUN_PACKAGES + "diffutils g++ gcc libc6-dev make ncurses-base nodejs perl python3 ruby".split()
 SERVICE_PACKAGES = {"postgresql": "/usr/lib/postgresql", "redis-server": "/usr/bin/redis-server", "python3-psycopg2": "/usr/lib/python3/dist-packages/psycopg2"}
 RUN_IMAGE = "kiln-run"
+# What runs say that their image was, where languages and requests name `host`.
+HOST_IMAGE = "host" if ENGINE == "native" else RUN_IMAGE
 CAP_SETGID, CAP_SETUID = 6, 7
 # As the Dockerfile has it: a capability of the file in place of setuid root.
 CAPABLE = {"usr/bin/newuidmap": CAP_SETUID, "usr/bin/newgidmap": CAP_SETGID}

@@ -7,6 +7,7 @@ from kilntest.settings import ENGINE
 FOLDERS = "in containers: each folder has the limit, and that all together keep to it is watched"
 GROUPS = "in containers: /sys is there, masked, and in it the container's own control groups, read-only"
 PROC = "in containers: /proc shows what anybody may read of init, and the namespaces that all containers share"
+HOST_RULES = "in containers: the programs of the host are an image, which may have rules of its own"
 DEVICES = "in containers: /dev has what the daemon makes, ptmx and mqueue among it"
 HOST = "in containers: the engine and its image of the host have other names"
 
@@ -31,6 +32,9 @@ DIFFERENT = {
     "attacks/test_attacks.py::test_holds_against[[]stdout_by_name]": DEVICES,
     "attacks/test_attacks.py::test_holds_against[[]terminal_and_session]": DEVICES,
     "api/test_environment.py::test_dev_holds_only_harmless_nodes": DEVICES,
+    "api/test_openapi.py::test_example_gives_what_the_page_says[[]traffic_light_missing]": HOST_RULES,
+    "api/test_traffic_light.py::test_a_light_that_nobody_brings_is_refused*": HOST_RULES,
+    "api/test_ws_tty.py::test_without_one_nothing_is_a_terminal": DEVICES,
 }
 
 # The same of gVisor's kernel, beside all of the above: KILN_TEST_ENGINE=gvisor.

@@ -74,6 +74,13 @@ def sandboxed_below(pid):
     return [child for child in descendants(pid) if in_nested_namespace(status_of(child))]
 
 
+def contained_below(pid):
+    """Processes of containers whose daemon has a pid namespace of its own below `pid`."""
+    statuses = {child: status_of(child) for child in descendants(pid)}
+    own = len(status_of("self")["NSpid"].split())
+    return [child for child, status in statuses.items() if len(status.get("NSpid", "").split()) > own + 1]
+
+
 def processes_with(word):
     """Pids whose command line holds `word`; tests mark their sleepers with one."""
     found = []

@@ -159,6 +159,9 @@ class Server:
         return candidates[0]
 
     def sandboxed(self):
+        """Processes in sandboxes; with containers in those of all servers, for they are their daemon's children."""
+        if ENGINE_DAEMON:
+            return host.contained_below(ENGINE_DAEMON[0].outer.pid)
         return host.sandboxed_below(self.pid)
 
     def own_processes(self):
