@@ -428,6 +428,8 @@ static void on_failed(void *user, const struct err *why)
 		run_snapshot_end(run, false); /* which is all that is lost with it */
 		return;
 	}
+	if (run_collect_lost(run))
+		return;
 	if (run->cancelled || run->sandbox_used || run->retried) {
 		run_lose(run, &err);
 		return;

@@ -128,6 +128,20 @@ static void collected_changes(struct run *run)
 	run_finish(run, outcome);
 }
 
+bool run_collect_lost(struct run *run)
+{
+	struct step_result *step = &run->result->steps[run->step];
+
+	if (run->state != RUN_STATE_COLLECT || run->cancelled || step->verdict.outcome != RUN_MEMORY_EXCEEDED)
+		return false;
+	run->result->timing.collect_us += run_phase_us(run);
+	run_gather_finish(&run->gather);
+	free(step->error);
+	step->error = strdup("the sandbox died of it too, and its files with it");
+	collected_changes(run);
+	return true;
+}
+
 static bool means_too_large(int code)
 {
 	return code == -EFBIG || code == -ENOSPC || code == -E2BIG || code == -EMSGSIZE;

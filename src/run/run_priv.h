@@ -96,6 +96,11 @@ void run_snapshot_end(struct run *run, bool whole);
 /* What a collection of all that the run changed asks for. */
 struct engine_collect_spec run_collect_spec(const struct run *run);
 void run_collect_begin(struct run *run);
+/*
+ * The sandbox has failed. True: that was while files were collected of a step that ran out of memory, of which init may
+ * die too; only they are lost, and the run has ended as that step has.
+ */
+bool run_collect_lost(struct run *run);
 void run_keep_begin(struct run *run);
 void run_kept_free(struct run *run);
 void run_on_file(void *user, const struct engine_collected *file);

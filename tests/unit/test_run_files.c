@@ -93,6 +93,20 @@ static void keeps_the_steps_when_collecting_fails(void **state)
 	assert_false(f->result->collected);
 }
 
+static void keeps_the_verdict_when_the_sandbox_dies_of_memory_while_files_are_collected(void **state)
+{
+	struct fixture *f = *state;
+
+	f->plan->collect = COLLECT_ALL;
+	run_fixture_step(f, "run", "oom");
+	engine_fake_fail(f->engine, FAKE_COLLECT_LOST, 1, -EPIPE);
+	run_fixture_finish(f);
+	assert_int_equal(f->result->outcome, RUN_MEMORY_EXCEEDED);
+	assert_int_equal(f->result->steps[0].verdict.limit, LIMIT_MEMORY_BYTES);
+	assert_non_null(strstr(f->result->steps[0].error, "files"));
+	assert_int_equal(f->result->files_count, 0);
+}
+
 static void tells_created_changed_and_deleted_files_apart(void **state)
 {
 	struct fixture *f = *state;
@@ -246,6 +260,7 @@ int main(void)
 		with_run(refuses_the_next_step_when_what_is_kept_does_not_fit),
 		with_run(tells_engine_error_when_keeping_fails),
 		with_run(keeps_the_steps_when_collecting_fails),
+		with_run(keeps_the_verdict_when_the_sandbox_dies_of_memory_while_files_are_collected),
 		with_run(tells_created_changed_and_deleted_files_apart),
 		with_run(collects_only_text_when_text_is_asked_for),
 		with_run(omits_names_that_are_not_utf8_under_an_escaped_name),
