@@ -1,6 +1,6 @@
 """The Docker engine with gVisor as the runtime of its containers: a kernel for each, which lacks what init is otherwise made of.
 
-tests/api and tests/attacks run under it too, when asked: KILN_TEST_ENGINE=gvisor ./check api-docker attacks-docker.
+tests/api and tests/attacks run under it too, when asked: ./check api-gvisor attacks-gvisor.
 """
 
 import pytest
