@@ -67,7 +67,9 @@ static void handle_collect(struct init *init, const struct wire_frame *frame)
 	init->follows_len = frame->len;
 }
 
-/* EXIT goes out first: the host has somebody to ask, too. */
+#define LOOKED_AT_ONCE 8
+
+/* EXIT goes out first: the host has somebody to ask, too. Where there was nearly nothing a look is over before that. */
 static void collect_after_step(struct init *init)
 {
 	const struct wire_frame frame = { .type = WIRE_COLLECT,
@@ -77,7 +79,8 @@ static void collect_after_step(struct init *init)
 	if (init->step.running || frame.len == 0)
 		return;
 	init->follows_len = 0;
-	out_flush(init);
+	if (init->uploads.count > LOOKED_AT_ONCE)
+		out_flush(init);
 	collect_as(init, &frame);
 }
 

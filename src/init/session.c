@@ -134,6 +134,8 @@ static void open_home(const struct init *init)
 		(void)!fchmod(init->sandbox_fd, (st.st_mode & 07777) | S_IRWXU);
 }
 
+static struct look look; /* too large for the stack; one thread, one look */
+
 void session_begin(struct init *init)
 {
 	if (init->role != ROLE_RUN)
@@ -143,19 +145,18 @@ void session_begin(struct init *init)
 		_exit(1);
 	/* Memory that a look takes from the kernel for the first time is taken before anybody waits for it. */
 	(void)!readdir(init->home_dir);
+	look.init = init;
 	init->uploads.looked = false;
 }
 
 void session_look(struct init *init)
 {
-	static struct look look; /* too large for the stack */
 	struct uploads *up = &init->uploads;
 
 	if (init->role != ROLE_RUN || up->looked)
 		return;
 	up->looked = true;
 	up->looked_ns = coarse_now_ns();
-	look.init = init;
 	look.now_ns = up->looked_ns + 1000000000;
 	rewinddir(init->home_dir);
 	look_through(&look, init->home_dir, 0);
