@@ -115,7 +115,7 @@ def test_the_doctor_s_findings_are_told(server):
         assert (one["mend"] is None) == (one["status"] == "present"), one
 
 
-@pytest.mark.skipif(ENGINE != "native", reason="the doctor looks at this host, not at a daemon's")
+@pytest.mark.skipif(ENGINE != "native", reason="in containers: the doctor looks at this host, not at a daemon's")
 def test_they_are_what_the_doctor_says_now(server):
     findings = {one["name"]: one["status"] for one in server.get("/v1/node").json()["findings"]}
     done = subprocess.run([KILN, "doctor", "--json"], env=server.home.environment(), cwd="/", capture_output=True, timeout=seconds(60), check=False, **identity())

@@ -274,7 +274,7 @@ class Docker:
         importing = subprocess.Popen(command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         with importing.stdin as stream:
             write(stream)
-        assert importing.wait(seconds(60)) == 0, self.log()
+        assert importing.wait(seconds(180)) == 0, self.log()
 
     @property
     def socket(self):
