@@ -77,13 +77,14 @@ static int env_of_image(const struct api *api, const char *image, char ***env, s
 		"HOME=/home/sandbox",
 		"PWD=/sandbox",
 	};
+	const struct plan_context context = api_plan_context(api);
 	AUTO_IMAGE struct image config = { 0 };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(docker); i++)
 		r = env_set(env, docker[i]);
-	if (r == 0 && api->options.images && strcmp(image, "host") != 0) {
-		r = image_store_find(api->options.images, image, &config, err);
+	if (r == 0 && context.image_config && strcmp(image, "host") != 0) {
+		r = context.image_config(context.image_user, image, &config, err);
 		if (r < 0)
 			return r;
 	}
