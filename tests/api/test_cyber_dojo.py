@@ -11,7 +11,7 @@ from kilntest import host, http
 from kilntest.dojo import SHELL as SHELL_PROGRAMS
 from kilntest.dojo import Dojo, import_images, rootfs
 from kilntest.images import Registry, Tarpit, oci
-from kilntest.server import Home, Server, free_port, identity
+from kilntest.server import ENGINE_DAEMON, Home, Server, free_port, identity
 from kilntest.settings import KILN, seconds
 
 GREEN = "lambda { |stdout, stderr, status| :green }\n"
@@ -39,6 +39,22 @@ def dojo(images):
     server = Server(home=images).start()
     yield Dojo(server)
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def beside(images):
+    """A home for one more server with these images: containers are one server's for each state folder."""
+    made = []
+
+    def home():
+        if not ENGINE_DAEMON:
+            return images
+        made.append(Home())
+        return made[-1]
+
+    yield home
+    for one in made:
+        one.cleanup()
 
 
 @pytest.fixture
@@ -297,8 +313,8 @@ def test_an_image_that_is_not_here_is_pulling(dojo):
     assert (result["outcome"], result["status"], result["stdout"], result["log"]) == ("pulling", "141", EMPTY, {})
 
 
-def test_an_image_can_be_mapped_to_another(servers, images):
-    dojo = Dojo(servers(home=images, dojo_images=["cyberdojofoundation/gcc_assert=host", "good/img:1=green"]))
+def test_an_image_can_be_mapped_to_another(servers, beside):
+    dojo = Dojo(servers(home=beside(), dojo_images=["cyberdojofoundation/gcc_assert=host", "good/img:1=green"]))
     assert dojo.call("pull_image", id="a", image_name="cyberdojofoundation/gcc_assert:latest") == "pulled"
     result = dojo.run("printf $CYBER_DOJO_IMAGE_NAME", image="good/img:1")
     assert (result["outcome"], text(result["stdout"])) == ("green", "good/img:1")
@@ -320,11 +336,12 @@ hello: echo "Hello, World!"
 
 
 @pytest.fixture(scope="module")
-def lessons(servers, images):
+def lessons(servers, beside):
     """Names of images that mean languages: a site's own, in an image with a lambda, and one of kiln's."""
-    path = images.write("lesson.yaml", LESSON)
-    subprocess.run([KILN, "language", "add", path], env=images.environment(), cwd="/", check=True, timeout=seconds(30), **identity())
-    return Dojo(servers(home=images, dojo_images=["lesson=language:lesson", "cyberdojofoundation/python_unittest=language:unittest"]))
+    home = beside()
+    path = home.write("lesson.yaml", LESSON)
+    subprocess.run([KILN, "language", "add", path], env=home.environment(), cwd="/", check=True, timeout=seconds(30), **identity())
+    return Dojo(servers(home=home, dojo_images=["lesson=language:lesson", "cyberdojofoundation/python_unittest=language:unittest"]))
 
 
 @pytest.mark.parametrize("script, outcome", [("echo 3 left", "red"), ("echo 0 left", "green"), ("exit 7", "amber")])
@@ -638,8 +655,8 @@ def test_a_file_that_becomes_binary_is_not_told(dojo):
 # ---- load ----
 
 
-def test_calls_beyond_the_queue_are_told_to_come_back(servers, images):
-    server = servers(home=images, parallel=1, queue=0)
+def test_calls_beyond_the_queue_are_told_to_come_back(servers, beside):
+    server = servers(home=beside(), parallel=1, queue=0)
     dojo = Dojo(server)
     results = []
     first = threading.Thread(target=lambda: results.append(dojo.run("sleep 2")))

@@ -1,4 +1,4 @@
-"""Sessions on the Docker engine with a real dockerd: users, services, the end, and what outlives whom.
+"""Sessions on the Docker engine with a real dockerd, and with Podman: users, services, the end, and what outlives whom.
 
 The suite of the API runs through this engine too, sessions included, when asked: ./check api-docker.
 """
@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from kilntest import host
-from kilntest.docker import RUN_IMAGE, RUN_PACKAGES, Docker, absent, containers_of, nothing_is_left, owner_of, volumes_of
+from kilntest.docker import DAEMONS, RUN_IMAGE, RUN_PACKAGES, absent, containers_of, nothing_is_left, volumes_of
 from kilntest.requests import MIB
 from kilntest.server import Server
 from kilntest.sessions import Session
@@ -34,11 +34,12 @@ ASK = f"import socket; print(socket.create_connection(('127.0.0.1', {PORT}), 5).
 READY = ["python3", "-c", f"import socket; socket.create_connection(('127.0.0.1', {PORT}), 1)"]
 
 
-@pytest.fixture(scope="module")
-def docker():
-    if why_not := absent("dockerd"):
+@pytest.fixture(scope="module", params=DAEMONS)
+def docker(request):
+    """The daemon, one of each kind."""
+    if why_not := absent(request.param):
         pytest.skip(why_not)
-    with Docker(packages=RUN_PACKAGES) as running:
+    with DAEMONS[request.param](packages=RUN_PACKAGES) as running:
         yield running
     assert not running.folder.exists(), "the daemon's data is left"
     assert not [path for path in host.cgroups() if running.cgroup in path], "cgroups are left"
@@ -55,7 +56,8 @@ def volumes(docker, server):
 
 def containers_as(docker, server, role):
     """The running ones of a server whose init has this role."""
-    lines = docker.run(f"docker ps --no-trunc --filter label=kiln.owner={owner_of(server)} --format '{{{{.ID}}}} {{{{.Command}}}}'").stdout
+    ids = " ".join(containers_of(docker, server, ""))
+    lines = docker.run(f"docker inspect --format '{{{{.Id}}}} {{{{.Config.Entrypoint}}}}' {ids}").stdout if ids else ""
     return [line.split()[0] for line in lines.splitlines() if role in re.findall(r"\w+", line)]
 
 
@@ -255,7 +257,7 @@ def test_without_its_holder_a_session_is_lost_and_says_so(mortal, docker):
     dojo.shell("lion", "echo kept >a")
     holders = containers_as(docker, mortal, "holder")
     assert len(holders) == 1
-    docker.run(f"docker rm -f {holders[0]}")
+    docker.run(f"docker kill {holders[0]}")
     state = dojo.wait("lost", 30)
     assert state["reason"], state
     assert dojo.files("lion") == {"a": "kept\n"}

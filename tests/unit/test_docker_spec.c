@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONTAINER "2222222222222222222222222222222222222222222222222222222222222222"
 
@@ -230,6 +231,24 @@ static void podman_is_asked_for_the_same_in_its_words(void **state)
 	json_decref(made);
 }
 
+static void podmans_volume_of_a_session_has_its_size_in_pages(void **state)
+{
+	struct limits limits = { 0 };
+	json_t *volume, *options;
+
+	limits.value[LIMIT_DISK_BYTES] = 64 << 20;
+	volume = podman_volume(spec_volume("v", "me", &limits));
+	options = json_object_get(volume, "DriverOpts");
+	/* "size=" would be a quota of its disk's file system. */
+	assert_null(strstr(json_string_value(json_object_get(options, "o")), "size="));
+	assert_non_null(strstr(json_string_value(json_object_get(options, "o")), ",nr_blocks="));
+	assert_int_equal(strtoll(strstr(json_string_value(json_object_get(options, "o")), "nr_blocks=") + 10,
+				 NULL, 10),
+			 (64 << 20) / sysconf(_SC_PAGESIZE));
+	assert_non_null(strstr(json_string_value(json_object_get(options, "o")), ",nr_inodes=16384"));
+	json_decref(volume);
+}
+
 static void podman_is_told_of_limits_in_its_words(void **state)
 {
 	struct limits limits;
@@ -358,6 +377,7 @@ int main(void)
 		cmocka_unit_test(gvisor_has_room_beside_the_memory_of_what_runs_in_it),
 		cmocka_unit_test(podman_is_asked_for_the_same_in_its_words),
 		cmocka_unit_test(podman_is_told_of_limits_in_its_words),
+		cmocka_unit_test(podmans_volume_of_a_session_has_its_size_in_pages),
 		cmocka_unit_test(a_run_of_a_session_has_its_files_and_its_network),
 		cmocka_unit_test(files_of_a_finished_session_can_only_be_read),
 		cmocka_unit_test(a_service_can_write_to_its_folders),

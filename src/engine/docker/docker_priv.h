@@ -63,11 +63,12 @@ struct slot {
 	struct limits wanted; /* of the request under way */
 	uint32_t tag;
 	enum slot_asked asked;
-	bool unwanted;	/* to be removed as soon as nothing is under way */
-	bool again;	/* making it has failed once */
-	bool fresh;	/* replaces one: the front has been greeted before */
-	bool counted;	/* among those that are being made */
-	uint32_t named; /* its container has names.c's files, of that epoch; or 0 */
+	bool unwanted;	   /* to be removed as soon as nothing is under way */
+	bool again;	   /* making it has failed once */
+	bool fresh;	   /* replaces one: the front has been greeted before */
+	unsigned removals; /* that the daemon has refused */
+	bool counted;	   /* among those that are being made */
+	uint32_t named;	   /* its container has names.c's files, of that epoch; or 0 */
 	char id[CONTAINER_ID_MAX + 1];
 	struct daemon_call *call;
 	struct attach *attach;
@@ -169,7 +170,7 @@ void front_tell_looked(struct docker *d, uint32_t tag);
 /* The front has gone: serve.c. */
 void front_lost(struct docker *d);
 
-/* slot.c */
+/* slots.c: all of them; slot.c: one */
 [[nodiscard]] int slots_begin(struct docker *d, struct err *err);
 void slots_end(struct docker *d);
 /* `session`: that it is to be a member of, or NULL. NULL: there is no slot free. */
@@ -180,6 +181,8 @@ void slot_adopt(struct slot *slot, const struct keeper_request *request);
 void slot_step(struct slot *slot, const struct keeper_request *request);
 void slot_step_end(struct slot *slot);
 void slot_destroy(struct slot *slot);
+/* What is open for it is closed, and nothing is waited for: the keeper ends. */
+void slot_forget_calls(struct slot *slot);
 void slots_destroy_all(struct docker *d);
 bool slots_busy(const struct docker *d);
 /* Looks whether one that waits can be made. */

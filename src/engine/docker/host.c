@@ -385,7 +385,7 @@ void host_hello(const struct docker *d, struct keeper_hello *ret)
 	*ret = (struct keeper_hello){
 		.version = KEEPER_VERSION,
 		.slots = d->sandboxes_count,
-		.sessions = host->podman ? 0 : d->sessions_count, /* not tried there */
+		.sessions = d->sessions_count,
 		.sessions_open = docker_sessions_open(d),
 		.privileged = !host->mapped,
 		.cgroup_version = (uint8_t)host->cgroup_version,

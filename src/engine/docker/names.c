@@ -436,7 +436,9 @@ bool names_ready(struct slot *slot)
 		slot->named = d->names->epoch;
 		return true;
 	}
-	job_begin(slot, image, &user);
+	/* Of Podman's, too, no two are made at once. */
+	if (!d->host.podman || !d->making)
+		job_begin(slot, image, &user);
 	return false;
 }
 

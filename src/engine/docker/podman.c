@@ -9,8 +9,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define INODES	 "nr_inodes="
+#define SIZE	 "size="
+#define BLOCKS	 "nr_blocks="
 #define NO_COPY	 "notmpcopyup" /* unasked a tmpfs has a copy of what the image has there */
 #define CLOSED	 "ro,nosuid,nodev,noexec,size=4096,mode=555," NO_COPY
 #define MASK	 "mask="
@@ -78,6 +81,27 @@ json_t *podman_container(json_t *container)
 	if (config && adapt_tmpfs(config) == 0 && adapt_masks(config) == 0)
 		return container;
 	json_decref(container);
+	return NULL;
+}
+
+/*
+ * What is called size it takes for a quota of a file system that has some, whatever the volume is of: in pages it is
+ * the kernel's word alone. They are as large as ours, but on another machine of another kind.
+ */
+json_t *podman_volume(json_t *volume)
+{
+	json_t *options = json_object_get(volume, "DriverOpts");
+	const char *text = json_string_value(json_object_get(options, "o"));
+	const char *from = text ? strstr(text, SIZE) : NULL;
+	long long size = from ? strtoll(from + strlen(SIZE), NULL, 10) : 0;
+
+	if (!from)
+		return volume;
+	if (json_object_set_new(options, "o",
+				json_sprintf("%.*s" BLOCKS "%lld%s", (int)(from - text), text,
+					     size / sysconf(_SC_PAGESIZE), from + strcspn(from, ","))) == 0)
+		return volume;
+	json_decref(volume);
 	return NULL;
 }
 

@@ -311,8 +311,11 @@ static void run(struct docker *d)
 	wait_settled(d, end_ms);
 	if (d->options->heirs)
 		return;
-	host_sweep(d);
-	wait_settled(d, end_ms);
+	/* What others depend on goes after them. */
+	for (int i = 0; i < 2; i++) {
+		host_sweep(d);
+		wait_settled(d, end_ms);
+	}
 	host_sweep_volumes(d);
 	wait_settled(d, end_ms);
 }

@@ -318,6 +318,8 @@ static int begin(struct session *session, const struct keeper_request *request, 
 		return err_set(err, -EIO, "name a session's volume");
 	take(session, request);
 	body = spec_volume(session->volume, d->owner, &session->limits);
+	if (body && d->host.podman)
+		body = podman_volume(body);
 	session->call = docker_call(d, "POST", "/volumes/create", body, on_volume, session);
 	if (session->call)
 		return 0;
@@ -349,8 +351,6 @@ int docker_session_open(struct docker *d, const struct keeper_request *request, 
 	const struct docker_image *image = images_find(d, request->digest);
 	struct session *session;
 
-	if (d->host.podman)
-		return err_set(err, -ENOTSUP, "sessions need Docker: Podman has none");
 	if (!image)
 		return err_set(err, -ENOENT, "the daemon has no such image");
 	if (docker_session_is_apart(d, image))

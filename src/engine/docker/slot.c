@@ -20,11 +20,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define DEADLINE_GRACE_MS 5000			 /* init's own clock, and its last output, come first */
+#define DEADLINE_GRACE_MS 5000 /* init's own clock, and its last output, come first */
+#define REMOVALS_MAX	  3
 #define GREETING_SIZE	  (WIRE_HEADER_SIZE + 4) /* init's HELLO */
 
 static void make(struct slot *slot);
 static void queue(struct slot *slot);
+static void remove_container(struct slot *slot);
 static void make_failed(struct slot *slot, int error, const char *why);
 
 /* ---- telling the front ---- */
@@ -66,6 +68,16 @@ static void close_kept(int *fd)
 	*fd = -1;
 }
 
+void slot_forget_calls(struct slot *slot)
+{
+	daemon_call_forget(slot->call);
+	slot->call = NULL;
+	attach_close(slot->attach);
+	slot->attach = NULL;
+	close_kept(&slot->front_fd);
+	close_kept(&slot->kept_fd);
+}
+
 static void free_slot(struct slot *slot)
 {
 	struct session *session = slot->session;
@@ -93,9 +105,17 @@ static void on_removed(void *user, const struct daemon_answer *answer)
 	struct slot *slot = user;
 
 	slot->call = NULL;
+	if (daemon_succeeded(answer) || answer->status == 404) {
+		free_slot(slot);
+		return;
+	}
+	/* Podman does not remove what ends at that moment, until it is asked again. */
+	if (answer->status == 500 && slot->removals++ < REMOVALS_MAX) {
+		remove_container(slot);
+		return;
+	}
 	/* What could not be removed now is found by its label when the daemon is well again. */
-	if (!daemon_succeeded(answer) && answer->status != 404)
-		host_doubt(slot->docker, answer);
+	host_doubt(slot->docker, answer);
 	free_slot(slot);
 }
 
@@ -106,6 +126,13 @@ static struct daemon_call *call_container(struct slot *slot, const char *method,
 
 	snprintf(path, sizeof(path), "/containers/%s%s", slot->id, rest);
 	return docker_call(slot->docker, method, path, body, done, slot);
+}
+
+static void remove_container(struct slot *slot)
+{
+	slot->call = call_container(slot, "DELETE", "?force=1&v=1", NULL, on_removed);
+	if (!slot->call)
+		free_slot(slot);
 }
 
 /* Its processes go by themselves when their init's input ends; the daemon then removes what is left. */
@@ -125,9 +152,8 @@ static void end(struct slot *slot)
 		free_slot(slot);
 		return;
 	}
-	slot->call = call_container(slot, "DELETE", "?force=1&v=1", NULL, on_removed);
-	if (!slot->call)
-		free_slot(slot);
+	slot->removals = 0;
+	remove_container(slot);
 }
 
 static void leave_queue(struct slot *slot)
@@ -475,9 +501,15 @@ void slots_give_up_calls(struct docker *d, const char *why)
 	}
 }
 
+/* Podman's service can wait for itself when it makes several at once that join one network and mount one volume. */
+static unsigned starts_at_once(const struct docker *d)
+{
+	return d->host.podman && docker_sessions_busy(d) ? 1 : STARTS_AT_ONCE;
+}
+
 void slots_advance(struct docker *d)
 {
-	while (d->queued && d->making < STARTS_AT_ONCE) {
+	while (d->queued && d->making < starts_at_once(d)) {
 		struct slot *slot = d->queued;
 
 		if (!d->host.up) {
@@ -675,91 +707,4 @@ void slot_step_end(struct slot *slot)
 {
 	uv_timer_stop(&slot->deadline);
 	slot->state = SLOT_READY;
-}
-
-/* ---- all of them ---- */
-
-int slots_begin(struct docker *d, struct err *err)
-{
-	d->sandboxes_count = (uint32_t)d->options->containers;
-	d->slots_count = d->sandboxes_count + d->sessions_count;
-	d->slots = calloc(d->slots_count, sizeof(*d->slots));
-	d->waiting = calloc(d->slots_count, sizeof(*d->waiting));
-	if (!d->slots || !d->waiting) {
-		d->slots_count = 0;
-		return err_set(err, -ENOMEM, "containers");
-	}
-	d->queued_last = &d->queued;
-	for (uint32_t i = 0; i < d->slots_count; i++) {
-		struct slot *slot = &d->slots[i];
-
-		slot->docker = d;
-		slot->index = i;
-		slot->front_fd = slot->kept_fd = -1;
-		uv_timer_init(&d->loop, &slot->deadline);
-		slot->deadline.data = slot;
-		d->handles++;
-	}
-	return 0;
-}
-
-static void on_deadline_closed(uv_handle_t *handle)
-{
-	((struct slot *)handle->data)->docker->handles--;
-}
-
-void slots_end(struct docker *d)
-{
-	for (uint32_t i = 0; i < d->slots_count; i++) {
-		struct slot *slot = &d->slots[i];
-
-		daemon_call_forget(slot->call);
-		slot->call = NULL;
-		attach_close(slot->attach);
-		slot->attach = NULL;
-		close_kept(&slot->front_fd);
-		close_kept(&slot->kept_fd);
-		uv_close((uv_handle_t *)&slot->deadline, on_deadline_closed);
-	}
-}
-
-/* Holders end with their sessions. */
-void slots_destroy_all(struct docker *d)
-{
-	d->waiting_count = 0;
-	for (uint32_t i = 0; i < d->sandboxes_count; i++)
-		slot_destroy(&d->slots[i]);
-}
-
-bool slot_outlives_front(const struct slot *slot)
-{
-	return slot->state == SLOT_RUNNING && slot->member == KEEPER_MEMBER_SERVICE &&
-	       slot->asked == ASKED_NOTHING && slot->kept_fd >= 0;
-}
-
-void slots_destroy_of_front(struct docker *d)
-{
-	d->waiting_count = 0;
-	for (uint32_t i = 0; i < d->sandboxes_count; i++) {
-		if (!slot_outlives_front(&d->slots[i]))
-			slot_destroy(&d->slots[i]);
-	}
-}
-
-bool slots_busy(const struct docker *d)
-{
-	for (uint32_t i = 0; i < d->slots_count; i++) {
-		if (d->slots[i].state != SLOT_FREE)
-			return true;
-	}
-	return false;
-}
-
-bool slot_has_container(const struct docker *d, const char *id)
-{
-	for (uint32_t i = 0; i < d->slots_count; i++) {
-		if (d->slots[i].state != SLOT_FREE && strcmp(d->slots[i].id, id) == 0)
-			return true;
-	}
-	return false;
 }

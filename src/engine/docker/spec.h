@@ -48,11 +48,12 @@ bool hex_decode(const char *text, uint8_t *ret, size_t len);
 bool container_id_valid(const char *text);
 
 /*
- * podman.c: what spec_create() and spec_update() made, in words that Podman takes; a new reference for theirs. NULL: no
- * memory, or they had none.
+ * podman.c: what spec_create(), spec_update() and spec_volume() made, in words that Podman takes; a new reference for
+ * theirs. NULL: no memory, or they had none.
  */
 json_t *podman_container(json_t *container);
 json_t *podman_update(json_t *update);
+json_t *podman_volume(json_t *volume);
 
 /* The volume of a session's files. */
 json_t *spec_volume(const char *name, const char *owner, const struct limits *limits);

@@ -145,7 +145,7 @@ def libraries_of(program):
 
 
 def service_packages():
-    """What services of sessions are made of, as far as this machine has it."""
+    """What services of sessions are made of, and what judges traffic lights, as far as this machine has it."""
     return [package for package, path in SERVICE_PACKAGES.items() if Path(path).exists()]
 
 
