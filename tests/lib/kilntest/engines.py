@@ -30,7 +30,6 @@ DIFFERENT = {
     "attacks/test_attacks.py::test_holds_against[[]memory_in_tcp_sockets]": "in containers: with cgroup version 1 nothing bounds the buffers of TCP",
     "attacks/test_attacks.py::test_holds_against[[]raw_devices]": DEVICES,
     "attacks/test_attacks.py::test_holds_against[[]stdout_by_name]": DEVICES,
-    "attacks/test_attacks.py::test_holds_against[[]terminal_and_session]": DEVICES,
     "api/test_environment.py::test_dev_holds_only_harmless_nodes": DEVICES,
     "api/test_openapi.py::test_example_gives_what_the_page_says[[]traffic_light_missing]": HOST_RULES,
     "api/test_traffic_light.py::test_a_light_that_nobody_brings_is_refused*": HOST_RULES,
@@ -59,7 +58,15 @@ OWN_PROC = "under gVisor: /proc/cmdline is one that it makes up"
 EXEC = "under gVisor: execve(2) in a thread whose first one has ended does not return"
 SIZES = "under gVisor: a size beyond file_bytes is refused before whose file it is"
 IN_FLIGHT = "under gVisor: descriptors in flight are memory of its own, and not counted"
+UNSEEN = "under gVisor: programs are no processes of this machine that a test could look for"
 GVISOR_DIFFERENT = {
+    "api/test_clients.py::test_a_vanished_client_s_run_is_cancelled*": UNSEEN,
+    "api/test_clients.py::test_a_client_that_vanishes_while_it_waits_frees_its_place": UNSEEN,
+    "api/test_clients.py::test_no_more_than_parallel_runs_run_at_once": UNSEEN,
+    "api/test_ws.py::test_a_client_that_vanishes_takes_its_runs_along": UNSEEN,
+    "api/test_ws_protocol.py::test_a_client_that_does_not_answer_pings_is_gone": UNSEEN,
+    "api/test_ws_protocol.py::test_a_half_closed_connection_is_closed_with_a_reason_and_its_runs_end": UNSEEN,
+    "api/test_ws_protocol.py::test_runs_of_a_connection_that_is_closed_for_a_fault_are_cancelled": UNSEEN,
     "attacks/test_attacks.py::test_holds_against[[]calls_of_32_bits]": NO_NUMBERS,
     "attacks/test_attacks.py::test_holds_against[[]environment_of_wrappers]": OF_INIT,
     "attacks/test_attacks.py::test_holds_against[[]exit_after_leader_gone]": EXEC,
@@ -75,6 +82,7 @@ GVISOR_DIFFERENT = {
     "attacks/test_attacks.py::test_holds_against[[]setuid_binaries]": STATUS,
     "attacks/test_attacks.py::test_holds_against[[]sockets_of_every_family]": "under gVisor: /dev has its own net/tun and fuse",
     "attacks/test_attacks.py::test_holds_against[[]status_check]": STATUS,
+    "attacks/test_attacks.py::test_holds_against[[]terminal_and_session]": DEVICES,
     "api/test_sessions*.py::*": APART,
     "api/test_cyber_dojo_stateful.py::*": APART,
     "attacks/test_between_users.py::*": APART,
