@@ -37,14 +37,10 @@ DIFFERENT = {
 }
 
 # The same of Podman, beside all of the above: KILN_TEST_ENGINE=podman.
-NO_SESSIONS = "under Podman: there are no sessions, and kiln says so"
 NO_COUNT = "under Podman: a tmpfs has no limit of files, and memory ends the program"
 PODMAN_DIFFERENT = {
     "attacks/test_attacks.py::test_holds_against[[]hundred_thousand_files]": NO_COUNT,
     "api/test_limits.py::test_files_without_bytes_are_bounded_too": NO_COUNT,
-    "api/test_sessions*.py::*": NO_SESSIONS,
-    "api/test_cyber_dojo_stateful.py::*": NO_SESSIONS,
-    "attacks/test_between_users.py::*": NO_SESSIONS,
 }
 
 # The same of gVisor's kernel, beside all of the above: KILN_TEST_ENGINE=gvisor.
