@@ -33,6 +33,15 @@ def descendants(pid):
     return found
 
 
+def cpu_seconds(pid):
+    """Of a process, of those below it that live, and of all that they have waited for; in ticks of the kernel's."""
+    ticks = 0
+    for one in [pid, *descendants(pid)]:
+        fields = read(f"/proc/{one}/stat").rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def status_number(pid, field):
     """A number of /proc/PID/status; kB become bytes; 0 when it is gone."""
     for line in read(f"/proc/{pid}/status").splitlines():

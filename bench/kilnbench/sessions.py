@@ -59,6 +59,25 @@ def beside_single(singles):
                        "--post", f"session={inside}={server.url}{path}/runs", "--expect", '"outcome":"ok"')
 
 
+def processor_time(runs, blocks=8, rest_s=0.002):
+    """Microseconds of processor time that the server and its sandboxes take for a single run and for one in a session, by
+    turns of so many runs of each."""
+    spent = {"kiln": 0.0, "session": 0.0}
+    with fresh_server() as server:
+        paths = {"kiln": "/v1/runs", "session": session_open(server) + "/runs"}
+        documents = {"kiln": command_request("/bin/true"), "session": run_document()}
+        for block in range(blocks + 1):
+            for name, path in paths.items():
+                before = proc.cpu_seconds(server.pid)
+                for _ in range(runs):
+                    ask(server, path, documents[name])
+                    time.sleep(rest_s)
+                time.sleep(0.3)  # the last sandbox goes, and the next is made
+                if block:  # the first is for warming up
+                    spent[name] += proc.cpu_seconds(server.pid) - before
+    return {name: seconds * 1e6 / (runs * blocks) for name, seconds in spent.items()}
+
+
 @contextlib.contextmanager
 def crowded(count):
     """A server with so many open sessions, in one of which the user is; that one's path; and what the others took."""
