@@ -338,11 +338,19 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Whatever waits to go out, when there is more here than nearly nothing. */
+static void tell_first(const struct walk *w, size_t seen)
+{
+	if (seen == LOOKED_AT_ONCE)
+		out_flush(w->init);
+}
+
 /*
  * The names in a folder, sorted; *ret_count of them, each freed by the caller. Stops at what may still be visited.
  */
-static char **list_names(DIR *dir, uint32_t most, size_t *ret_count)
+static char **list_names(const struct walk *w, DIR *dir, size_t *ret_count)
 {
+	const size_t most = COLLECT_VISIT_MAX - w->visited;
 	char **names = NULL;
 	size_t count = 0, room = 0;
 	struct dirent *entry;
@@ -361,7 +369,7 @@ static char **list_names(DIR *dir, uint32_t most, size_t *ret_count)
 		names[count] = strdup(entry->d_name);
 		if (!names[count])
 			break;
-		count++;
+		tell_first(w, ++count);
 	}
 	if (count)
 		qsort(names, count, sizeof(*names), compare_names);
@@ -395,6 +403,7 @@ static void visit(struct walk *w, int dir_fd, const char *name, unsigned depth)
 	w->path_len += len;
 	w->visited++;
 
+	tell_first(w, w->visited);
 	walk_as_init(w);
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		omit(w, WIRE_OMIT_UNREADABLE, 0);
@@ -423,7 +432,7 @@ static void visit(struct walk *w, int dir_fd, const char *name, unsigned depth)
 static void visit_names(struct walk *w, DIR *dir, unsigned depth)
 {
 	size_t count;
-	char **names = list_names(dir, COLLECT_VISIT_MAX - w->visited, &count);
+	char **names = list_names(w, dir, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (w->visited < COLLECT_VISIT_MAX && !(w->error && is_snapshot(w)))
 			visit(w, dirfd(dir), names[i], depth);

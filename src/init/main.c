@@ -67,9 +67,7 @@ static void handle_collect(struct init *init, const struct wire_frame *frame)
 	init->follows_len = frame->len;
 }
 
-#define LOOKED_AT_ONCE 8
-
-/* EXIT goes out first: the host has somebody to ask, too. Where there was nearly nothing a look is over before that. */
+/* EXIT goes out first: the host has somebody to ask, too. Only what is looked through in no time comes with it. */
 static void collect_after_step(struct init *init)
 {
 	const struct wire_frame frame = { .type = WIRE_COLLECT,
@@ -79,7 +77,7 @@ static void collect_after_step(struct init *init)
 	if (init->step.running || frame.len == 0)
 		return;
 	init->follows_len = 0;
-	if (init->uploads.count > LOOKED_AT_ONCE)
+	if (init->uploads.count >= LOOKED_AT_ONCE)
 		out_flush(init);
 	collect_as(init, &frame);
 }
