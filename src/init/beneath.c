@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,6 +21,23 @@ static int open_last(int dir_fd, const char *name, int flags, mode_t mode)
 		return -1;
 	}
 	return openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+}
+
+bool is_folder_itself(int dir_fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* gVisor follows a link that is to be a folder, O_NOFOLLOW or not. */
+static int open_step(int dir_fd, const char *name)
+{
+	if (name[0] != '\0' && !is_folder_itself(dir_fd, name)) {
+		errno = ENOTDIR;
+		return -1;
+	}
+	return open_last(dir_fd, name, O_PATH | O_DIRECTORY, 0);
 }
 
 /*
@@ -41,7 +59,7 @@ static int open_stepwise(int dir_fd, const char *path, int flags, mode_t mode)
 		int next, error;
 
 		*slash = '\0';
-		next = open_last(at, name, O_PATH | O_DIRECTORY, 0);
+		next = open_step(at, name);
 		error = errno;
 		if (at != dir_fd)
 			close(at);
@@ -51,7 +69,9 @@ static int open_stepwise(int dir_fd, const char *path, int flags, mode_t mode)
 		at = next;
 		name = slash + 1;
 	}
-	fd = open_last(at, name, flags, mode);
+	fd = flags & O_DIRECTORY && name[0] != '\0' && !is_folder_itself(at, name)
+		     ? (errno = ENOTDIR, -1)
+		     : open_last(at, name, flags, mode);
 	if (at != dir_fd) {
 		int error = errno;
 

@@ -492,7 +492,9 @@ static int open_folder(const struct walk *w, const char *path, size_t len)
 		}
 		memcpy(name, path + begin, end - begin);
 		name[end - begin] = '\0';
-		next = open_entry(w, at, name, O_DIRECTORY, &st);
+		next = w->init->contained && !is_folder_itself(at, name)
+			       ? -1
+			       : open_entry(w, at, name, O_DIRECTORY, &st);
 		close(at);
 		at = next;
 	}
