@@ -137,7 +137,7 @@ bool run_collect_lost(struct run *run)
 	run->result->timing.collect_us += run_phase_us(run);
 	run_gather_finish(&run->gather);
 	free(step->error);
-	step->error = strdup("the sandbox died of it too, and its files with it");
+	step->error = strdup("the sandbox died before its files could be fetched");
 	collected_changes(run);
 	return true;
 }

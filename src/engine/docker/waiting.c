@@ -5,16 +5,25 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool has_free_slot(const struct docker *d)
+{
+	for (uint32_t i = 0; i < d->sandboxes_count; i++) {
+		if (d->slots[i].state == SLOT_FREE)
+			return true;
+	}
+	return false;
+}
+
+/* One that is refused at once, since its session is gone, leaves the slot to the next. */
 void waiting_take(struct docker *d)
 {
-	struct keeper_request request;
+	for (uint32_t most = d->waiting_count; most > 0 && d->waiting_count > 0 && has_free_slot(d); most--) {
+		struct keeper_request request = d->waiting[0];
 
-	if (!d->waiting_count)
-		return;
-	request = d->waiting[0];
-	d->waiting_count--;
-	memmove(d->waiting, d->waiting + 1, d->waiting_count * sizeof(*d->waiting));
-	request_create(d, &request);
+		d->waiting_count--;
+		memmove(d->waiting, d->waiting + 1, d->waiting_count * sizeof(*d->waiting));
+		request_create(d, &request);
+	}
 }
 
 bool waiting_keep(struct docker *d, const struct keeper_request *request)
