@@ -338,13 +338,6 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Whatever waits to go out, when there is more here than nearly nothing. */
-static void tell_first(const struct walk *w, size_t seen)
-{
-	if (seen == LOOKED_AT_ONCE)
-		out_flush(w->init);
-}
-
 /*
  * The names in a folder, sorted; *ret_count of them, each freed by the caller. Stops at what may still be visited.
  */
@@ -369,7 +362,9 @@ static char **list_names(const struct walk *w, DIR *dir, size_t *ret_count)
 		names[count] = strdup(entry->d_name);
 		if (!names[count])
 			break;
-		tell_first(w, ++count);
+		/* More than nothing: the host is not to wait for what it was told already. */
+		if (++count == 1)
+			out_flush(w->init);
 	}
 	if (count)
 		qsort(names, count, sizeof(*names), compare_names);
@@ -403,7 +398,6 @@ static void visit(struct walk *w, int dir_fd, const char *name, unsigned depth)
 	w->path_len += len;
 	w->visited++;
 
-	tell_first(w, w->visited);
 	walk_as_init(w);
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		omit(w, WIRE_OMIT_UNREADABLE, 0);

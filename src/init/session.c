@@ -158,6 +158,7 @@ void session_look(struct init *init)
 	up->looked = true;
 	up->looked_ns = coarse_now_ns();
 	look.now_ns = up->looked_ns + 1000000000;
+	look.as_init = false;
 	rewinddir(init->home_dir);
 	look_through(&look, init->home_dir, 0);
 	if (look.as_init)

@@ -6,9 +6,6 @@
 
 #include <time.h>
 
-/* Of more files than these the host is not kept waiting for the end of a step. */
-#define LOOKED_AT_ONCE 8
-
 /* Before anybody waits: opens the home, in the role of a run. */
 void session_begin(struct init *init);
 /* Notes what is there, once, before anything is changed. */
