@@ -37,7 +37,8 @@
 
 struct line {
 	const char *request; /* begin of "METHOD /path" behind the version */
-	const char *answer;  /* "STATUS body"; NULL: closes without a word; "": never answers */
+	const char *
+		answer; /* "STATUS body", behind "~" a moment later; NULL: closes without a word; "": never answers */
 };
 
 /* One for each test; the first line that fits answers, those of `well` behind it. */
@@ -139,8 +140,10 @@ static _Noreturn void be_daemon(int listen_fd, const struct script *script)
 			answer = answer_of(well, request, &found);
 		if (!found && strncmp(request, "GET /_ping", 10) == 0)
 			answer = "200 OK";
+		if (answer && answer[0] == '~')
+			poll(NULL, 0, 300);
 		if (answer && answer[0])
-			respond(fd, answer);
+			respond(fd, answer + (answer[0] == '~'));
 		if (strstr(request, "/attach")) {
 			attached = fd;
 			continue;
@@ -535,6 +538,47 @@ static void a_session_is_made_has_members_and_ends_with_them(void **state)
 	end(&f);
 }
 
+/* Of those that wait for a place the first ones' session ends: the last gets it. */
+static void a_request_whose_session_is_gone_leaves_its_place_to_the_next(void **state)
+{
+	const struct line own[] = {
+		with_volumes[0], with_volumes[1], { "DELETE /containers/", "~204 " }, { NULL, NULL }
+	};
+	const struct script script = { .own = own, .stream = greeting, .stream_len = sizeof(greeting) - 1 };
+	struct keeper_message session, reply, first = { 0 };
+	struct keeper_request request;
+	struct fixture f;
+
+	session = open_session(&f, &script);
+	assert_int_equal(session.error, 0);
+	for (uint32_t i = 0; i < CONTAINERS; i++) {
+		ask_for_one(&f, 10 + i);
+		reply = await(&f, KEEPER_REPLY, NULL);
+		assert_int_equal(reply.error, 0);
+		first = i == 0 ? reply : first;
+	}
+	request = (struct keeper_request){ .op = KEEPER_DESTROY,
+					   .slot = first.slot,
+					   .generation = first.generation };
+	ask(&f, &request);
+	request = member_request(&session, KEEPER_MEMBER_RUN, "lion");
+	/* As many as there are ends, the holder's among them. */
+	for (request.tag = 18; request.tag <= 20; request.tag++)
+		ask(&f, &request);
+	ask_for_one(&f, 21);
+	request = session_request(KEEPER_SESSION_CLOSE);
+	request.session = session.slot;
+	request.session_generation = session.generation;
+	ask(&f, &request);
+	do {
+		reply = await(&f, KEEPER_REPLY, NULL);
+		if (reply.tag >= 18 && reply.tag <= 20)
+			assert_int_equal(reply.error, -ESTALE);
+	} while (reply.tag != 21);
+	assert_int_equal(reply.error, 0);
+	end(&f);
+}
+
 static void a_session_whose_time_is_over_takes_its_members_along(void **state)
 {
 	struct keeper_message session;
@@ -726,6 +770,7 @@ int main(void)
 		cmocka_unit_test(what_is_wanted_no_more_gives_its_place_free),
 		cmocka_unit_test(requests_out_of_place_change_nothing),
 		cmocka_unit_test(a_session_is_made_has_members_and_ends_with_them),
+		cmocka_unit_test(a_request_whose_session_is_gone_leaves_its_place_to_the_next),
 		cmocka_unit_test(a_session_whose_time_is_over_takes_its_members_along),
 		cmocka_unit_test(a_session_that_cannot_be_made_says_why),
 		cmocka_unit_test(requests_of_sessions_out_of_place_change_nothing),
