@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kilntest import host
-from kilntest.docker import Docker, SlowDaemon, absent, nothing_is_left
+from kilntest.docker import Docker, SlowDaemon, absent, nothing_is_left, volumes_of
 from kilntest.requests import command, shell, text
 from kilntest.server import Server
 from kilntest.sessions import Session
@@ -196,7 +196,7 @@ def test_a_session_is_in_the_engine_of_its_image(server, docker):
     finally:
         contained.remove()
         native.remove()
-    host.wait_until(lambda: not docker.run("docker volume ls --quiet --filter label=kiln.session").stdout, 20, "its volume is left")
+    host.wait_until(lambda: not volumes_of(docker, server, "session"), 20, "its volume is left")
 
 
 def test_a_daemon_that_dies_leaves_the_native_engine_running_and_ready_says_so(server, docker):
