@@ -112,16 +112,10 @@ static void on_recorded(void *user)
 /* Once for the client and for the history. */
 static char *make_answer(struct session_run *run)
 {
-	json_t *json;
-	char *text;
-
 	if (run->result->files_count > 0)
 		return NULL;
 	result_files_choose(run->result, run->collect, run->collect_globs);
-	json = result_to_json(run->result);
-	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-	json_decref(json);
-	return text;
+	return result_to_text(run->result);
 }
 
 /*

@@ -11,16 +11,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The last component; nothing but it is allowed to be missing, and it is no link. */
-static int open_last(int dir_fd, const char *name, int flags, mode_t mode)
+DIR *folder_take(int fd)
 {
-	if (name[0] == '\0' || strcmp(name, ".") == 0)
-		return openat(dir_fd, ".", flags | O_CLOEXEC, mode);
-	if (strcmp(name, "..") == 0) {
-		errno = EXDEV;
-		return -1;
-	}
-	return openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+	DIR *dir = fdopendir(fd);
+
+	if (!dir)
+		close(fd);
+	return dir;
 }
 
 bool is_folder_itself(int dir_fd, const char *name)
@@ -30,14 +27,21 @@ bool is_folder_itself(int dir_fd, const char *name)
 	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* gVisor follows a link that is to be a folder, O_NOFOLLOW or not. */
-static int open_step(int dir_fd, const char *name)
+/* One component; nothing but the last is allowed to be missing, and none is a link. */
+static int open_component(int dir_fd, const char *name, int flags, mode_t mode)
 {
-	if (name[0] != '\0' && !is_folder_itself(dir_fd, name)) {
+	if (name[0] == '\0' || strcmp(name, ".") == 0)
+		return openat(dir_fd, ".", flags | O_CLOEXEC, mode);
+	if (strcmp(name, "..") == 0) {
+		errno = EXDEV;
+		return -1;
+	}
+	/* gVisor follows a link that is to be a folder, O_NOFOLLOW or not. */
+	if (flags & O_DIRECTORY && !is_folder_itself(dir_fd, name)) {
 		errno = ENOTDIR;
 		return -1;
 	}
-	return open_last(dir_fd, name, O_PATH | O_DIRECTORY, 0);
+	return openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
 }
 
 /*
@@ -59,7 +63,7 @@ static int open_stepwise(int dir_fd, const char *path, int flags, mode_t mode)
 		int next, error;
 
 		*slash = '\0';
-		next = open_step(at, name);
+		next = open_component(at, name, O_PATH | O_DIRECTORY, 0);
 		error = errno;
 		if (at != dir_fd)
 			close(at);
@@ -69,9 +73,7 @@ static int open_stepwise(int dir_fd, const char *path, int flags, mode_t mode)
 		at = next;
 		name = slash + 1;
 	}
-	fd = flags & O_DIRECTORY && name[0] != '\0' && !is_folder_itself(at, name)
-		     ? (errno = ENOTDIR, -1)
-		     : open_last(at, name, flags, mode);
+	fd = open_component(at, name, flags, mode);
 	if (at != dir_fd) {
 		int error = errno;
 

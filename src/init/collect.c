@@ -30,8 +30,8 @@ struct walk {
 	uint32_t visited, sent_files;
 	uint64_t sent_bytes;
 	bool knows_changes; /* what was there before is told already */
-	bool as_init;	/* by now, whose capabilities over the user's files open what he made unreadable */
-	uint32_t error; /* errno for COLLECT_END */
+	bool as_init;	    /* by now */
+	uint32_t error;	    /* errno for COLLECT_END */
 };
 
 static bool is_tree(const struct walk *w)
@@ -372,13 +372,6 @@ static char **list_names(const struct walk *w, DIR *dir, size_t *ret_count)
 	return names;
 }
 
-static void walk_as_init(struct walk *w)
-{
-	if (!w->as_init)
-		files_as(&w->init->foreign, getuid());
-	w->as_init = true;
-}
-
 static void visit_dir(struct walk *w, int fd, unsigned depth);
 
 static void visit(struct walk *w, int dir_fd, const char *name, unsigned depth)
@@ -398,7 +391,7 @@ static void visit(struct walk *w, int dir_fd, const char *name, unsigned depth)
 	w->path_len += len;
 	w->visited++;
 
-	walk_as_init(w);
+	files_as_init(w->init, &w->as_init);
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		omit(w, WIRE_OMIT_UNREADABLE, 0);
 	} else if (S_ISREG(st.st_mode)) {
@@ -427,6 +420,7 @@ static void visit_names(struct walk *w, DIR *dir, unsigned depth)
 {
 	size_t count;
 	char **names = list_names(w, dir, &count);
+
 	for (size_t i = 0; i < count; i++) {
 		if (w->visited < COLLECT_VISIT_MAX && !(w->error && is_snapshot(w)))
 			visit(w, dirfd(dir), names[i], depth);
@@ -440,12 +434,10 @@ static void visit_names(struct walk *w, DIR *dir, unsigned depth)
 /* Takes over fd. */
 static void visit_dir(struct walk *w, int fd, unsigned depth)
 {
-	DIR *dir = fdopendir(fd);
+	DIR *dir = folder_take(fd);
 
-	if (!dir) {
-		close(fd);
+	if (!dir)
 		return;
-	}
 	visit_names(w, dir, depth);
 	closedir(dir);
 }
@@ -461,7 +453,7 @@ static bool visit_top(struct walk *w)
 		visit_names(w, init->home_dir, 0);
 		return true;
 	}
-	walk_as_init(w);
+	files_as_init(init, &w->as_init);
 	fd = openat(init->sandbox_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		visit_dir(w, fd, 0);
@@ -577,7 +569,7 @@ void collect(struct init *init, const struct wire_collect *what)
 		up->items[i].seen = false;
 
 	if (up->count)
-		walk_as_init(&walk);
+		files_as_init(init, &walk.as_init);
 	if (what->kind == WIRE_COLLECT_CHANGES) {
 		visit_known(&walk);
 		report_deleted(&walk);

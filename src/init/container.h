@@ -7,6 +7,7 @@
 #include "init/foreign.h"
 #include "wire/step_kill.h"
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -44,6 +45,8 @@ void counters_tell(struct init *init);
 
 /* beneath.c: opens without following links and without leaving dir_fd, also where the kernel has no openat2(). */
 int open_beneath(int dir_fd, const char *path, int flags, mode_t mode);
+/* Takes over the descriptor of a folder. NULL: no memory. */
+DIR *folder_take(int fd);
 /* Not a link that leads to one: gVisor's kernel follows it where O_NOFOLLOW comes with O_DIRECTORY. */
 bool is_folder_itself(int dir_fd, const char *name);
 

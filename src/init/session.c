@@ -63,6 +63,13 @@ static void note_file(struct look *look, int dir_fd, const char *name, const str
 		up->newest_ns = newest_ns;
 }
 
+void files_as_init(const struct init *init, bool *done)
+{
+	if (!*done)
+		files_as(&init->foreign, getuid());
+	*done = true;
+}
+
 static void look_into(struct look *look, int fd, unsigned depth);
 
 static void look_at(struct look *look, int dir_fd, const char *name, unsigned depth)
@@ -71,10 +78,7 @@ static void look_at(struct look *look, int dir_fd, const char *name, unsigned de
 	struct stat st;
 	int fd;
 
-	/* Whom the user's permissions do not stop. */
-	if (!look->as_init)
-		files_as(&look->init->foreign, getuid());
-	look->as_init = true;
+	files_as_init(look->init, &look->as_init);
 	if (old_len + len + 2 > sizeof(look->path) || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	if (old_len)
@@ -110,12 +114,10 @@ static void look_through(struct look *look, DIR *dir, unsigned depth)
 /* Takes over fd. */
 static void look_into(struct look *look, int fd, unsigned depth)
 {
-	DIR *dir = fdopendir(fd);
+	DIR *dir = folder_take(fd);
 
-	if (!dir) {
-		close(fd);
+	if (!dir)
 		return;
-	}
 	look_through(look, dir, depth);
 	closedir(dir);
 }
@@ -301,14 +303,12 @@ static int remove_entry(struct removal *removal, int parent_fd, const char *name
 /* Takes over fd. */
 static int empty_folder(struct removal *removal, int fd, unsigned depth)
 {
-	DIR *dir = fdopendir(fd);
+	DIR *dir = folder_take(fd);
 	const struct dirent *entry;
 	int r = 0;
 
-	if (!dir) {
-		close(fd);
+	if (!dir)
 		return -ENOMEM;
-	}
 	while (r == 0 && (entry = readdir(dir))) {
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			r = remove_entry(removal, dirfd(dir), entry->d_name, depth + 1);

@@ -8,6 +8,8 @@
 
 /* Before anybody waits: opens the home, in the role of a run. */
 void session_begin(struct init *init);
+/* Once there is something to look at: as init itself, whose capabilities open what the user made unreadable. */
+void files_as_init(const struct init *init, bool *done);
 /* Notes what is there, once, before anything is changed. */
 void session_look(struct init *init);
 /* Makes way for an upload: what has its name goes. 0 or -errno. */

@@ -60,12 +60,10 @@ static bool look_in(struct look *l, int fd, unsigned depth)
 {
 	struct dirent *entry;
 	bool found = false;
-	DIR *dir = fdopendir(fd);
+	DIR *dir = folder_take(fd);
 
-	if (!dir) {
-		close(fd);
+	if (!dir)
 		return false;
-	}
 	while (!found && l->left && (entry = readdir(dir))) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;

@@ -57,14 +57,12 @@ bool snapshot_holds(const struct init *init, int fd, const struct stat *st, uint
 /* Takes over fd. */
 static bool only_folders(int fd, unsigned depth, unsigned *visited)
 {
-	DIR *dir = fdopendir(fd);
+	DIR *dir = folder_take(fd);
 	const struct dirent *entry;
 	bool ok = true;
 
-	if (!dir) {
-		close(fd);
+	if (!dir)
 		return false;
-	}
 	while (ok && (entry = readdir(dir))) {
 		int inner;
 

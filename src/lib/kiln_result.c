@@ -39,14 +39,7 @@ bool kiln_run_step(const struct kiln_run *run, size_t index, struct kiln_step *r
 
 const char *kiln_run_json(struct kiln_run *run)
 {
-	json_t *json;
-
-	if (!run->result || run->json)
-		return run->json;
-	json = result_to_json(run->result);
-	if (!json)
-		return NULL;
-	run->json = json_dumps(json, JSON_COMPACT);
-	json_decref(json);
+	if (run->result && !run->json)
+		run->json = result_to_text(run->result);
 	return run->json;
 }

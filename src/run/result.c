@@ -263,6 +263,15 @@ json_t *result_to_json(const struct run_result *result)
 	return object_end(&o);
 }
 
+char *result_to_text(const struct run_result *result)
+{
+	json_t *json = result_to_json(result);
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	return text;
+}
+
 void result_cancel(struct run_result *result, const char *why)
 {
 	struct step_result *step = result->steps_count ? &result->steps[result->steps_count - 1] : NULL;

@@ -64,6 +64,8 @@ struct run_result {
  * an `explanation` too, one sentence for people. NULL when out of memory.
  */
 json_t *result_to_json(const struct run_result *result);
+/* The same as text, from malloc. */
+char *result_to_text(const struct run_result *result);
 
 /* Of all limits, in their order, those that an engine does not enforce; with `enforced` the others. NULL: no memory. */
 json_t *result_limit_names(const char *const *unenforced, bool enforced);

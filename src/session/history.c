@@ -119,11 +119,6 @@ static void keep_end(struct buf *stream, bool *truncated)
 	*truncated = true;
 }
 
-static char *json_text(json_t *json)
-{
-	return json ? json_dumps(json, JSON_COMPACT) : NULL;
-}
-
 static bool has_all_output(const struct run_result *result)
 {
 	for (size_t i = 0; i < result->steps_count; i++) {
@@ -135,16 +130,11 @@ static bool has_all_output(const struct run_result *result)
 }
 
 /* The result without its files and with the end of its output, or NULL: there is no memory for it. */
-static char *detail(const struct session_ran *ran)
+static char *detail(const struct run_result *result)
 {
-	const struct run_result *result = ran->result;
 	AUTO_FREE struct step_result *steps = calloc(result->steps_count + 1, sizeof(*steps));
 	struct run_result shown = *result;
-	json_t *json;
-	char *text;
 
-	if (ran->answer && has_all_output(result))
-		return strdup(ran->answer);
 	if (!steps)
 		return NULL;
 	/* Borrowed: nothing of it is freed. */
@@ -155,10 +145,7 @@ static char *detail(const struct session_ran *ran)
 	}
 	shown.steps = steps;
 	shown.collected = false;
-	json = result_to_json(&shown);
-	text = json_text(json);
-	json_decref(json);
-	return text;
+	return result_to_text(&shown);
 }
 
 /* The files of a change as they come together. */
@@ -267,8 +254,9 @@ static struct recording *recording_make(const struct session_turn *turn, const s
 		change_add_made(&changed, ran->result);
 	}
 	recording->count = changed.count;
-	recording->run = json_text(summary_json);
-	recording->detail = detail(ran);
+	recording->run = summary_json ? json_dumps(summary_json, JSON_COMPACT) : NULL;
+	recording->detail =
+		ran->answer && has_all_output(ran->result) ? strdup(ran->answer) : detail(ran->result);
 	return recording;
 }
 

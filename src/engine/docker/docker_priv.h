@@ -185,6 +185,8 @@ void slot_destroy(struct slot *slot);
 void slot_forget_calls(struct slot *slot);
 void slots_destroy_all(struct docker *d);
 bool slots_busy(const struct docker *d);
+/* One for a sandbox, or NULL. */
+struct slot *slots_free(const struct docker *d);
 /* Looks whether one that waits can be made. */
 void slots_advance(struct docker *d);
 /* Those that wait cannot be made. */

@@ -544,12 +544,8 @@ static void join(struct slot *slot, const struct keeper_request *request, struct
 
 struct slot *slot_create(struct docker *d, const struct keeper_request *request, struct session *session)
 {
-	struct slot *slot = NULL;
+	struct slot *slot = slots_free(d);
 
-	for (uint32_t i = 0; i < d->sandboxes_count && !slot; i++) {
-		if (d->slots[i].state == SLOT_FREE)
-			slot = &d->slots[i];
-	}
 	if (!slot)
 		return NULL;
 	slot->tag = request->tag;

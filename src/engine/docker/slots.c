@@ -66,6 +66,15 @@ void slots_destroy_of_front(struct docker *d)
 	}
 }
 
+struct slot *slots_free(const struct docker *d)
+{
+	for (uint32_t i = 0; i < d->sandboxes_count; i++) {
+		if (d->slots[i].state == SLOT_FREE)
+			return &d->slots[i];
+	}
+	return NULL;
+}
+
 bool slots_busy(const struct docker *d)
 {
 	for (uint32_t i = 0; i < d->slots_count; i++) {

@@ -5,23 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool has_free_slot(const struct docker *d)
+static void drop(struct docker *d, uint32_t i)
 {
-	for (uint32_t i = 0; i < d->sandboxes_count; i++) {
-		if (d->slots[i].state == SLOT_FREE)
-			return true;
-	}
-	return false;
+	d->waiting_count--;
+	memmove(d->waiting + i, d->waiting + i + 1, (d->waiting_count - i) * sizeof(*d->waiting));
 }
 
 /* One that is refused at once, since its session is gone, leaves the slot to the next. */
 void waiting_take(struct docker *d)
 {
-	for (uint32_t most = d->waiting_count; most > 0 && d->waiting_count > 0 && has_free_slot(d); most--) {
+	for (uint32_t most = d->waiting_count; most > 0 && d->waiting_count > 0 && slots_free(d); most--) {
 		struct keeper_request request = d->waiting[0];
 
-		d->waiting_count--;
-		memmove(d->waiting, d->waiting + 1, d->waiting_count * sizeof(*d->waiting));
+		drop(d, 0);
 		request_create(d, &request);
 	}
 }
@@ -46,8 +42,7 @@ bool waiting_leave(struct docker *d, uint32_t tag)
 		i++;
 	if (i == d->waiting_count)
 		return false;
-	d->waiting_count--;
-	memmove(d->waiting + i, d->waiting + i + 1, (d->waiting_count - i) * sizeof(*d->waiting));
+	drop(d, i);
 	return true;
 }
 
