@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 from kilntest import host  # noqa: E402
 from kilntest.requests import command  # noqa: E402
-from kilntest.docker import DAEMONS, GVISOR, GVISOR_LINKS, LANGUAGE_PACKAGES, RUN_IMAGE, service_packages  # noqa: E402
+from kilntest.docker import DAEMONS, GVISOR, GVISOR_LINKS, RUN_IMAGE  # noqa: E402
 from kilntest.engines import why_different  # noqa: E402
 from kilntest.server import ENGINE_DAEMON, ENGINE_SETTINGS, Server, settle, snapshot  # noqa: E402
 from kilntest.settings import CANARY, CANARY_FILE, ENGINE, KILN, runs_as_root  # noqa: E402
@@ -36,7 +36,7 @@ def engine(program):
         yield ENGINE
         return
     runtimes, links = (GVISOR, GVISOR_LINKS) if ENGINE == "gvisor" else ({}, {})
-    with DAEMONS[ENGINE_DAEMONS[ENGINE]](packages=LANGUAGE_PACKAGES + service_packages(), runtimes=runtimes, links=links) as running:
+    with DAEMONS[ENGINE_DAEMONS[ENGINE]](image="languages", runtimes=runtimes, links=links) as running:
         own = {"host": running.socket, "host_image": RUN_IMAGE, **{"runtime": name for name in runtimes}}
         ENGINE_DAEMON.append(running)
         ENGINE_SETTINGS.update({"engine": "docker", "docker": own, "pool_max": 1, "pool_min": 1})

@@ -191,20 +191,19 @@ class KilnDocker(Peer):
 
     name = "kiln docker"
     IMAGE = "kiln-bench-programs"
-    PACKAGES = "bash coreutils dash gcc libc6-dev python3-minimal".split()
 
     def __init__(self, runs):
         self.runs = runs
 
     def prepare(self, stack, work):
         sys.path.insert(0, str(program.TOP / "tests" / "lib"))
-        from kilntest.docker import write_image
+        from kilntest import docker_images
 
         self.work = Path(work)
         host = os.environ.get("DOCKER_HOST") or docker_daemon(stack)
         importing = subprocess.Popen([need("docker"), "-H", host, "import", "-", self.IMAGE], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         with importing.stdin as stream:
-            write_image(stream, self.PACKAGES, with_kiln=False)
+            docker_images.write(stream, "compilers")
         if importing.wait() != 0:
             raise Unmeasured("docker import failed")
         (self.work / "state").mkdir()

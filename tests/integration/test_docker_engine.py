@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kilntest import host
-from kilntest.docker import DAEMONS, RUN_IMAGE, RUN_PACKAGES, absent, containers_of, nothing_is_left, volumes_of
+from kilntest.docker import DAEMONS, RUN_IMAGE, absent, containers_of, nothing_is_left, volumes_of
 from kilntest.requests import MIB, command, output, python, shell, text
 from kilntest.server import Server
 from kilntest.settings import seconds
@@ -29,7 +29,7 @@ def docker(request):
     why_not = absent(request.param)
     if why_not:
         pytest.skip(why_not)
-    with DAEMONS[request.param](packages=RUN_PACKAGES) as running:
+    with DAEMONS[request.param](image="run") as running:
         yield running
     assert not running.folder.exists(), "the daemon's data is left"
     assert not [path for path in host.cgroups() if running.cgroup in path], "cgroups are left"

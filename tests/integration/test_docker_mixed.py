@@ -30,7 +30,7 @@ PASSWORD = "se:cret"
 def docker():
     if why_not := absent("dockerd"):
         pytest.skip(why_not)
-    with Docker(packages=["busybox-static"], options=tls_options, disk="256m") as running:
+    with Docker(options=tls_options, disk="256m") as running:
         for name in ("site/tiny:1", "strict/tiny:1"):
             import_tiny(running, name)
         yield running

@@ -6,7 +6,7 @@ tests/api and tests/attacks run under it too, when asked: ./check api-gvisor att
 import pytest
 
 from kilntest import host
-from kilntest.docker import GVISOR, RUN_IMAGE, RUN_PACKAGES, Docker, absent_gvisor, nothing_is_left
+from kilntest.docker import GVISOR, RUN_IMAGE, Docker, absent_gvisor, nothing_is_left
 from kilntest.requests import MIB, command, output, python, shell, text
 from kilntest.server import Server
 
@@ -14,14 +14,13 @@ from kilntest.server import Server
 PATIENCE_S = 60
 WALL = {"wall_ms": 30000}
 GROUPLESS = {"runsc-groupless": [*GVISOR["runsc"], "--ignore-cgroups"]}
-PACKAGES = [*RUN_PACKAGES, "gcc", "libc6-dev"]
 
 
 @pytest.fixture(scope="module")
 def docker():
     if why_not := absent_gvisor():
         pytest.skip(why_not)
-    with Docker(packages=PACKAGES, runtimes={**GVISOR, **GROUPLESS}) as running:
+    with Docker(image="compilers", runtimes={**GVISOR, **GROUPLESS}) as running:
         yield running
     assert not running.folder.exists(), "the daemon's data is left"
     assert not [path for path in host.cgroups() if running.cgroup in path], "cgroups are left"

@@ -1,4 +1,4 @@
-"""A real dockerd that leaves nothing behind, and images made from this machine's own files: one of kiln, and one to run programs in.
+"""A real dockerd that leaves nothing behind, with an image in it: kiln's own, or one to run programs in.
 
 The daemon lives in namespaces of its own: what it starts ends with it, what it mounts is gone with it, its bridge is on no
 network of this machine. Data, socket and pid file are in a temporary folder, its cgroups below one with a name of its own.
@@ -7,44 +7,22 @@ network of this machine. Data, socket and pid file are in a temporary folder, it
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
-import tarfile
 import tempfile
 import threading
 import time
 from pathlib import Path
 
-from kilntest import host
-from kilntest.settings import ENGINE, KILN, ROOT, runs_as_root, seconds
+from kilntest import docker_images, host
+from kilntest.settings import ENGINE, ROOT, runs_as_root, seconds
 
-# What the image is made of beside kiln and its libraries: packages of this machine, with all that they depend on.
-PACKAGES = "bash coreutils curl dash grep libmagic-mgc mount procps python3-minimal uidmap util-linux".split()
-NOT_NEEDED = re.compile(r"/usr/share/(doc|man|locale|info|lintian|i18n|bash-completion)/|.*\.pyc$")
-TO_COMPILE = re.compile(r".*\.[ah]$")
-KILN_UID = 10001
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-
-PASSWD = f"root:x:0:0::/root:/bin/sh\nkiln:x:{KILN_UID}:{KILN_UID}::/home/kiln:/bin/sh\n"
-GROUP = f"root:x:0:\nkiln:x:{KILN_UID}:\n"
-TEXTS = {"etc/passwd": PASSWD, "etc/group": GROUP, "etc/subuid": "kiln:100000:65536\n", "etc/subgid": "kiln:100000:65536\n"}
-LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
-FOLDERS = {"proc": 0o555, "sys": 0o555, "dev": 0o755, "etc/alternatives": 0o755, "root": 0o700, "run": 0o755}
-FOLDERS |= {"tmp": 0o1777, "var/tmp": 0o1777, "home/kiln": 0o755}
-# What the image to run programs in is made of, and what the suite of the API asks of it beyond.
-RUN_PACKAGES = "bash busybox-static coreutils dash findutils grep procps python3-minimal sed util-linux".split()
-LANGUAGE_PACKAGES = RUN_PACKAGES + "diffutils g++ gcc libc6-dev make ncurses-base nodejs perl python3 ruby".split()
-SERVICE_PACKAGES = {"postgresql": "/usr/lib/postgresql", "redis-server": "/usr/bin/redis-server", "python3-psycopg2": "/usr/lib/python3/dist-packages/psycopg2"}
 RUN_IMAGE = "kiln-run"
 # What runs say that their image was, where languages and requests name `host`.
 HOST_IMAGE = "host" if ENGINE == "native" else RUN_IMAGE
-CAP_SETGID, CAP_SETUID = 6, 7
-# As the Dockerfile has it: a capability of the file in place of setuid root.
-CAPABLE = {"usr/bin/newuidmap": CAP_SETUID, "usr/bin/newgidmap": CAP_SETGID}
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 # The first process of the namespaces, $1 the daemon's folder, $2 its cgroups. Docker's folders that no option moves are covered.
 DOCKERD = """
@@ -114,116 +92,17 @@ def nothing_is_left(docker, server):
     host.wait_until(lambda: not volumes_of(docker, server), 30, lambda: f"volumes are left: {volumes_of(docker, server)}")
 
 
-def names(field):
-    """The package names of a Depends or Provides field: a list of alternatives for each."""
-    groups = [group.split("|") for group in field.split(",") if group.strip()]
-    return [[re.split(r"[ :(]", name.strip())[0] for name in group] for group in groups]
-
-
-def installed_with_dependencies(wanted):
-    query = ["dpkg-query", "-W", "-f", "${db:Status-Status}\t${Package}\t${Provides}\t${Pre-Depends},${Depends}\n"]
-    depends, provider = {}, {}
-    for line in subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines():
-        status, package, provides, needs = line.split("\t")
-        if status == "installed":
-            depends[package] = names(needs)
-            provider.update({package: package}, **{name: package for group in names(provides) for name in group})
-    found, todo = set(), list(wanted)
-    while todo:
-        package = provider[todo.pop()]
-        if package not in found:
-            found.add(package)
-            todo += [next(name for name in group if name in provider) for group in depends[package]]
-    return sorted(found)
-
-
-def libraries_of(program):
-    """The shared libraries that it is loaded with, as links and as what these lead to."""
-    listing = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
-    paths = re.findall(r"=> (/\S+)", listing)
-    return {*paths, *map(os.path.realpath, paths)}
-
-
-def service_packages():
-    """What services of sessions are made of, and what judges traffic lights, as far as this machine has it."""
-    return [package for package, path in SERVICE_PACKAGES.items() if Path(path).exists()]
-
-
-def files_of(packages, programs=()):
-    """What the packages have below /usr, under the names of a merged system: no folders, they come by themselves."""
-    listing = subprocess.run(["dpkg-query", "-L", *packages], check=True, capture_output=True, text=True).stdout
-    names = {*listing.splitlines(), *(path for program in programs for path in libraries_of(program))}
-    compiles = "libc6-dev" in packages
-    for name in sorted({re.sub(r"^/(bin|sbin|lib|lib64)/", r"/usr/\1/", name) for name in names}):
-        path = Path(name)
-        if name.startswith("/usr/") and not NOT_NEEDED.match(name) and (compiles or not TO_COMPILE.match(name)) and (path.is_symlink() or path.is_file()):
-            yield path
-
-
-def file_capability(number):
-    """The extended attribute of a program that gets one capability, effective: capabilities(7)."""
-    data = struct.pack("<5I", 0x02000000 | 1, 1 << number, 0, 0, 0)
-    return {"SCHILY.xattr.security.capability": data.decode("utf-8", "surrogateescape")}
-
-
-def write_image(stream, packages=PACKAGES, with_kiln=True, more_links=None):
-    """The root file system as a tar archive."""
-    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-
-        def add_file(path, name, mode=None):
-            info = archive.gettarinfo(path, name)
-            if name in CAPABLE:
-                info.pax_headers = file_capability(CAPABLE[name])
-            info.uid = info.gid = 0
-            info.mode = mode or info.mode & 0o1777
-            if not info.isreg():
-                return archive.addfile(info)
-            with open(path, "rb") as source:
-                return archive.addfile(info, source)
-
-        def add(name, kind, mode=0o755, **more):
-            info = tarfile.TarInfo(name)
-            info.type, info.mode = kind, mode
-            for key, value in more.items():
-                setattr(info, key, value)
-            archive.addfile(info)
-
-        for name, target in {**LINKS, **(more_links or {})}.items():
-            add(name, tarfile.SYMTYPE, linkname=target)
-        for name, mode in FOLDERS.items():
-            owner = KILN_UID if name == "home/kiln" else 0
-            add(name, tarfile.DIRTYPE, mode, uid=owner, gid=owner)
-        for path in files_of(installed_with_dependencies(packages), [KILN] if with_kiln else []):
-            add_file(path, str(path)[1:])
-        add_file("/etc/ld.so.cache", "etc/ld.so.cache")
-        if not with_kiln:
-            # cc and others are of no package.
-            links = [path for path in Path("/usr/bin").iterdir() if path.is_symlink() and os.readlink(path).startswith("/etc/alternatives/")]
-            for path in sorted([*Path("/etc/alternatives").iterdir(), *links]):
-                add_file(path, str(path)[1:])
-            return
-        add_file(KILN, "usr/bin/kiln", 0o755)
-        add_file(ROOT / "packaging/docker/entrypoint", "usr/lib/kiln/entrypoint", 0o755)
-        for path in sorted((ROOT / "languages").glob("*.yaml")):
-            add_file(path, f"usr/share/kiln/languages/{path.name}")
-        with tempfile.TemporaryDirectory() as folder:
-            for name, text in TEXTS.items():
-                source = Path(folder, "text")
-                source.write_text(text)
-                add_file(source, name, 0o644)
-
-
 class Docker:
     """The daemon and its client. Used as a context: at its end nothing of it is left, or that fails.
 
-    It gets one image: kiln's own, or, of `packages`, RUN_IMAGE without kiln. `runtimes`: name to program. `options`: makes more of
-    dockerd's, in its folder. `disk`: as mount(8) has it, of what it keeps. `links`: name to target, in the image to run programs in.
+    `image`: which of kilntest.docker_images it gets, if any: "kiln" by this name, others as RUN_IMAGE, with `links`, name to target.
+    `runtimes`: name to program. `options`: makes more of dockerd's, in its folder. `disk`: as mount(8) has it, of what it keeps.
     """
 
     program, inside = "dockerd", DOCKERD
 
-    def __init__(self, packages=None, runtimes=None, options=None, disk=None, links=None):
-        self.packages = packages
+    def __init__(self, image=None, runtimes=None, options=None, disk=None, links=None):
+        self.image = image
         self.links = links
         self.disk = disk
         self.options = options or (lambda folder: [])
@@ -250,10 +129,8 @@ class Docker:
             )
             host.wait_until(self.answers_or_ended, 60, lambda: f"{self.program} does not answer:\n{self.log()}")
             assert self.outer.poll() is None, f"{self.program} ended by itself:\n{self.log()}"
-            if self.packages:
-                self.import_image(RUN_IMAGE, lambda stream: write_image(stream, self.packages, with_kiln=False, more_links=self.links))
-            else:
-                self.import_image("kiln", write_image, "--change", 'ENTRYPOINT ["/usr/lib/kiln/entrypoint"]')
+            if self.image:
+                self.import_image()
         except BaseException:
             self.close()
             raise
@@ -269,11 +146,14 @@ class Docker:
     def answers_or_ended(self):
         return self.outer.poll() is not None or self.run("docker version", check=False).returncode == 0
 
-    def import_image(self, name, write, *options):
+    def import_image(self):
+        name, options = RUN_IMAGE, []
+        if self.image == "kiln":
+            name, options = "kiln", ["--change", 'ENTRYPOINT ["/usr/lib/kiln/entrypoint"]']
         command = ["docker", "import", *options, "-", name]
         importing = subprocess.Popen(command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         with importing.stdin as stream:
-            write(stream)
+            docker_images.write(stream, self.image, self.links)
         assert importing.wait(seconds(180)) == 0, self.log()
 
     @property
