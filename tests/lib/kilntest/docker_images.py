@@ -34,9 +34,12 @@ echo kiln:100000:65536 >/etc/subuid && cp /etc/subuid /etc/subgid
 chmod u-s /usr/bin/newuidmap /usr/bin/newgidmap
 setcap cap_setuid+ep /usr/bin/newuidmap && setcap cap_setgid+ep /usr/bin/newgidmap'"""
 # Nothing is installed in them any more, and every daemon of the tests unpacks them.
-LEFT_OUT = 'rm -rf "$1"/var/lib/dpkg "$1"/var/lib/apt "$1"/var/lib/postgresql/* "$1"/var/cache/* "$1"/var/log/*'
-LEFT_OUT_OF_SMALL = 'rm -rf "$1"/usr/lib/*/gconv "$1"/usr/lib/*/perl-base'
-CUSTOMIZE = {"run": [LEFT_OUT_OF_SMALL], "kiln": [KILN_USER, LEFT_OUT_OF_SMALL]}
+LEFT_OUT = 'rm -rf "$1"/var/lib/dpkg "$1"/var/lib/apt "$1"/var/cache/* "$1"/var/log/*'
+SMALL = 'rm -rf "$1"/usr/lib/*/gconv "$1"/usr/lib/*/perl-base'
+# An image to run programs in takes the place of the image `host`, and as there it is the programs that matter.
+TO_RUN = """cd "$1" && rm -rf run/* var/lib/* && sed -i '/^root:/p;/^nobody:/p;d' etc/passwd && sed -i '/^root:/p;/^nogroup:/p;d' etc/group &&
+find etc -mindepth 1 -maxdepth 1 ! -name alternatives ! -name 'ld.so.*' ! -name passwd ! -name group ! -name os-release -exec rm -rf {} +"""
+CUSTOMIZE = {"run": [SMALL, TO_RUN], "compilers": [TO_RUN], "languages": [TO_RUN], "kiln": [KILN_USER, SMALL]}
 EXCLUDED = "doc man locale info lintian i18n bash-completion".split()
 # Settings of this machine's apt that say how Debian is reached from here.
 HOST_SETTINGS = re.compile(r"(Acquire::https?::Proxy|Acquire::Check-Valid-Until|Acquire::Check-Date) ")
@@ -72,7 +75,9 @@ def command(name):
         *["--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in EXCLUDED)],
         # Some packages' scripts link into it.
         '--essential-hook=mkdir -p "$1/usr/share/man/man1"',
-        *["--customize-hook=" + script for script in (*CUSTOMIZE.get(name, []), LEFT_OUT)],
+        *["--customize-hook=" + script for script in (*CUSTOMIZE[name], LEFT_OUT)],
+        # It fails where a file of its own is gone; here all of these are.
+        *(["--skip=cleanup"] if TO_RUN in CUSTOMIZE[name] else []),
         *[platform.freedesktop_os_release()["VERSION_CODENAME"], "-"],
     ]
 
