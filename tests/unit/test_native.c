@@ -56,10 +56,62 @@ static void the_keeper_is_asked_to_destroy_what_was_destroyed(void **state)
 	assert_int_equal(fx->engine->v->sandbox_count(fx->engine), 1);
 	fx->engine->v->sandbox_destroy(TAKE_PTR(g.sb));
 	assert_int_equal(fx->engine->v->sandbox_count(fx->engine), 0);
+	settle(fx);
 	request = keeper_hear(fx, KEEPER_DESTROY);
 	assert_int_equal(request.slot, g.slot);
 	assert_int_equal(request.generation, 1);
 	guest_finish(&g);
+}
+
+struct answer {
+	struct fixture *fx;
+	int sent_before; /* 1: when the keeper had heard nothing yet */
+};
+
+static void on_answer(uv_timer_t *timer)
+{
+	struct answer *answer = timer->data;
+
+	answer->sent_before = keeper_heard_nothing(answer->fx);
+}
+
+/* As the server's connections do it: what is answered in a turn of the loop is sent by a timer in the next. */
+static void an_answer_is_sent_before_the_keeper_hears_of_the_end(void **state)
+{
+	struct fixture *fx = *state;
+	struct answer answer = { .fx = fx, .sent_before = -1 };
+	uv_timer_t timer = { .data = &answer };
+	struct guest g;
+	char byte;
+
+	guest_idle(fx, &g);
+	assert_int_equal(uv_timer_init(&fx->loop, &timer), 0);
+	assert_int_equal(uv_timer_start(&timer, on_answer, 0, 0), 0);
+	fx->engine->v->sandbox_destroy(TAKE_PTR(g.sb));
+	assert_int_equal(recv(g.init_fd, &byte, 1, MSG_DONTWAIT), -1); /* its socket is open as yet */
+	uv_run(&fx->loop, UV_RUN_NOWAIT);
+	assert_int_equal(answer.sent_before, 1);
+	assert_int_equal(keeper_hear(fx, KEEPER_DESTROY).slot, g.slot);
+	uv_run(&fx->loop, UV_RUN_NOWAIT);
+	assert_int_equal(recv(g.init_fd, &byte, 1, MSG_DONTWAIT), 0);
+	uv_close((uv_handle_t *)&timer, NULL);
+	uv_run(&fx->loop, UV_RUN_NOWAIT);
+	guest_finish(&g);
+}
+
+/* Its place is free for what the keeper is asked for next. */
+static void the_keeper_hears_of_the_end_before_it_is_asked_for_another(void **state)
+{
+	struct fixture *fx = *state;
+	struct guest g, next;
+
+	guest_idle(fx, &g);
+	fx->engine->v->sandbox_destroy(TAKE_PTR(g.sb));
+	guest_create(fx, &next);
+	assert_int_equal(keeper_hear(fx, KEEPER_DESTROY).slot, g.slot);
+	guest_give(&next, keeper_hear(fx, KEEPER_CREATE).tag);
+	guest_finish(&g);
+	guest_finish(&next);
 }
 
 static void a_sandbox_that_comes_after_its_destruction_is_destroyed_again(void **state)
@@ -692,6 +744,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_engine(a_sandbox_goes_from_ready_to_collected),
 		with_engine(the_keeper_is_asked_to_destroy_what_was_destroyed),
+		with_engine(an_answer_is_sent_before_the_keeper_hears_of_the_end),
+		with_engine(the_keeper_hears_of_the_end_before_it_is_asked_for_another),
 		with_engine(a_sandbox_that_comes_after_its_destruction_is_destroyed_again),
 		with_engine(a_sandbox_that_the_keeper_cannot_make_has_failed),
 		with_engine(a_step_that_the_keeper_refuses_fails_the_sandbox),

@@ -244,6 +244,7 @@ static int send_expecting(struct keeper_link *link, struct keeper_request *reque
 	struct pending *p = NULL, **at;
 	int r;
 
+	sandboxes_leave(link->native);
 	if (link->lost)
 		return -EPIPE;
 	if (reply->reply || reply->session_reply) {

@@ -111,7 +111,37 @@ void sandbox_forget_pending(struct sandbox *sb)
 	sb->pending = false;
 }
 
-static void on_idle_closed(uv_handle_t *handle)
+void sandboxes_leave(struct native *native)
+{
+	struct sandbox *sb = native->leaving, *next;
+
+	if (!sb)
+		return;
+	native->leaving = NULL;
+	native->leaving_last = &native->leaving;
+	uv_prepare_stop(&native->behind);
+	for (; sb; sb = next) {
+		next = sb->next_leaving;
+		sandbox_say_goodbye(sb);
+	}
+}
+
+static void on_behind(uv_prepare_t *behind)
+{
+	sandboxes_leave(behind->data);
+}
+
+void sandbox_leave_later(struct sandbox *sb)
+{
+	struct native *native = sb->native;
+
+	sb->next_leaving = NULL;
+	*native->leaving_last = sb;
+	native->leaving_last = &sb->next_leaving;
+	uv_prepare_start(&native->behind, on_behind);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
 {
 	struct native *native = handle->data;
 
@@ -124,11 +154,13 @@ static void native_destroy(struct engine *engine)
 
 	if (!native)
 		return;
-	while (native->sandboxes)
-		sandbox_destroy((struct engine_sandbox *)(void *)native->sandboxes);
+	for (struct sandbox *sb = native->sandboxes; sb; sb = sb->next)
+		sandbox_destroy((struct engine_sandbox *)(void *)sb);
+	sandboxes_leave(native);
 	sessions_clear(native);
 	link_close(&native->link);
-	uv_close((uv_handle_t *)&native->idle, on_idle_closed);
+	uv_close((uv_handle_t *)&native->idle, on_handle_closed);
+	uv_close((uv_handle_t *)&native->behind, on_handle_closed);
 	patience_close(native);
 	/* The keeper ends with its socket, after its last sandbox; nothing is left when we return. */
 	while (native->keeper_pid > 0 && waitpid(native->keeper_pid, NULL, 0) < 0 && errno == EINTR)
@@ -220,12 +252,13 @@ void native_host_changed(struct native *native, const struct keeper_message *mes
 
 static int open_loop_handles(struct native *native, struct err *err)
 {
-	int r = uv_idle_init(native->loop, &native->idle);
+	int r;
 
-	if (r < 0)
-		return err_set(err, r, "prepare the loop");
-	native->idle.data = native;
-	native->handles++;
+	/* These two cannot fail. */
+	uv_idle_init(native->loop, &native->idle);
+	uv_prepare_init(native->loop, &native->behind);
+	native->idle.data = native->behind.data = native;
+	native->handles += 2;
 	r = patience_open(native);
 	if (r < 0)
 		return err_set(err, r, "prepare the loop");
@@ -247,6 +280,7 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 	native->base.v = &native->v;
 	native->on_images = options->on_images;
 	native->loop = loop;
+	native->leaving_last = &native->leaving;
 	native->image_find = options->image_find;
 	native->image_user = options->user;
 	if (fd < 0)

@@ -76,6 +76,8 @@ struct native {
 	struct sandbox
 		*pending; /* those that have something to tell that must not be told from inside a call */
 	uv_idle_t idle;	  /* runs while there are such */
+	struct sandbox *leaving, **leaving_last; /* of which the keeper has not been told yet, oldest first */
+	uv_prepare_t behind;			 /* runs while there are such */
 	void (*on_lost)(void *user);
 	void *on_lost_user;
 	void (*on_looked)(void *user, uint32_t number);
@@ -137,12 +139,13 @@ struct sandbox {
 	bool ready_pending; /* adopted: `ready` is told from the loop */
 	bool pending;	    /* on the engine's list of those that have something to tell from it */
 	struct sandbox *next_pending;
-	bool eof;	      /* init closed; the keeper will say why */
-	uint64_t spoken_us;   /* when a container was last sent anything */
-	uint64_t progress_us; /* when it last did something that was waited for */
-	bool collect_pending; /* asked to collect when dead: the answer is told from the loop */
-	bool kept_pending;    /* asked to collect what may have been said: it is heard from the loop */
-	bool files_lost;      /* died after a step that ended by itself: then that answer is an error */
+	struct sandbox *next_leaving; /* destroyed, and on the list of those that leave */
+	bool eof;		      /* init closed; the keeper will say why */
+	uint64_t spoken_us;	      /* when a container was last sent anything */
+	uint64_t progress_us;	      /* when it last did something that was waited for */
+	bool collect_pending;	      /* asked to collect when dead: the answer is told from the loop */
+	bool kept_pending; /* asked to collect what may have been said: it is heard from the loop */
+	bool files_lost;   /* died after a step that ended by itself: then that answer is an error */
 	/* The step. */
 	uint32_t step;
 	struct limits limits;
@@ -252,6 +255,13 @@ void sandbox_write(struct sandbox *sb);
 void sandbox_flush(struct sandbox *sb); /* the same, but for what is no progress */
 void sandbox_tell_pending(struct sandbox *sb);
 void sandbox_forget_pending(struct sandbox *sb);
+/*
+ * Whoever destroys a sandbox has an answer on its way as a rule, which the loop sends at its next turn. What destroying
+ * sets off takes processors from that: so the keeper hears of it, and the socket is closed, behind what is sent there.
+ */
+void sandbox_leave_later(struct sandbox *sb);
+void sandboxes_leave(struct native *native);  /* now: the keeper hears of it before anything else */
+void sandbox_say_goodbye(struct sandbox *sb); /* may free it */
 
 /* patience.c */
 [[nodiscard]] int patience_open(struct native *native);

@@ -34,7 +34,6 @@ static void dispose(struct sandbox *sb)
 	*sb->link = sb->next;
 	if (sb->next)
 		sb->next->link = sb->link;
-	sb->native->count--;
 	outgoing_clear(&sb->out);
 	buf_finish(&sb->in);
 	free(sb->start_payload);
@@ -80,13 +79,19 @@ void sandbox_destroy(struct engine_sandbox *handle)
 	if (!sb || sb->destroyed)
 		return;
 	sb->destroyed = true;
+	sb->native->count--;
 	if (sb->poll_open)
 		uv_poll_stop(&sb->poll);
 	link_forget(&sb->native->link, sb);
 	sandbox_forget_pending(sb);
+	sandbox_enter(sb);
+	sandbox_leave_later(sb);
+}
+
+void sandbox_say_goodbye(struct sandbox *sb)
+{
 	ask_to_destroy(sb);
-	if (sb->busy == 0)
-		dispose(sb);
+	sandbox_leave(sb);
 }
 
 void sandbox_fail(struct sandbox *sb, const struct err *err)
