@@ -8,6 +8,8 @@
 
 /* Before anybody waits: opens the home, in the role of a run. */
 void session_begin(struct init *init);
+/* Before anybody waits, behind the fork of a process ahead. */
+void session_own_pages(struct init *init);
 /* Once there is something to look at: as init itself, whose capabilities open what the user made unreadable. */
 void files_as_init(const struct init *init, bool *done);
 /* Notes what is there, once, before anything is changed. */

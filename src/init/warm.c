@@ -15,6 +15,7 @@
  * resource limits are set when the step begins. Nothing that it may have printed is kept: then it is killed as well.
  */
 #include "init/init_priv.h"
+#include "init/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -186,6 +187,7 @@ static void warm_ready(struct init *init)
 {
 	init->warm.state = WARM_READY;
 	tell_warmed(init, 0);
+	session_own_pages(init);
 }
 
 static enum launch_how how_to_launch(const struct wire_start *start)
