@@ -291,6 +291,8 @@ static int execute(struct kiln_run *run, struct err *err)
 	engine->executing = NULL;
 	run_destroy(run->run);
 	run->run = NULL;
+	/* Its sandbox goes with this turn, not with the one that the next run brings. */
+	uv_run(&engine->loop, UV_RUN_NOWAIT);
 	return 0;
 }
 

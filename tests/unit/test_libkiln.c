@@ -10,11 +10,14 @@
 
 #include <kiln/kiln.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static int engine_open(void **state)
 {
@@ -193,6 +196,67 @@ static void two_engines_live_side_by_side(void **state)
 	kiln_run_destroy(one);
 }
 
+/* The parent of a process, 0 of one that is gone; field 4 of /proc/PID/stat, behind a name that may have blanks. */
+static int parent_of(int pid)
+{
+	char path[64], text[512];
+	const char *after;
+	size_t len = 0;
+	int parent = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (file) {
+		len = fread(text, 1, sizeof(text) - 1, file);
+		fclose(file);
+	}
+	text[len] = '\0';
+	after = strrchr(text, ')');
+	if (!after || sscanf(after, ") %*c %d", &parent) != 1)
+		return 0;
+	return parent;
+}
+
+static unsigned count_descendants(void)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	unsigned count = 0;
+
+	assert_non_null(proc);
+	while ((entry = readdir(proc))) {
+		int pid = 0;
+
+		if (sscanf(entry->d_name, "%d", &pid) != 1 || pid == getpid())
+			continue;
+		while (pid > 1 && pid != getpid())
+			pid = parent_of(pid);
+		count += pid == getpid();
+	}
+	closedir(proc);
+	return count;
+}
+
+static void the_sandbox_goes_though_no_other_run_comes(void **state)
+{
+	static const char *const settings[] = { "--pool=false", NULL };
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	struct kiln_engine *engine;
+	struct kiln_run *run;
+	unsigned before;
+
+	assert_int_equal(kiln_engine_create(settings, &engine, NULL), 0);
+	before = count_descendants();
+	run = shell(engine, "echo here");
+	assert_int_equal(kiln_run_execute(run, NULL), 0);
+	for (int i = 0; i < 500 && count_descendants() > before; i++)
+		nanosleep(&pause, NULL);
+	assert_true(count_descendants() <= before);
+	kiln_run_destroy(run);
+	kiln_engine_destroy(engine);
+}
+
 static void refuses_settings_that_are_none(void **state)
 {
 	static const char *const settings[] = { "--nosuch=1", NULL };
@@ -215,6 +279,7 @@ int main(void)
 		cmocka_unit_test(another_thread_may_cancel),
 		cmocka_unit_test(a_run_cancelled_before_it_executes_is_cancelled),
 		cmocka_unit_test(two_engines_live_side_by_side),
+		cmocka_unit_test(the_sandbox_goes_though_no_other_run_comes),
 		cmocka_unit_test(refuses_settings_that_are_none),
 	};
 

@@ -244,9 +244,9 @@ static int send_expecting(struct keeper_link *link, struct keeper_request *reque
 	struct pending *p = NULL, **at;
 	int r;
 
-	sandboxes_leave(link->native);
 	if (link->lost)
 		return -EPIPE;
+	sandboxes_leave(link->native);
 	if (reply->reply || reply->session_reply) {
 		p = malloc(sizeof(*p));
 		if (!p)

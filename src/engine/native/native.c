@@ -118,7 +118,6 @@ void sandboxes_leave(struct native *native)
 	if (!sb)
 		return;
 	native->leaving = NULL;
-	native->leaving_last = &native->leaving;
 	uv_prepare_stop(&native->behind);
 	for (; sb; sb = next) {
 		next = sb->next_leaving;
@@ -135,9 +134,8 @@ void sandbox_leave_later(struct sandbox *sb)
 {
 	struct native *native = sb->native;
 
-	sb->next_leaving = NULL;
-	*native->leaving_last = sb;
-	native->leaving_last = &sb->next_leaving;
+	sb->next_leaving = native->leaving;
+	native->leaving = sb;
 	uv_prepare_start(&native->behind, on_behind);
 }
 
@@ -280,7 +278,6 @@ int engine_native_create(uv_loop_t *loop, const struct native_options *options, 
 	native->base.v = &native->v;
 	native->on_images = options->on_images;
 	native->loop = loop;
-	native->leaving_last = &native->leaving;
 	native->image_find = options->image_find;
 	native->image_user = options->user;
 	if (fd < 0)

@@ -76,8 +76,8 @@ struct native {
 	struct sandbox
 		*pending; /* those that have something to tell that must not be told from inside a call */
 	uv_idle_t idle;	  /* runs while there are such */
-	struct sandbox *leaving, **leaving_last; /* of which the keeper has not been told yet, oldest first */
-	uv_prepare_t behind;			 /* runs while there are such */
+	struct sandbox *leaving; /* those of whose end the keeper has not been told yet */
+	uv_prepare_t behind;	 /* runs while there are such */
 	void (*on_lost)(void *user);
 	void *on_lost_user;
 	void (*on_looked)(void *user, uint32_t number);

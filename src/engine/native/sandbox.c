@@ -85,7 +85,10 @@ void sandbox_destroy(struct engine_sandbox *handle)
 	link_forget(&sb->native->link, sb);
 	sandbox_forget_pending(sb);
 	sandbox_enter(sb);
-	sandbox_leave_later(sb);
+	if (sb->has_slot || sb->poll_open)
+		sandbox_leave_later(sb);
+	else
+		sandbox_leave(sb);
 }
 
 void sandbox_say_goodbye(struct sandbox *sb)
