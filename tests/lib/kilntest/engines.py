@@ -21,6 +21,7 @@ DIFFERENT = {
     "api/test_cyber_dojo.py::test_the_user_is_cyber_dojos": "in containers: each has a uid of its own",
     "api/test_cyber_dojo.py::test_an_image_that_is_pulled_is_there_and_runs": PULLS,
     "api/test_cyber_dojo.py::test_to_run_in_an_image_that_is_not_here_pulls_it": PULLS,
+    "api/test_cyber_dojo.py::test_many_who_ask_at_once_are_one_pull": PULLS,
     "api/test_cyber_dojo.py::test_a_pull_that_fails_is_told_in_the_list_and_can_be_asked_for_again": PULLS,
     "api/test_sessions_large.py::test_large_sessions_hold_nobody_up": "in containers: who waits for a container waits for the daemon",
     "api/test_sessions_survival.py::test_a_session_expires_while_no_front_knows": "in containers: a session is no descriptor of the keeper's",
