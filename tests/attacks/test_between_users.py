@@ -15,7 +15,7 @@ from battery import INTERPRETERS, patient
 from kilntest import host
 from kilntest.requests import binary
 from kilntest.sessions import Session
-from kilntest.settings import CANARY, NO_USER_IDS, SLOW, has_user_ids
+from kilntest.settings import CANARY, MAKING_S, NO_USER_IDS, SLOW, has_user_ids
 
 pytestmark = pytest.mark.skipif(not has_user_ids(), reason=NO_USER_IDS)
 
@@ -115,7 +115,8 @@ class Attack:
                 self.wrong.append(f"ttl_ms {value!r} was answered with {answer.status}")
 
     def end_after_ms(self, ms):
-        self.session.call("PUT", self.session.path, {"ttl_ms": ms})
+        # A program that has just been asked for is to begin before that.
+        self.session.call("PUT", self.session.path, {"ttl_ms": ms + int(SLOW * MAKING_S * 1000)})
 
     def expired(self, _):
         self.session.wait("expired", 20)

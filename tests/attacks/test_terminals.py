@@ -68,7 +68,9 @@ import os
 print(sorted(os.listdir("/dev/pts")))
 for n in range(64):
     try:
-        os.write(os.open(f"/dev/pts/{n}", os.O_RDWR | os.O_NOCTTY), b"x" if n else b"")
+        fd = os.open(f"/dev/pts/{n}", os.O_RDWR | os.O_NOCTTY)
+        if n:
+            os.write(fd, b"x")
         print("opened", n)
     except OSError:
         pass

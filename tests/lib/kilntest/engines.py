@@ -86,6 +86,7 @@ GVISOR_DIFFERENT = {
     "attacks/test_attacks.py::test_holds_against[[]sockets_of_every_family]": "under gVisor: /dev has its own net/tun and fuse",
     "attacks/test_attacks.py::test_holds_against[[]status_check]": STATUS,
     "attacks/test_attacks.py::test_holds_against[[]terminal_and_session]": DEVICES,
+    "attacks/test_terminals.py::test_a_terminal_cannot_be_typed_into_or_made_to_load_modules": "under gVisor: /dev/tty cannot be opened",
     "api/test_sessions*.py::*": APART,
     "api/test_cyber_dojo_stateful.py::*": APART,
     "attacks/test_between_users.py::*": APART,
