@@ -106,6 +106,18 @@ def test_users_have_homes_and_uids_of_their_own_and_a_folder_together(session):
     assert dojo.files("lion") == {"a": "mine\n", "given": "lion", "secret": "secret\n"}
 
 
+def test_users_keep_their_names_when_the_image_is_another_by_now(session, server, docker):
+    docker.run(f"docker tag {RUN_IMAGE} lesson")
+    host.wait_until(lambda: b"lesson" in server.get("/v1/images").body, PATIENCE_S, "the image is not seen")
+    dojo = session(image="lesson")
+    dojo.user("lion")
+    assert dojo.printed("lion", "id -un; echo $EDITION") == "lion\n\n"
+    docker.run("id=$(docker create lesson true) && docker commit --change 'ENV EDITION=second' $id lesson && docker rm $id")
+    # The server looks every ten seconds; what waits for the user's next run is of the first edition.
+    host.wait_until(lambda: dojo.printed("lion", "id -un; echo $EDITION").split() == ["lion", "second"], PATIENCE_S, "it stays the first edition")
+    assert dojo.printed("lion", "test -f /etc/passwd && echo a file") == "a file\n"
+
+
 def test_a_run_changes_files_and_leaves_no_process(session):
     dojo = session()
     dojo.user("lion", {"old": "o"})

@@ -144,6 +144,7 @@ static bool is_put(const struct slot *slot, const struct known *image)
 	if (slot->member != KEEPER_MEMBER_RUN)
 		return image->put[slot->index];
 	return session->names_epoch == n->epoch && slot->number < KEEPER_SESSION_UIDS &&
+	       memcmp(session->names_digest, image->digest, KEEPER_DIGEST_SIZE) == 0 &&
 	       session->named[slot->number];
 }
 
@@ -157,9 +158,12 @@ static void note_put(struct docker *d)
 	}
 	if (job->session->generation != job->generation || job->number >= KEEPER_SESSION_UIDS)
 		return;
-	if (job->session->names_epoch != d->names->epoch)
+	/* The session's image is one by its name, which may be another's by now. */
+	if (job->session->names_epoch != d->names->epoch ||
+	    memcmp(job->session->names_digest, job->image->digest, KEEPER_DIGEST_SIZE) != 0)
 		memset(job->session->named, 0, sizeof(job->session->named));
 	job->session->names_epoch = d->names->epoch;
+	memcpy(job->session->names_digest, job->image->digest, KEEPER_DIGEST_SIZE);
 	job->session->named[job->number] = true;
 }
 

@@ -37,7 +37,8 @@ struct session {
 	char volume[VOLUME_NAME_MAX + 1], mountpoint[MOUNTPOINT_MAX + 1];
 	char why[KEEPER_STAGE_SIZE]; /* it ends */
 	bool has_volume;
-	uint32_t names_epoch; /* names.c's: for users with these numbers the names are there */
+	uint32_t names_epoch; /* names.c's: for users with these numbers the names are there, of this image */
+	uint8_t names_digest[KEEPER_DIGEST_SIZE];
 	bool named[KEEPER_SESSION_UIDS];
 	struct daemon_call *call;
 	struct held *held;				 /* the holder's init; or NULL */
