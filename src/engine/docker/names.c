@@ -136,6 +136,13 @@ static void forget_files(struct docker *d)
 		memset(image->put, 0, d->sandboxes_count * sizeof(*image->put));
 }
 
+/* Is what the session notes of this volume and image? Its own image is one by name, which may be another's by now. */
+static bool notes_hold(const struct session *session, const struct names *n, const struct known *image)
+{
+	return session->names_epoch == n->epoch &&
+	       memcmp(session->names_digest, image->digest, KEEPER_DIGEST_SIZE) == 0;
+}
+
 static bool is_put(const struct slot *slot, const struct known *image)
 {
 	const struct session *session = slot->session;
@@ -143,8 +150,7 @@ static bool is_put(const struct slot *slot, const struct known *image)
 
 	if (slot->member != KEEPER_MEMBER_RUN)
 		return image->put[slot->index];
-	return session->names_epoch == n->epoch && slot->number < KEEPER_SESSION_UIDS &&
-	       memcmp(session->names_digest, image->digest, KEEPER_DIGEST_SIZE) == 0 &&
+	return slot->number < KEEPER_SESSION_UIDS && notes_hold(session, n, image) &&
 	       session->named[slot->number];
 }
 
@@ -158,9 +164,7 @@ static void note_put(struct docker *d)
 	}
 	if (job->session->generation != job->generation || job->number >= KEEPER_SESSION_UIDS)
 		return;
-	/* The session's image is one by its name, which may be another's by now. */
-	if (job->session->names_epoch != d->names->epoch ||
-	    memcmp(job->session->names_digest, job->image->digest, KEEPER_DIGEST_SIZE) != 0)
+	if (!notes_hold(job->session, d->names, job->image))
 		memset(job->session->named, 0, sizeof(job->session->named));
 	job->session->names_epoch = d->names->epoch;
 	memcpy(job->session->names_digest, job->image->digest, KEEPER_DIGEST_SIZE);
