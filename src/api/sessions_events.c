@@ -135,8 +135,7 @@ static void stream_begin(struct session_ask *ask, int64_t since)
 
 /* A JSON answer */
 
-static void answer_now(struct api *api, struct http_request *request, const struct session *session,
-		       int64_t since)
+static void answer_now(struct api *api, struct http_request *request, struct session *session, int64_t since)
 {
 	int64_t last;
 	json_t *events = session_events_json(session, since, &last);

@@ -1,4 +1,4 @@
-/* What happened in a session: its runs, which the store keeps, and events for who listens now. */
+/* The runs that a session had: what the store keeps of them. */
 #include "session/task.h"
 
 #include "base/cleanup.h"
@@ -8,101 +8,31 @@
 #include <stdio.h>
 #include <string.h>
 
-void session_tell(struct session *session, const char *type, json_t *event)
-{
-	json_int_t number = ++session->events_seq;
-
-	if (!event || json_object_set_new(event, "seq", json_integer(number)) < 0 ||
-	    json_object_set_new(event, "type", json_string(type)) < 0 ||
-	    json_object_set_new(event, "at_ms", json_integer(session_unix_ms())) < 0 ||
-	    json_array_append(session->events, event) < 0) {
-		json_decref(event);
-		return;
-	}
-	if (json_array_size(session->events) > SESSION_EVENTS_MAX)
-		json_array_remove(session->events, 0);
-	for (struct session_listener *l = session->listeners, *next; l; l = next) {
-		next = l->next;
-		l->fn(l->user, event);
-	}
-	json_decref(event);
-}
-
-static void unlink_listener(struct session_listener *listener)
-{
-	struct session_listener **at = &listener->session->listeners;
-
-	while (*at != listener)
-		at = &(*at)->next;
-	*at = listener->next;
-}
-
-void session_listeners_end(struct session *session)
-{
-	while (session->listeners) {
-		struct session_listener *listener = session->listeners;
-
-		unlink_listener(listener);
-		listener->fn(listener->user, NULL);
-		free(listener);
-	}
-}
-
-void session_listener_leave(struct session_listener *listener)
-{
-	if (!listener)
-		return;
-	unlink_listener(listener);
-	free(listener);
-}
-
-int session_listen(struct session *session, session_event_fn fn, void *user, struct session_listener **ret,
-		   struct err *err)
-{
-	struct session_listener *listener = calloc(1, sizeof(*listener));
-
-	if (!listener)
-		return err_set(err, -ENOMEM, "listen to a session");
-	*listener = (struct session_listener){
-		.next = session->listeners, .session = session, .fn = fn, .user = user
-	};
-	session->listeners = listener;
-	*ret = listener;
-	return 0;
-}
-
-json_t *session_events_json(const struct session *session, int64_t since, int64_t *ret_last)
-{
-	json_t *list = json_array(), *event;
-	size_t i;
-
-	*ret_last = session->events_seq;
-	json_array_foreach(session->events, i, event)
-	{
-		if (json_integer_value(json_object_get(event, "seq")) > since &&
-		    json_array_append(list, event) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
-/* Runs */
-
-static json_t *summary(const struct run_result *result, const char *user_name, int64_t number)
+/*
+ * A run's line of the history, as JSON, or NULL: there is no memory for it. It is on the way of each answer. All words
+ * in it are kiln's own or checked names, which need no quoting.
+ */
+static char *summary(const struct run_result *result, const char *user_name, int64_t number)
 {
 	const struct step_result *last = result->steps_count ? &result->steps[result->steps_count - 1] : NULL;
 	const struct step_facts *facts = last ? &last->facts : NULL;
-	bool ended = facts && facts->started && !facts->engine_failed;
+	bool ended = facts && facts->started && !facts->engine_failed && !facts->signaled;
+	char colour[64] = "", exit_code[16] = "null", *text;
 
-	return json_pack("{s:I, s:s, s:s, s:I, s:s, s:s*, s:o, s:I, s:I}", "number", (json_int_t)number, "id",
-			 result->id, "user", user_name, "ended_ms", (json_int_t)session_unix_ms(), "outcome",
-			 run_outcome_name(result->outcome), "colour",
-			 result->light.judged ? light_colour_name(result->light.colour) : NULL, "exit_code",
-			 ended && !facts->signaled ? json_integer(facts->exit_code) : json_null(), "wall_ms",
-			 (json_int_t)(result->timing.exec_us / 1000), "total_ms",
-			 (json_int_t)(result->timing.total_us / 1000));
+	if (result->light.judged)
+		snprintf(colour, sizeof(colour), "\"colour\":\"%s\",",
+			 light_colour_name(result->light.colour));
+	if (ended)
+		snprintf(exit_code, sizeof(exit_code), "%d", facts->exit_code);
+	if (asprintf(&text,
+		     "{\"number\":%lld,\"id\":\"%s\",\"user\":\"%s\",\"ended_ms\":%lld,\"outcome\":\"%s\",%s"
+		     "\"exit_code\":%s,\"wall_ms\":%lld,\"total_ms\":%lld}",
+		     (long long)number, result->id, user_name, (long long)session_unix_ms(),
+		     run_outcome_name(result->outcome), colour, exit_code,
+		     (long long)(result->timing.exec_us / 1000),
+		     (long long)(result->timing.total_us / 1000)) < 0)
+		return NULL;
+	return text;
 }
 
 /* The end of what a stream printed, from a whole character on. */
@@ -239,8 +169,7 @@ static void on_recorded(void *user, struct session *session, const struct err *e
 	recording_free(recording);
 }
 
-static struct recording *recording_make(const struct session_turn *turn, const struct session_ran *ran,
-					json_t *summary_json)
+static struct recording *recording_make(const struct session_turn *turn, const struct session_ran *ran)
 {
 	struct recording *recording = calloc(1, sizeof(*recording));
 	struct change_files changed = { .turn = turn, .now_ns = (uint64_t)session_unix_ms() * 1000000 };
@@ -254,7 +183,7 @@ static struct recording *recording_make(const struct session_turn *turn, const s
 		change_add_made(&changed, ran->result);
 	}
 	recording->count = changed.count;
-	recording->run = summary_json ? json_dumps(summary_json, JSON_COMPACT) : NULL;
+	recording->run = summary(ran->result, turn->owner->as.name, turn->session->runs);
 	recording->detail =
 		ran->answer && has_all_output(ran->result) ? strdup(ran->answer) : detail(ran->result);
 	return recording;
@@ -267,21 +196,36 @@ static bool is_awaited(const struct session_turn *turn, const struct session_ran
 	       sessions_are_crowded(turn->session->all);
 }
 
+/* What the loop notes by itself is told when somebody asks, or at the next tick: its answer does not wait for that. */
+static bool note(const struct session_turn *turn, const struct session_ran *ran, struct recording *recording)
+{
+	struct session *session = turn->session;
+
+	if (recording->count > 0 || is_awaited(turn, ran) ||
+	    !session_line_add(session, session->runs, &recording->run, &recording->detail))
+		return false;
+	if (session->listeners)
+		session_lines_tell(session);
+	return true;
+}
+
 static bool record(const struct session_turn *turn, const struct session_ran *ran,
 		   session_recorded_fn recorded, void *user)
 {
 	struct session *session = turn->session;
-	json_t *json = summary(ran->result, turn->owner->as.name, ++session->runs);
-	struct recording *recording = recording_make(turn, ran, json);
-	struct store_change change = { .number = session->runs,
+	struct store_change change = { .number = ++session->runs,
 				       .runs_kept = SESSION_RUNS_KEPT,
 				       .past_bytes = SESSION_PAST_BYTES };
+	struct recording *recording = recording_make(turn, ran);
 	struct err err = ERR_INIT;
-	bool noted = recording && recording->count == 0 && !is_awaited(turn, ran) &&
-		     session_line_add(session, session->runs, &recording->run, &recording->detail);
-	int r = noted ? 0 : -ENOMEM;
+	int r = -ENOMEM;
 
-	if (recording && !noted) {
+	if (recording && note(turn, ran, recording)) {
+		recording_free(recording);
+		return false;
+	}
+	if (recording) {
+		session_tell_run(session, recording->run);
 		/* What could not be noted is waited for, as what was changed is. */
 		recording->recorded = recorded;
 		recording->user = user;
@@ -291,12 +235,12 @@ static bool record(const struct session_turn *turn, const struct session_ran *ra
 		change.detail = recording->detail;
 		r = session_copy_apply(session, &change, on_recorded, recording, &err);
 	}
-	if (r < 0)
+	if (r < 0) {
 		not_kept(session, "no memory");
-	if ((r < 0 || noted) && recording)
-		recording_free(recording);
-	session_tell(session, "run", json);
-	return r == 0 && !noted;
+		if (recording)
+			recording_free(recording);
+	}
+	return r == 0;
 }
 
 bool session_turn_record(struct session_turn *turn, const struct session_ran *ran,

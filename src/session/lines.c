@@ -56,11 +56,20 @@ bool session_line_add(struct session *session, int64_t number, char **run, char 
 	else
 		session->last_line->next = line;
 	session->last_line = line;
+	if (!session->first_untold)
+		session->first_untold = line;
 	return true;
+}
+
+void session_lines_tell(struct session *session)
+{
+	for (const struct session_line *line = TAKE_PTR(session->first_untold); line; line = line->next)
+		session_tell_run(session, line->run);
 }
 
 void session_lines_drop(struct session *session)
 {
+	session->first_untold = NULL;
 	lines_free(TAKE_PTR(session->first_line));
 	if (session->lines_count > 0)
 		session_store_noted(session->all->options.store, session->lines_count);
@@ -96,6 +105,7 @@ void session_lines_post(struct session *session)
 
 	if (count == 0)
 		return;
+	session_lines_tell(session);
 	lining = calloc(1, sizeof(*lining) + count * sizeof(lining->lines[0]));
 	if (!lining)
 		return; /* they are noted */

@@ -281,7 +281,7 @@ typedef void (*session_event_fn)(void *user, const json_t *event);
 [[nodiscard]] int session_listen(struct session *session, session_event_fn fn, void *user,
 				 struct session_listener **ret, struct err *err);
 /* Those after number `since`, and the last one's number. NULL when out of memory. */
-json_t *session_events_json(const struct session *session, int64_t since, int64_t *ret_last);
+json_t *session_events_json(struct session *session, int64_t since, int64_t *ret_last);
 void session_listener_leave(struct session_listener *listener);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * What the files of session/ share: sessions.c (all of them), session.c (the life of one), fork.c, copy.c (files from
  * the engine to the copy), restore.c (and back), task.c (what is given to the worker), service.c, user.c (users and
- * their turns), history.c (runs and events), lines.c (runs on their way to the worker), json.c.
+ * their turns), history.c (runs), events.c, lines.c (runs on their way to the worker), json.c.
  */
 #ifndef KILN_SESSION_PRIV_H
 #define KILN_SESSION_PRIV_H
@@ -145,6 +145,7 @@ struct session {
 	size_t turns;	       /* that somebody has now */
 	/* of the history, on their way to the worker */
 	struct session_line *first_line, *last_line;
+	struct session_line *first_untold; /* from it on they are no events yet */
 	size_t lines_count;
 	/* who waits */
 	struct session_wait *opening, *finishing, *weighing;
@@ -279,9 +280,11 @@ void session_users_free(struct session *session);
 void session_turns_look(struct session *session);
 void session_turns_end(struct session *session, const struct err *err);
 
-/* history.c */
+/* events.c */
 /* Steals `event`, which may be NULL: then nothing is told. Adds seq, type and time. */
 void session_tell(struct session *session, const char *type, json_t *event);
+/* A run's line of the history, with the time that stands in it. */
+void session_tell_run(struct session *session, const char *line);
 void session_listeners_end(struct session *session);
 
 #endif

@@ -34,6 +34,8 @@ struct session *session_of_key(const struct sessions *all, const char *key);
 [[nodiscard]] bool session_line_add(struct session *session, int64_t number, char **run, char **detail);
 void session_lines_post(struct session *session);
 void sessions_lines_post(struct sessions *all);
+/* What of them is no event yet becomes one. */
+void session_lines_tell(struct session *session);
 /* Those that are not posted; nobody will want them. */
 void session_lines_drop(struct session *session);
 
