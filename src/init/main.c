@@ -67,7 +67,7 @@ static void handle_collect(struct init *init, const struct wire_frame *frame)
 	init->follows_len = frame->len;
 }
 
-/* EXIT goes out first: the host has somebody to ask, too. An empty home is looked through in no time. */
+/* EXIT goes out first: the host has somebody to ask, too. Only a single run's empty home takes no time. */
 static void collect_after_step(struct init *init)
 {
 	const struct wire_frame frame = { .type = WIRE_COLLECT,
@@ -77,7 +77,7 @@ static void collect_after_step(struct init *init)
 	if (init->step.running || frame.len == 0)
 		return;
 	init->follows_len = 0;
-	if (init->uploads.count > 0)
+	if (init->uploads.count > 0 || init->role == ROLE_RUN)
 		out_flush(init);
 	collect_as(init, &frame);
 }
