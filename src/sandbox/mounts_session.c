@@ -230,14 +230,49 @@ int mounts_make_folders(const struct mount_op *op, const struct mount_values *va
 }
 
 /* Without following a link, which an image may have on the way where there is no overlay. */
-static int bind_folder(const char *from, const char *target)
+static int open_beneath(int at_fd, const char *name)
 {
 	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
-	int to_fd = (int)syscall(SYS_openat2, AT_FDCWD, target, &how, sizeof(how));
-	int tree_fd =
-		to_fd < 0 ? -1
-			  : (int)syscall(SYS_open_tree, AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int fd = (int)syscall(SYS_openat2, at_fd, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_made(int at_fd, const char *name, const struct mount_values *values)
+{
+	int fd = open_beneath(at_fd, name);
+
+	if (fd != -ENOENT)
+		return fd;
+	if (mkdirat(at_fd, name, 0755) < 0 || fchownat(at_fd, name, values->user, values->group, 0) < 0)
+		return -errno;
+	return open_beneath(at_fd, name);
+}
+
+/* A folder that lies in another part of the scratch is not there yet, nor are those on the way to it. */
+static int open_target(const char *target, const struct mount_values *values)
+{
+	char path[256], *rest = path, *name;
+	int at_fd = open_beneath(AT_FDCWD, "."), fd;
+
+	if (strlen(target) >= sizeof(path)) {
+		if (at_fd >= 0)
+			close(at_fd);
+		return -ENAMETOOLONG;
+	}
+	memcpy(path, target, strlen(target) + 1);
+	while (at_fd >= 0 && (name = strsep(&rest, "/"))) {
+		fd = open_made(at_fd, name, values);
+		close(at_fd);
+		at_fd = fd;
+	}
+	return at_fd;
+}
+
+static int bind_folder(const char *from, int to_fd)
+{
+	int tree_fd = (int)syscall(SYS_open_tree, AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	int r = 0;
 
 	if (tree_fd < 0 || syscall(SYS_move_mount, tree_fd, "", to_fd, "",
@@ -245,8 +280,21 @@ static int bind_folder(const char *from, const char *target)
 		r = -errno;
 	if (tree_fd >= 0)
 		close(tree_fd);
-	if (to_fd >= 0)
-		close(to_fd);
+	return r;
+}
+
+/* A part of the scratch for it, bound where it is wanted. */
+static int add_folder(const char *from, const char *target, const struct mount_values *values)
+{
+	int to_fd, r;
+
+	if (mkdir(from, 0700) < 0 || chmod(from, 0755) < 0 || chown(from, values->user, values->group) < 0)
+		return -errno;
+	to_fd = open_target(target, values);
+	if (to_fd < 0)
+		return to_fd;
+	r = bind_folder(from, to_fd);
+	close(to_fd);
 	return r;
 }
 
@@ -264,11 +312,7 @@ int mounts_bind_folders(const struct mount_op *op, const struct mount_values *va
 		memcpy(from, op->source, len);
 		from[len] = (char)('0' + number);
 		from[len + 1] = '\0';
-		if (mkdir(from, 0700) < 0 || chmod(from, 0755) < 0 ||
-		    chown(from, values->user, values->group) < 0)
-			r = -errno;
-		else
-			r = bind_folder(from, at + 1);
+		r = add_folder(from, at + 1, values);
 	}
 	return r;
 }

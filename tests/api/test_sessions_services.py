@@ -237,6 +237,22 @@ def test_a_service_that_never_starts_is_told(server):
         session.remove()
 
 
+FOLDERS = ["/opt/shop/cache/pages", "/tmp/shop/run", "/opt/shop", "/opt/shop"]
+
+
+def test_a_services_folders_may_lie_in_one_another(server):
+    """Whatever their order is, and twice the same is once."""
+    program = "for folder in /opt/shop /opt/shop/cache/pages /tmp/shop/run; do : >$folder/file && echo $folder; done; exec sleep 600"
+    service = {"image": "host", "command": ["sh", "-c", program], "tmpfs": FOLDERS, "ready": {"command": ["true"]}}
+    session = Session(server, services={"shop": service})
+    try:
+        session.wait("open", 60)
+        said = ["/opt/shop", "/opt/shop/cache/pages", "/tmp/shop/run"]
+        host.wait_until(lambda: session.state()["services"]["shop"]["output"].split() == said, 60, lambda: str(session.state()["services"]))
+    finally:
+        session.remove()
+
+
 @pytest.mark.parametrize("words, field", [("mem_limit: 99g", "mem_limit"), ("mem_limit: 1k", "mem_limit")])
 def test_a_compose_files_bounds_are_told_in_its_own_words(words, field, server):
     document = {"image": "host", "ttl_ms": 60000, "compose": f"services: {{db: {{image: host, command: a, {words}}}}}"}

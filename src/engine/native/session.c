@@ -3,6 +3,8 @@
  */
 #include "engine/native/native_session.h"
 
+#include "base/strv.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -492,16 +494,30 @@ int service_take(struct engine_session *handle, uint32_t number, const struct en
 
 /* ---- members ---- */
 
+static int compare_folders(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Each once, and before those that lie in it. */
 static int put_folders(char *const *folders, char *to, struct err *err)
 {
-	size_t used = 0, count = 0;
+	const char *sorted[KEEPER_FOLDERS_MAX];
+	size_t used = 0, count = strv_len(folders);
 
-	for (; folders && *folders; folders++, count++) {
-		size_t len = strlen(*folders) + 1;
+	if (count > KEEPER_FOLDERS_MAX)
+		return err_set(err, -E2BIG, "the writable folders of a service");
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = folders[i];
+	qsort(sorted, count, sizeof(sorted[0]), compare_folders);
+	for (size_t i = 0; i < count; i++) {
+		size_t len = strlen(sorted[i]) + 1;
 
-		if (len <= 1 || count == KEEPER_FOLDERS_MAX || len > KEEPER_FOLDERS_SIZE - 1 - used)
+		if (i > 0 && strcmp(sorted[i], sorted[i - 1]) == 0)
+			continue;
+		if (len <= 1 || len > KEEPER_FOLDERS_SIZE - 1 - used)
 			return err_set(err, -E2BIG, "the writable folders of a service");
-		memcpy(to + used, *folders, len);
+		memcpy(to + used, sorted[i], len);
 		used += len;
 	}
 	return 0;
