@@ -39,6 +39,7 @@ struct line {
 	const char *request; /* begin of "METHOD /path" behind the version */
 	const char *
 		answer; /* "STATUS body", behind "~" a moment later; NULL: closes without a word; "": never answers */
+	unsigned times; /* that it answers so; 0: always */
 };
 
 /* One for each test; the first line that fits answers, those of `well` behind it. */
@@ -67,8 +68,11 @@ static const struct line well[] = {
 
 static const char *answer_of(const struct line *lines, const char *request, bool *ret_found)
 {
+	static unsigned had; /* times, of the one line of a script that has a number */
+
 	for (; lines && lines->request; lines++) {
-		if (strncmp(request, lines->request, strlen(lines->request)) == 0) {
+		if (strncmp(request, lines->request, strlen(lines->request)) == 0 &&
+		    (!lines->times || had++ < lines->times)) {
 			*ret_found = true;
 			return lines->answer;
 		}
@@ -298,6 +302,31 @@ static void a_container_is_made_and_its_init_is_heard(void **state)
 	assert_int_equal(frame.type, WIRE_HELLO);
 	close(fd);
 	end(&f);
+}
+
+/* A list that hangs, and one that fails as Podman's does when a container goes meanwhile. */
+static void a_question_that_is_lost_is_soon_asked_again(void **state)
+{
+	static const char *const first[] = { "", "500 {\"message\":\"no such container\"}" };
+
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
+		const struct line own[] = { { "GET /containers/json", first[i], 1 }, { 0 } };
+		const struct script script = { .own = own };
+		struct docker_images images = { 0 };
+		struct keeper_request request = { .op = KEEPER_HELLO };
+		struct fixture f;
+		char name[256];
+		int fd = -1;
+
+		begin(&f, &script);
+		ask(&f, &request);
+		while (fd < 0)
+			await(&f, KEEPER_EVENT_HOST, &fd);
+		docker_images_read(&images, fd);
+		assert_non_null(docker_images_find(&images, "a/b:1", name, sizeof(name)));
+		docker_images_finish(&images);
+		end(&f);
+	}
 }
 
 static void the_images_come_with_the_host(void **state)
@@ -761,6 +790,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_container_is_made_and_its_init_is_heard),
+		cmocka_unit_test(a_question_that_is_lost_is_soon_asked_again),
 		cmocka_unit_test(the_images_come_with_the_host),
 		cmocka_unit_test(init_that_dies_of_memory_is_told_with_it),
 		cmocka_unit_test(what_the_daemon_refuses_is_told_in_its_words),

@@ -110,8 +110,9 @@ struct docker {
 	uv_poll_t front_poll;
 	bool front_watched, hello_wanted;
 	uint32_t hello_tag;
-	uint64_t hello_ms; /* since when it is wanted */
-	uint32_t lost;	   /* containers that an earlier front left behind */
+	uint64_t hello_ms;	 /* since when it is wanted */
+	unsigned hello_failures; /* of the questions on the way up, one after the other */
+	uint32_t lost;		 /* containers that an earlier front left behind */
 	bool ending;
 	/* the daemon */
 	struct docker_host host;

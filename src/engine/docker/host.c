@@ -22,6 +22,7 @@
 #define PING_MS	       10000
 #define IGNORES_GROUPS "ignore-cgroups" /* of runsc */
 #define HELLO_MS       2000		/* that the front waits for it at its start */
+#define HELLO_CALL_MS  5000u		/* for one question on the way up, at first */
 #define VERSION_MAJOR  1
 #define VERSION_OLD    40 /* Docker 19.03, of which all that is used here is */
 #define VERSION_NEW    43
@@ -45,17 +46,31 @@ static void down(struct docker *d, const char *why)
 	slots_refuse_queued(d, why);
 }
 
-static void on_call_lost(struct docker *d, const struct daemon_answer *answer)
+/*
+ * A question on the way up. One that is lost must not cost a minute: it is soon asked again, each time with twice the
+ * patience, for a daemon may be slow.
+ */
+static void begin(struct docker *d, const char *path, daemon_fn done)
 {
-	d->call = NULL;
-	down(d, answer->text);
+	const struct daemon_request request = {
+		.method = "GET",
+		.path = path,
+		.timeout_ms = HELLO_CALL_MS << d->hello_failures,
+		.answer_max = LARGE_ANSWER,
+	};
+	struct err err = ERR_INIT;
+
+	d->call = daemon_call(&d->daemon, &request, done, d, &err);
+	if (!d->call)
+		down(d, err.text);
 }
 
-static void begin(struct docker *d, const char *method, const char *path, daemon_fn done)
+static void on_hello_lost(struct docker *d, const struct daemon_answer *answer)
 {
-	d->call = docker_call(d, method, path, NULL, done, d);
-	if (!d->call)
-		down(d, "no memory to ask the daemon");
+	if (HELLO_CALL_MS << (d->hello_failures + 1) <= CALL_MS)
+		d->hello_failures++;
+	d->call = NULL;
+	down(d, answer->text);
 }
 
 /* ---- what was left behind ---- */
@@ -161,10 +176,15 @@ static void on_listed(void *user, const struct daemon_answer *answer)
 	d->call = NULL;
 	d->swept_ms = uv_now(&d->loop);
 	if (!daemon_succeeded(answer)) {
-		on_call_lost(d, answer);
+		/* Up it is all the same, unless a ping says otherwise. */
+		if (d->host.up)
+			host_doubt(d, answer);
+		else
+			on_hello_lost(d, answer);
 		return;
 	}
 	d->heard_ms = uv_now(&d->loop);
+	d->hello_failures = 0;
 	/* What is being made at this moment may be in the list, and not yet be known by its id. */
 	if (!d->making && d->placed != PLACING && !names_busy(d))
 		remove_strays(d, answer);
@@ -179,17 +199,13 @@ static void on_listed(void *user, const struct daemon_answer *answer)
 		front_tell_host(d, -1);
 }
 
-static void list(struct docker *d)
-{
-	/* {"label":["kiln.owner"]} */
-	begin(d, "GET", "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22" OWNER_LABEL "%22%5D%7D",
-	      on_listed);
-}
+/* {"label":["kiln.owner"]} */
+#define OURS "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22" OWNER_LABEL "%22%5D%7D"
 
 void host_sweep(struct docker *d)
 {
 	if (!d->call && d->host.up)
-		list(d);
+		d->call = docker_call(d, "GET", OURS, NULL, on_listed, d);
 }
 
 /* ---- what it is ---- */
@@ -263,7 +279,7 @@ static void on_info(void *user, const struct daemon_answer *answer)
 
 	d->call = NULL;
 	if (!daemon_succeeded(answer)) {
-		on_call_lost(d, answer);
+		on_hello_lost(d, answer);
 		return;
 	}
 	version = json_string_value(json_object_get(answer->json, "CgroupVersion"));
@@ -278,7 +294,7 @@ static void on_info(void *user, const struct daemon_answer *answer)
 	snprintf(d->host.runtime, sizeof(d->host.runtime), "%s", runtime ? runtime : "");
 	json_decref(d->host.runtimes);
 	d->host.runtimes = json_incref(json_object_get(answer->json, "Runtimes"));
-	list(d);
+	begin(d, OURS, on_listed);
 }
 
 /* The newest version that both know, or -EPROTO. */
@@ -315,7 +331,7 @@ static void on_ping(void *user, const struct daemon_answer *answer)
 		return;
 	}
 	d->host.podman = answer->podman;
-	begin(d, "GET", "/info", on_info);
+	begin(d, "/info", on_info);
 }
 
 static void ping(struct docker *d)
