@@ -216,7 +216,7 @@ def test_the_honest_run_ends_correctly(ordeal):
 
 
 def test_every_hostile_run_ends_at_a_limit(ordeal):
-    assert not [odd for one in ordeal["hostile"] for odd in one.odd]
+    assert [(one.kind, odd) for one in ordeal["hostile"] for odd in one.odd] == []
     assert all(one.outcomes for one in ordeal["hostile"]), "a client had no answer"
 
 
