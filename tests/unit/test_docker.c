@@ -1,6 +1,6 @@
 /*
  * The Docker keeper against a daemon that follows a script: what it makes of good answers, of bad ones, and of
- * none. And its pure parts. A real daemon stands behind tests/integration/test_docker_engine.py.
+ * none. A real daemon stands behind tests/integration/test_docker_engine.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,6 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "engine/docker/docker_priv.h"
-#include "engine/docker/hijack.h"
 #include "engine/docker/images.h"
 #include "wire/init_proto.h"
 
@@ -353,7 +352,40 @@ static void init_that_dies_of_memory_is_told_with_it(void **state)
 {
 	/* An unknown stream ends the attachment, as the end of the container would. */
 	static const char nonsense[] = "\7\0\0\0\0\0\0\1x";
-	const struct script script = { .stream = nonsense, .stream_len = sizeof(nonsense) - 1 };
+	/* What the daemon knows when it is asked first: it hears of the end, and of its reason, a moment later. */
+	static const char *const before[] = {
+		"200 {\"State\":{\"OOMKilled\":true,\"Running\":true}}",
+		"200 {\"State\":{\"OOMKilled\":false,\"Running\":true}}",
+		"200 {\"State\":{\"OOMKilled\":false,\"Running\":false,\"ExitCode\":137}}",
+	};
+
+	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		const struct line own[] = { { "GET /containers/" CONTAINER "/json", before[i], 1 }, { 0 } };
+		const struct script script = { .own = own,
+					       .stream = nonsense,
+					       .stream_len = sizeof(nonsense) - 1 };
+		struct keeper_message event;
+		struct fixture f;
+		int fd = -1;
+
+		begin(&f, &script);
+		hello(&f);
+		assert_int_equal(create(&f, &fd).error, 0);
+		event = await(&f, KEEPER_EVENT_DIED, NULL);
+		assert_int_equal(event.usage.oom_kills, 1);
+		assert_non_null(strstr(event.stage, "out of memory"));
+		close(fd);
+		end(&f);
+	}
+}
+
+static void how_a_container_ended_is_told_where_nobody_says_why(void **state)
+{
+	static const char nonsense[] = "\7\0\0\0\0\0\0\1x";
+	const struct line own[] = { { "GET /containers/" CONTAINER "/json",
+				      "200 {\"State\":{\"OOMKilled\":false,\"ExitCode\":137}}", 0 },
+				    { 0 } };
+	const struct script script = { .own = own, .stream = nonsense, .stream_len = sizeof(nonsense) - 1 };
 	struct keeper_message event;
 	struct fixture f;
 	int fd = -1;
@@ -362,8 +394,8 @@ static void init_that_dies_of_memory_is_told_with_it(void **state)
 	hello(&f);
 	assert_int_equal(create(&f, &fd).error, 0);
 	event = await(&f, KEEPER_EVENT_DIED, NULL);
-	assert_int_equal(event.usage.oom_kills, 1);
-	assert_non_null(strstr(event.stage, "out of memory"));
+	assert_int_equal(event.usage.oom_kills, 0);
+	assert_non_null(strstr(event.stage, ", with status 137"));
 	close(fd);
 	end(&f);
 }
@@ -704,88 +736,6 @@ static void requests_of_sessions_out_of_place_change_nothing(void **state)
 	end(&f);
 }
 
-/* ---- pure parts ---- */
-
-static void images_of_dockers_own_registry_have_dockers_names(void **state)
-{
-	static const char *const rows[][2] = {
-		{ "docker.io/library/python:3", "python:3" },
-		{ "docker.io/site/tool:1", "site/tool:1" },
-		{ "docker.io/library/a/b:1", "library/a/b:1" },
-		{ "localhost/tool:1", "localhost/tool:1" },
-		{ "docker.io.example/a:1", "docker.io.example/a:1" },
-		{ "python", "python" },
-		{ "", "" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		assert_string_equal(docker_familiar_name(rows[i][0]), rows[i][1]);
-}
-
-static void the_frames_of_a_stream_are_taken_apart(void **state)
-{
-	static const uint8_t data[] = "\1\0\0\0\0\0\0\3out\2\0\0\0\0\0\0\1!";
-	const uint8_t *at = data, *piece;
-	size_t len = sizeof(data) - 1, piece_len;
-	struct demux demux = { 0 };
-	enum demux_stream stream;
-
-	assert_int_equal(demux_next(&demux, &at, &len, &stream, &piece, &piece_len), 1);
-	assert_int_equal(stream, DEMUX_STDOUT);
-	assert_memory_equal(piece, "out", piece_len);
-	assert_int_equal(demux_next(&demux, &at, &len, &stream, &piece, &piece_len), 1);
-	assert_int_equal(stream, DEMUX_STDERR);
-	assert_int_equal(demux_next(&demux, &at, &len, &stream, &piece, &piece_len), 0);
-}
-
-static void heads_that_are_none_are_refused(void **state)
-{
-	static const char *const bad[] = { "HTTP/2 101 x\r\n\r\n", "HTTP/1.1 10\r\n\r\n", "\r\n\r\n",
-					   "SSH-2.0\r\n\r\n" };
-	static uint8_t endless[HIJACK_HEAD_MAX];
-	int status;
-
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_int_equal(hijack_head_parse((const uint8_t *)bad[i], strlen(bad[i]), &status),
-				 -EPROTO);
-	memset(endless, 'a', sizeof(endless));
-	assert_int_equal(hijack_head_parse(endless, sizeof(endless), &status), -EPROTO);
-	assert_int_equal(hijack_head_parse(endless, 100, &status), 0);
-}
-
-static void images_are_found_by_each_of_their_names(void **state)
-{
-	static const struct {
-		const char *asked, *found;
-	} rows[] = {
-		{ "tool", "tool@sha256:" IMAGE },
-		{ "tool:latest", "tool@sha256:" IMAGE },
-		{ "docker.io/library/tool", "tool@sha256:" IMAGE },
-		{ "host", "tool@sha256:" IMAGE },
-		{ "reg:5000/x/tool:2", "reg:5000/x/tool:2@sha256:" IMAGE },
-		{ "sha256:" IMAGE, "tool@sha256:" IMAGE },
-		{ "tool@sha256:" IMAGE, "tool@sha256:" IMAGE },
-		{ "reg:5000/x/tool@sha256:" CONTAINER, "tool@sha256:" IMAGE },
-		{ "tool:3", NULL },
-		{ "tool@sha256:" CONTAINER, NULL },
-		{ "", NULL },
-		{ "@", NULL },
-	};
-	struct docker_images images = { .host = "tool" };
-	char name[256];
-
-	images.all = json_pack("[{s:s, s:[s,s,s]}]", "id", "sha256:" IMAGE, "names", "tool:latest",
-			       "reg:5000/x/tool:2", "reg:5000/x/tool@sha256:" CONTAINER);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const json_t *found = docker_images_find(&images, rows[i].asked, name, sizeof(name));
-
-		assert_int_equal(found != NULL, rows[i].found != NULL);
-		if (found)
-			assert_string_equal(name, rows[i].found);
-	}
-	docker_images_finish(&images);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -793,6 +743,7 @@ int main(void)
 		cmocka_unit_test(a_question_that_is_lost_is_soon_asked_again),
 		cmocka_unit_test(the_images_come_with_the_host),
 		cmocka_unit_test(init_that_dies_of_memory_is_told_with_it),
+		cmocka_unit_test(how_a_container_ended_is_told_where_nobody_says_why),
 		cmocka_unit_test(what_the_daemon_refuses_is_told_in_its_words),
 		cmocka_unit_test(answers_that_are_none_fail_that_one_container),
 		cmocka_unit_test(an_answer_without_end_is_cut_off),
@@ -804,10 +755,6 @@ int main(void)
 		cmocka_unit_test(a_session_whose_time_is_over_takes_its_members_along),
 		cmocka_unit_test(a_session_that_cannot_be_made_says_why),
 		cmocka_unit_test(requests_of_sessions_out_of_place_change_nothing),
-		cmocka_unit_test(images_of_dockers_own_registry_have_dockers_names),
-		cmocka_unit_test(the_frames_of_a_stream_are_taken_apart),
-		cmocka_unit_test(heads_that_are_none_are_refused),
-		cmocka_unit_test(images_are_found_by_each_of_their_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

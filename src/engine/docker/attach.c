@@ -240,6 +240,7 @@ static int read_daemon(struct attach *a)
 	if (code != CURLE_OK || got == 0)
 		return -EPIPE;
 	a->raw_len += got;
+	a->daemon->alive_ms = uv_now(a->daemon->loop);
 	return 1;
 }
 

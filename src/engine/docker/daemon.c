@@ -402,10 +402,12 @@ static void finish_call(struct daemon_transfer *transfer, CURLcode code)
 					.body_len = call->answer.len };
 	json_t *json = NULL;
 
-	if (code == CURLE_OK)
+	if (code == CURLE_OK) {
 		curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &answer.status);
-	else
+		call->daemon->alive_ms = uv_now(call->daemon->loop);
+	} else {
 		answer.error = errno_of(code);
+	}
 	if (code == CURLE_OK && call->answer.len)
 		json = json_loadb((const char *)call->answer.data, call->answer.len, JSON_DECODE_ANY, NULL);
 	answer.json = json;

@@ -34,6 +34,7 @@ struct daemon {
 	char version[16];	  /* "/v1.41", or "" before it is agreed on */
 	struct buf ca, cert, key; /* PEM; empty: none */
 	struct daemon_call *calls;
+	uint64_t alive_ms; /* when anything last came from it, by the loop's clock */
 };
 
 /*

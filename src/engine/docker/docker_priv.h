@@ -63,12 +63,13 @@ struct slot {
 	struct limits wanted; /* of the request under way */
 	uint32_t tag;
 	enum slot_asked asked;
-	bool unwanted;	   /* to be removed as soon as nothing is under way */
-	bool again;	   /* making it has failed once */
-	bool fresh;	   /* replaces one: the front has been greeted before */
-	unsigned removals; /* that the daemon has refused */
-	bool counted;	   /* among those that are being made */
-	uint32_t named;	   /* its container has names.c's files, of that epoch; or 0 */
+	bool unwanted;	      /* to be removed as soon as nothing is under way */
+	bool again;	      /* making it has failed once */
+	bool fresh;	      /* replaces one: the front has been greeted before */
+	unsigned removals;    /* that the daemon has refused */
+	unsigned inspections; /* of one that has ended, for which the daemon had no reason */
+	bool counted;	      /* among those that are being made */
+	uint32_t named;	      /* its container has names.c's files, of that epoch; or 0 */
 	char id[CONTAINER_ID_MAX + 1];
 	struct daemon_call *call;
 	struct attach *attach;
@@ -121,7 +122,7 @@ struct docker {
 	struct daemon_call *call; /* of host.c: one at a time */
 	struct daemon_call *ping; /* beside it: a silent daemon does not answer that one either */
 	unsigned removing;	  /* calls under way that remove what no slot has */
-	uint64_t heard_ms;	  /* when it last answered */
+	uint64_t heard_ms;	  /* when it last answered what was asked to hear of it */
 	uint64_t swept_ms;
 	bool volumes_due; /* volumes of nobody's are to be looked for, when their containers are gone */
 	bool doubted;

@@ -390,7 +390,7 @@ void host_doubt(struct docker *d, const struct daemon_answer *answer)
 
 bool host_is_silent(const struct docker *d)
 {
-	return !d->host.up || uv_now(&d->loop) - d->heard_ms > QUIET_MS + 2 * TICK_MS;
+	return !d->host.up || uv_now(&d->loop) - d->daemon.alive_ms > QUIET_MS + 2 * TICK_MS;
 }
 
 void host_hello(const struct docker *d, struct keeper_hello *ret)

@@ -22,6 +22,7 @@
 
 #define DEADLINE_GRACE_MS 5000 /* init's own clock, and its last output, come first */
 #define REMOVALS_MAX	  3
+#define INSPECTIONS_MAX	  10
 #define GREETING_SIZE	  (WIRE_HEADER_SIZE + 4) /* init's HELLO */
 
 static void make(struct slot *slot);
@@ -225,21 +226,38 @@ void slot_drop(struct slot *slot, const char *why)
 	slot_destroy(slot);
 }
 
+/* That a container has ended and that memory ran out the daemon hears of apart, and after its streams have ended. */
+static bool may_be_told_more(const json_t *state)
+{
+	return !json_is_true(json_object_get(state, "OOMKilled")) &&
+	       (json_is_true(json_object_get(state, "Running")) ||
+		json_integer_value(json_object_get(state, "ExitCode")) == 128 + SIGKILL);
+}
+
 static void on_inspected(void *user, const struct daemon_answer *answer)
 {
 	struct slot *slot = user;
 	const json_t *state = json_object_get(answer->json, "State");
 	bool oom = json_is_true(json_object_get(state, "OOMKilled"));
 	const char *error = json_string_value(json_object_get(state, "Error"));
+	int status = (int)json_integer_value(json_object_get(state, "ExitCode"));
 	char why[KEEPER_STAGE_SIZE];
 
 	slot->call = NULL;
+	if (daemon_succeeded(answer) && may_be_told_more(state) && slot->inspections++ < INSPECTIONS_MAX)
+		slot->call = call_container(slot, "GET", "/json", NULL, on_inspected);
+	if (slot->call)
+		return;
 	if (!daemon_succeeded(answer))
 		snprintf(why, sizeof(why), "%s", answer->text);
 	else if (error && error[0])
 		daemon_words(why, sizeof(why), error);
+	else if (oom)
+		snprintf(why, sizeof(why), "the container was out of memory");
+	else if (status)
+		snprintf(why, sizeof(why), "%.160s, with status %d", slot->why, status);
 	else
-		snprintf(why, sizeof(why), "%s", oom ? "the container was out of memory" : slot->why);
+		snprintf(why, sizeof(why), "%s", slot->why);
 	lost(slot, KEEPER_EVENT_DIED, oom, why);
 }
 
@@ -257,6 +275,7 @@ static void on_attach_closed(void *user, const char *why)
 	/* A change of its limits is under way: its end will show. */
 	if (slot->call || (slot->state != SLOT_READY && slot->state != SLOT_RUNNING))
 		return;
+	slot->inspections = 0;
 	slot->call = call_container(slot, "GET", "/json", NULL, on_inspected);
 	if (!slot->call)
 		lost(slot, KEEPER_EVENT_DIED, 0, why);
