@@ -81,7 +81,7 @@ struct slot {
 	uint32_t number; /* of a member: of its user, or its own as a service */
 	char name[KEEPER_NAME_SIZE];
 	char folders[KEEPER_FOLDERS_SIZE];
-	uv_timer_t deadline;
+	uv_timer_t deadline, inspection;
 	char why[KEEPER_STAGE_SIZE];
 };
 

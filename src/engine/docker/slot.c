@@ -23,6 +23,7 @@
 #define DEADLINE_GRACE_MS 5000 /* init's own clock, and its last output, come first */
 #define REMOVALS_MAX	  3
 #define INSPECTIONS_MAX	  10
+#define INSPECTION_MS	  50
 #define GREETING_SIZE	  (WIRE_HEADER_SIZE + 4) /* init's HELLO */
 
 static void make(struct slot *slot);
@@ -144,6 +145,7 @@ static void end(struct slot *slot)
 	attach_close(slot->attach);
 	slot->attach = NULL;
 	uv_timer_stop(&slot->deadline);
+	uv_timer_stop(&slot->inspection);
 	if (slot->counted) {
 		slot->counted = false;
 		d->making--;
@@ -226,28 +228,52 @@ void slot_drop(struct slot *slot, const char *why)
 	slot_destroy(slot);
 }
 
-/* That a container has ended and that memory ran out the daemon hears of apart, and after its streams have ended. */
-static bool may_be_told_more(const json_t *state)
+static bool was_killed(const json_t *state)
 {
-	return !json_is_true(json_object_get(state, "OOMKilled")) &&
-	       (json_is_true(json_object_get(state, "Running")) ||
-		json_integer_value(json_object_get(state, "ExitCode")) == 128 + SIGKILL);
+	return !json_is_true(json_object_get(state, "Running")) &&
+	       json_integer_value(json_object_get(state, "ExitCode")) == 128 + SIGKILL;
+}
+
+/*
+ * That gVisor's kernel was killed for memory Docker hears of only sometimes (its shim looks at the group, which is gone
+ * by then), and hardly anything else kills it.
+ */
+static bool was_out_of_memory(const struct slot *slot, const json_t *state)
+{
+	struct spec_member member;
+	struct spec spec = slot_spec(slot, &slot->limits, &member);
+
+	return json_is_true(json_object_get(state, "OOMKilled")) ||
+	       (was_killed(state) && spec.sentry && !host_ignores_groups(slot->docker, spec.runtime));
+}
+
+static void inspect(struct slot *slot);
+
+static void on_inspection(uv_timer_t *timer)
+{
+	struct slot *slot = timer->data;
+
+	if (!slot->call && (slot->state == SLOT_READY || slot->state == SLOT_RUNNING))
+		inspect(slot);
 }
 
 static void on_inspected(void *user, const struct daemon_answer *answer)
 {
 	struct slot *slot = user;
 	const json_t *state = json_object_get(answer->json, "State");
-	bool oom = json_is_true(json_object_get(state, "OOMKilled"));
+	bool oom = was_out_of_memory(slot, state);
 	const char *error = json_string_value(json_object_get(state, "Error"));
 	int status = (int)json_integer_value(json_object_get(state, "ExitCode"));
 	char why[KEEPER_STAGE_SIZE];
 
 	slot->call = NULL;
-	if (daemon_succeeded(answer) && may_be_told_more(state) && slot->inspections++ < INSPECTIONS_MAX)
-		slot->call = call_container(slot, "GET", "/json", NULL, on_inspected);
-	if (slot->call)
+	/* That it has ended, and that memory ran out, the daemon hears of apart, and after its streams have ended. */
+	if (daemon_succeeded(answer) && !oom &&
+	    (json_is_true(json_object_get(state, "Running")) || was_killed(state)) &&
+	    slot->inspections++ < INSPECTIONS_MAX) {
+		uv_timer_start(&slot->inspection, on_inspection, INSPECTION_MS, 0);
 		return;
+	}
 	if (!daemon_succeeded(answer))
 		snprintf(why, sizeof(why), "%s", answer->text);
 	else if (error && error[0])
@@ -259,6 +285,13 @@ static void on_inspected(void *user, const struct daemon_answer *answer)
 	else
 		snprintf(why, sizeof(why), "%s", slot->why);
 	lost(slot, KEEPER_EVENT_DIED, oom, why);
+}
+
+static void inspect(struct slot *slot)
+{
+	slot->call = call_container(slot, "GET", "/json", NULL, on_inspected);
+	if (!slot->call)
+		lost(slot, KEEPER_EVENT_DIED, 0, slot->why);
 }
 
 static void on_attach_closed(void *user, const char *why)
@@ -276,9 +309,7 @@ static void on_attach_closed(void *user, const char *why)
 	if (slot->call || (slot->state != SLOT_READY && slot->state != SLOT_RUNNING))
 		return;
 	slot->inspections = 0;
-	slot->call = call_container(slot, "GET", "/json", NULL, on_inspected);
-	if (!slot->call)
-		lost(slot, KEEPER_EVENT_DIED, 0, why);
+	inspect(slot);
 }
 
 static void on_deadline(uv_timer_t *timer)

@@ -22,13 +22,14 @@ int slots_begin(struct docker *d, struct err *err)
 		slot->index = i;
 		slot->front_fd = slot->kept_fd = -1;
 		uv_timer_init(&d->loop, &slot->deadline);
-		slot->deadline.data = slot;
-		d->handles++;
+		uv_timer_init(&d->loop, &slot->inspection);
+		slot->deadline.data = slot->inspection.data = slot;
+		d->handles += 2;
 	}
 	return 0;
 }
 
-static void on_deadline_closed(uv_handle_t *handle)
+static void on_timer_closed(uv_handle_t *handle)
 {
 	((struct slot *)handle->data)->docker->handles--;
 }
@@ -39,7 +40,8 @@ void slots_end(struct docker *d)
 		struct slot *slot = &d->slots[i];
 
 		slot_forget_calls(slot);
-		uv_close((uv_handle_t *)&slot->deadline, on_deadline_closed);
+		uv_close((uv_handle_t *)&slot->deadline, on_timer_closed);
+		uv_close((uv_handle_t *)&slot->inspection, on_timer_closed);
 	}
 }
 
