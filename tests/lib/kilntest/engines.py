@@ -10,7 +10,6 @@ PROC = "in containers: /proc shows what anybody may read of init, and the namesp
 HOST_RULES = "in containers: the programs of the host are an image, which may have rules of its own"
 DEVICES = "in containers: /dev has what the daemon makes, ptmx and mqueue among it"
 HOST = "in containers: the engine and its image of the host have other names"
-PULLS = "in containers: the daemon under test does not reach this machine's registry; test_docker_mixed.py has one that it reaches"
 
 # Shell patterns for what follows tests/, the first that fits; everything else holds as it does natively.
 DIFFERENT = {
@@ -19,10 +18,6 @@ DIFFERENT = {
     "api/test_limits.py::test_a_full_disk_that_fails_the_program_is_disk_exceeded*": FOLDERS,
     "api/test_limits.py::test_all_places_together_share_one_disk_budget": FOLDERS,
     "api/test_cyber_dojo.py::test_the_user_is_cyber_dojos": "in containers: each has a uid of its own",
-    "api/test_cyber_dojo.py::test_an_image_that_is_pulled_is_there_and_runs": PULLS,
-    "api/test_cyber_dojo.py::test_to_run_in_an_image_that_is_not_here_pulls_it": PULLS,
-    "api/test_cyber_dojo.py::test_many_who_ask_at_once_are_one_pull": PULLS,
-    "api/test_cyber_dojo.py::test_a_pull_that_fails_is_told_in_the_list_and_can_be_asked_for_again": PULLS,
     "api/test_sessions_large.py::test_large_sessions_hold_nobody_up": "in containers: who waits for a container waits for the daemon",
     "api/test_sessions_survival.py::test_a_session_expires_while_no_front_knows": "in containers: a session is no descriptor of the keeper's",
     "api/test_node.py::test_images_name_the_host_with_its_digest": HOST,

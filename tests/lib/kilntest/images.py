@@ -1,5 +1,6 @@
 """Images of a test's own making, and registries to get them from."""
 
+import ctypes
 import hashlib
 import http.server
 import json
@@ -15,10 +16,11 @@ import pytest
 
 from kilntest import host
 from kilntest.requests import member, tar
-from kilntest.server import free_port
+from kilntest.server import ENGINE_DAEMON, free_port
 from kilntest.settings import seconds
 
 SHELL = Path("/bin/busybox")
+CLONE_NEWNET = 0x40000000
 
 
 def rootfs(more=None):
@@ -47,8 +49,30 @@ def oci(layers, **config):
     return {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode(), **blobs}
 
 
+def beside_engine():
+    """The words before a command that is to stand where what is under test pulls from: beside a daemon, if one is the engine."""
+    return ["nsenter", "--net", "--target", str(ENGINE_DAEMON[0].first_process()[0])] if ENGINE_DAEMON else []
+
+
+def listen_beside_engine():
+    """A socket on a free port of the loopback interface there."""
+    made = []
+
+    def make():
+        if ENGINE_DAEMON:
+            # Of this thread alone.
+            with open(f"/proc/{ENGINE_DAEMON[0].first_process()[0]}/ns/net", "rb") as net:
+                assert ctypes.CDLL(None, use_errno=True).setns(net.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+        made.append(socket.create_server(("127.0.0.1", 0)))
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    return made[0]
+
+
 class Registry:
-    """A registry of our own (Debian's docker-registry) on loopback. Used as a context."""
+    """A registry of our own (Debian's docker-registry) on loopback, beside the engine. Used as a context."""
 
     def __init__(self, home):
         if not shutil.which("docker-registry") or not shutil.which("skopeo"):
@@ -62,7 +86,7 @@ class Registry:
         settings = {"version": 0.1, "storage": storage, "http": {"addr": self.address}}
         config = self.home.write("registry.yml", json.dumps(settings))
         with open(self.home.path / "registry.log", "wb") as log:
-            self.process = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
+            self.process = subprocess.Popen([*beside_engine(), "docker-registry", "serve", config], stdout=log, stderr=log)
         try:
             host.wait_until(self.answers, 20, "the registry does not answer")
         except BaseException:
@@ -75,18 +99,14 @@ class Registry:
         self.process.wait()
 
     def answers(self):
-        name, port = self.address.split(":")
-        try:
-            socket.create_connection((name, int(port)), timeout=1).close()
-        except OSError:
-            return False
-        return True
+        probe = f": </dev/tcp/{self.address.replace(':', '/')}"
+        return subprocess.run([*beside_engine(), "bash", "-c", probe], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
     def push(self, name, files):
         image = self.home.path / "pushed.tar"
         image.write_bytes(tar(files))
         subprocess.run(
-            ["skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", f"oci-archive:{image}",
+            [*beside_engine(), "skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", f"oci-archive:{image}",
              f"docker://{self.address}/{name}"], check=True, timeout=seconds(60),
         )
 
@@ -115,10 +135,13 @@ class Tarpit:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        listener = listen_beside_engine()
+        self.server = http.server.ThreadingHTTPServer(listener.getsockname(), Handler, bind_and_activate=False)
+        self.server.socket.close()
+        self.server.socket = listener
         self.server.daemon_threads = True
         self.server.handle_error = lambda *_: None
-        self.address = f"127.0.0.1:{self.server.server_port}"
+        self.address = f"127.0.0.1:{listener.getsockname()[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self
 
