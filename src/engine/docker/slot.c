@@ -629,6 +629,7 @@ void slot_hold(struct session *session, const struct limits *limits)
 /* A new container behind the front's socket. */
 static void replace(struct slot *slot)
 {
+	uv_timer_stop(&slot->inspection);
 	daemon_call_forget(slot->call);
 	slot->call = NULL;
 	slot->front_fd = slot->attach ? attach_take_front(slot->attach) : -1;
