@@ -194,42 +194,7 @@ int mounts_cover_passwd(const char *file, int from_fd, const char *line, const c
 	return 0;
 }
 
-/* "top" and "/var/lib/x" to "top/var/lib/x", each folder on the way made if it is not there. */
-static int make_path(const char *base, const char *folder, char *ret, size_t size)
-{
-	size_t base_len = strlen(base), len = strlen(folder);
-
-	if (base_len + len >= size)
-		return -ENAMETOOLONG;
-	memcpy(ret, base, base_len);
-	memcpy(ret + base_len, folder, len + 1);
-	for (size_t i = base_len + 1; i <= base_len + len; i++) {
-		char c = ret[i];
-		int r = 0;
-
-		if (c != '/' && c != '\0')
-			continue;
-		ret[i] = '\0';
-		if (mkdir(ret, 0755) < 0 && errno != EEXIST)
-			r = -errno;
-		ret[i] = c;
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-int mounts_make_folders(const struct mount_op *op, const struct mount_values *values)
-{
-	char path[256];
-	int r = 0;
-
-	for (const char *at = values->folders; at && *at && r == 0; at += strlen(at) + 1)
-		r = make_path(op->target, at, path, sizeof(path));
-	return r;
-}
-
-/* Without following a link, which an image may have on the way where there is no overlay. */
+/* Follows no link: neither one that an image has on the way, nor a descriptor's own in /proc, leads out of the root. */
 static int open_beneath(int at_fd, const char *name)
 {
 	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
@@ -239,35 +204,47 @@ static int open_beneath(int at_fd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_made(int at_fd, const char *name, const struct mount_values *values)
+/* Without an owner what is made stays ours. */
+static int open_made(int at_fd, const char *name, const struct mount_values *owner)
 {
 	int fd = open_beneath(at_fd, name);
 
 	if (fd != -ENOENT)
 		return fd;
-	if (mkdirat(at_fd, name, 0755) < 0 || fchownat(at_fd, name, values->user, values->group, 0) < 0)
+	if (mkdirat(at_fd, name, 0755) < 0 ||
+	    (owner && fchownat(at_fd, name, owner->user, owner->group, AT_SYMLINK_NOFOLLOW) < 0))
 		return -errno;
 	return open_beneath(at_fd, name);
 }
 
-/* A folder that lies in another part of the scratch is not there yet, nor are those on the way to it. */
-static int open_target(const char *target, const struct mount_values *values)
+/* The folder at `target` ("var/lib/x") below `base`, made if it is not there, as are those on the way to it. */
+static int open_folder(const char *base, const char *target, const struct mount_values *owner)
 {
 	char path[256], *rest = path, *name;
-	int at_fd = open_beneath(AT_FDCWD, "."), fd;
+	int at_fd, fd;
 
-	if (strlen(target) >= sizeof(path)) {
-		if (at_fd >= 0)
-			close(at_fd);
+	if (strlen(target) >= sizeof(path))
 		return -ENAMETOOLONG;
-	}
 	memcpy(path, target, strlen(target) + 1);
+	at_fd = open_beneath(AT_FDCWD, base);
 	while (at_fd >= 0 && (name = strsep(&rest, "/"))) {
-		fd = open_made(at_fd, name, values);
+		fd = open_made(at_fd, name, owner);
 		close(at_fd);
 		at_fd = fd;
 	}
 	return at_fd;
+}
+
+int mounts_make_folders(const struct mount_op *op, const struct mount_values *values)
+{
+	for (const char *at = values->folders; at && *at; at += strlen(at) + 1) {
+		int fd = open_folder(op->target, at + 1, NULL);
+
+		if (fd < 0)
+			return fd;
+		close(fd);
+	}
+	return 0;
 }
 
 static int bind_folder(const char *from, int to_fd)
@@ -290,7 +267,7 @@ static int add_folder(const char *from, const char *target, const struct mount_v
 
 	if (mkdir(from, 0700) < 0 || chmod(from, 0755) < 0 || chown(from, values->user, values->group) < 0)
 		return -errno;
-	to_fd = open_target(target, values);
+	to_fd = open_folder(".", target, values); /* in another part of the scratch it is not there yet */
 	if (to_fd < 0)
 		return to_fd;
 	r = bind_folder(from, to_fd);

@@ -133,6 +133,21 @@ static int read_service_limits(struct reader *r, const json_t *v, const struct p
 	return ret;
 }
 
+/* The sandbox's own, which nothing of a service's can cover. */
+static bool is_of_system(const char *folder)
+{
+	static const char *const own[] = { "/dev", "/proc", "/sys" };
+
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		size_t len = strlen(own[i]);
+
+		if (strncmp(folder, own[i], len) == 0 && (folder[len] == '\0' || folder[len] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* The keeper holds to the same by itself (wire/keeper_proto.c). */
 static const char *folder_fault(const char *folder)
 {
 	size_t len = strlen(folder);
@@ -142,7 +157,14 @@ static const char *folder_fault(const char *folder)
 	if (len > FOLDER_MAX)
 		return "has more than 127 bytes";
 	if (file_name_fault(folder + 1, len - 1))
-		return "has an empty component, \".\" or \"..\"";
+		return "has an empty component, \".\" or \"..\", or is not UTF-8";
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)folder[i] < ' ' || folder[i] == 127)
+			return "has a control character";
+	}
+	if (is_of_system(folder))
+		return "must not lie in /dev, /proc or /sys, which are every sandbox's own (/dev/shm can be "
+		       "written)";
 	return NULL;
 }
 

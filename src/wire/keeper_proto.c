@@ -21,18 +21,38 @@ static bool is_user_name(const char name[KEEPER_NAME_SIZE])
 	return true;
 }
 
+static bool is_component(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)name[i] < ' ' || name[i] == 127)
+			return false;
+	}
+	return len > 0 && !(len == 1 && name[0] == '.') && !(len == 2 && name[0] == '.' && name[1] == '.');
+}
+
+/* The sandbox's own, which are made in ways of their own. */
+static bool is_of_system(const char *name, size_t len)
+{
+	return len == 3 ? strncmp(name, "dev", 3) == 0 || strncmp(name, "sys", 3) == 0
+			: len == 4 && strncmp(name, "proc", 4) == 0;
+}
+
 /* "/a/b": no empty, "." or ".." component, no control characters. */
 static bool is_folder(const char *path, size_t len)
 {
-	if (len < 2 || len >= KEEPER_FOLDER_SIZE || path[0] != '/')
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		bool begins = path[i] == '/';
+	const char *at = path, *end = path + len;
 
-		if ((unsigned char)path[i] <= ' ' || path[i] == 127)
+	if (len < 2 || len >= KEEPER_FOLDER_SIZE)
+		return false;
+	while (at < end) {
+		size_t size;
+
+		if (*at++ != '/')
 			return false;
-		if (begins && (i + 1 == len || path[i + 1] == '/' || path[i + 1] == '.'))
+		size = strcspn(at, "/");
+		if (!is_component(at, size) || (at == path + 1 && is_of_system(at, size)))
 			return false;
+		at += size;
 	}
 	return true;
 }

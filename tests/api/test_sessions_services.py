@@ -1,8 +1,10 @@
 """Services beside a session: real databases, used from Python and C, by six users at one time."""
 
+import contextlib
 import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from test_sessions import ANIMALS
@@ -251,6 +253,37 @@ def test_a_services_folders_may_lie_in_one_another(server):
         host.wait_until(lambda: session.state()["services"]["shop"]["output"].split() == said, 60, lambda: str(session.state()["services"]))
     finally:
         session.remove()
+
+
+def of_folder(folder):
+    return {"image": "host", "command": ["sleep", "600"], "tmpfs": [folder], "ready": {"command": ["true"]}}
+
+
+@pytest.mark.parametrize("folder", ["/dev/fd/17/x", "/dev", "/proc/x", "/sys", "/sys/fs", "/opt/\nx", "/opt/../x", "opt", "/"])
+def test_a_services_folder_is_refused_by_its_name(folder, server):
+    document = {"image": "host", "ttl_ms": 60000, "services": {"shop": of_folder("/run/good") | {"tmpfs": ["/run/good", folder]}}}
+    answer = server.request("POST", "/v1/sessions", json.dumps(document).encode(), {"Content-Type": "application/json"})
+    assert answer.status in (400, 422), answer
+    assert answer.error()["field"] == "services.shop.tmpfs[1]", answer
+
+
+def link_into_etc():
+    """A folder of the host's below /usr that is a link to below /etc, as Debian's openssl has one."""
+    return next((path for path in sorted(Path("/usr/lib").glob("*/*")) if path.is_symlink() and str(path.readlink()).startswith("/etc/") and path.is_dir()), None)
+
+
+def test_a_services_folder_follows_no_link_to_the_host(server):
+    link = link_into_etc()
+    if link is None:
+        pytest.skip("no link from /usr/lib to a folder in /etc is here")
+    session = Session(server, services={"shop": of_folder(f"{link}/kiln-was-here")})
+    try:
+        host.wait_until(lambda: session.state()["state"] in ("lost", "open"), 60, lambda: str(session.state()))
+        assert not (link / "kiln-was-here").exists()
+    finally:
+        session.remove()
+        with contextlib.suppress(FileNotFoundError):
+            (link / "kiln-was-here").rmdir()
 
 
 @pytest.mark.parametrize("words, field", [("mem_limit: 99g", "mem_limit"), ("mem_limit: 1k", "mem_limit")])

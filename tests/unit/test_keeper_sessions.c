@@ -256,8 +256,11 @@ static void a_users_name_is_plain(void **state)
 
 static void a_services_folders_are_absolute_and_plain(void **state)
 {
-	static const char *const bad[] = { "x",	  "/",	"/a/",	"//a",	"/a//b", "/a/../b",
-					   "/..", "/.", "/a/.", "/a b", "/a\n",	 "/.hidden" };
+	static const char *const bad[] = { "x",	   "/",	    "/a/",     "//a",	 "/a//b",	"/a/../b",
+					   "/..",  "/.",    "/a/.",    "/a/b\n", "/\x7f",	"/dev",
+					   "/sys", "/proc", "/proc/1", "/sys/x", "/dev/fd/17/x" };
+	static const char *const good[] = { "/.hidden", "/a b",	    "/a/..b", "/device/x",
+					    "/sy",	"/process", "/a/proc" };
 	struct keeper_request request = good_request(KEEPER_CREATE);
 	struct fixture *fx = *state;
 
@@ -270,6 +273,12 @@ static void a_services_folders_are_absolute_and_plain(void **state)
 		snprintf(request.folders, sizeof(request.folders), "%s", bad[i]);
 		if (is_taken(fx, &request))
 			fail_msg("'%s' is taken", bad[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		memset(request.folders, 0, sizeof(request.folders));
+		snprintf(request.folders, sizeof(request.folders), "%s", good[i]);
+		if (!is_taken(fx, &request))
+			fail_msg("'%s' is refused", good[i]);
 	}
 	memset(request.folders, 0, sizeof(request.folders));
 	memcpy(request.folders, "/var/lib/x\0/run/y", 17);
