@@ -22,6 +22,10 @@
 #define NAME_PREFIX "kiln-"
 #define MAIN_SUFFIX "-main"
 
+/* For a group to be empty: whoever starts is waited for; a machine may take long over what memory it gives back. */
+#define START_PATIENCE_MS 1000
+#define END_PATIENCE_MS	  5000
+
 /* Field 22 of /proc/<pid>/stat, or 0 without such a process. */
 static unsigned long long process_start_time(int pid)
 {
@@ -103,14 +107,14 @@ int cgroup_remove_tree(int dir_fd, const char *name)
 	return boxes;
 }
 
-/* Processes die at their own pace: a few short waits, then the group is left to the next start. */
-static int remove_dead(int base_fd, const char *name)
+/* Processes die at their own pace: short waits, then the group is left to the next start. */
+static int remove_dead(int base_fd, const char *name, int patience_ms)
 {
 	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 	int boxes = -EBUSY;
 
 	/* Another user's group stays another user's, however long one waits. */
-	for (int i = 0; i < 100 && boxes == -EBUSY; i++) {
+	for (int waited_ms = 0; waited_ms < patience_ms && boxes == -EBUSY; waited_ms += 10) {
 		boxes = cgroup_remove_tree(base_fd, name);
 		if (boxes == -EBUSY)
 			nanosleep(&pause, NULL);
@@ -118,28 +122,30 @@ static int remove_dead(int base_fd, const char *name)
 	return boxes;
 }
 
-static uint32_t sweep(const char *base)
+/* Removes the groups of dead keepers in `base`, and notes how many sandboxes they had; false: one is still busy. */
+static bool sweep(struct cgroup_host *host, const char *base)
 {
 	DIR *dir = opendir(base);
 	struct dirent *entry;
-	uint32_t boxes = 0;
+	bool all = true;
 
 	if (!dir)
-		return 0;
+		return true;
 	while ((entry = readdir(dir))) {
-		int n;
+		int boxes;
 
 		/* Where the keeper's own kind had to move; whoever is in there still is not ours to kill. */
 		if (name_is_dead(entry->d_name, MAIN_SUFFIX))
 			unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
 		if (!name_is_dead(entry->d_name, ""))
 			continue;
-		n = remove_dead(dirfd(dir), entry->d_name);
-		if (n > 0 && (uint32_t)n > boxes)
-			boxes = (uint32_t)n;
+		boxes = remove_dead(dirfd(dir), entry->d_name, START_PATIENCE_MS);
+		all &= boxes != -EBUSY;
+		if (boxes > 0 && (uint32_t)boxes > host->leftovers)
+			host->leftovers = (uint32_t)boxes;
 	}
 	closedir(dir);
-	return boxes;
+	return all;
 }
 
 /* The mount point of a hierarchy: type cgroup2, or cgroup with `controller` among its options. */
@@ -357,7 +363,7 @@ static int open_v2(struct cgroup_host *host, const char *wanted, struct err *err
 	base_fd = open_dir(host->base[0]);
 	if (base_fd < 0)
 		return err_set(err, base_fd, "cgroup: open '%s'", host->base[0]);
-	host->leftovers = sweep(host->base[0]);
+	sweep(host, host->base[0]);
 	evacuate(host, base_fd);
 	host->memory = enable_controller(base_fd, "memory");
 	host->pids = enable_controller(base_fd, "pids");
@@ -393,7 +399,6 @@ static bool open_v1_one(struct cgroup_host *host, int which, const char *wanted)
 {
 	const char *controller = cgroup_controller_names[which];
 	char mount[512], own[512], path[1100];
-	uint32_t boxes;
 	int fd;
 
 	if (find_mount(controller, mount, sizeof(mount)) < 0 || find_own(controller, own, sizeof(own)) < 0)
@@ -402,9 +407,7 @@ static bool open_v1_one(struct cgroup_host *host, int which, const char *wanted)
 		 wanted && *wanted ? wanted : own);
 	if (strlen(path) >= sizeof(host->base[which]))
 		return false;
-	boxes = sweep(path);
-	if (boxes > host->leftovers)
-		host->leftovers = boxes;
+	sweep(host, path);
 	fd = open_dir(path);
 	if (fd < 0)
 		return false;
@@ -454,6 +457,7 @@ static void note_write(const struct cgroup_host *host)
 static void note_sweep(struct cgroup_host *host, const char *name)
 {
 	char path[128], line[512];
+	bool all = true;
 	FILE *file;
 
 	note_path(name, path, sizeof(path));
@@ -461,15 +465,12 @@ static void note_sweep(struct cgroup_host *host, const char *name)
 	if (!file)
 		return;
 	while (fgets(line, sizeof(line), file)) {
-		uint32_t boxes;
-
 		line[strcspn(line, "\n")] = '\0';
-		boxes = sweep(line);
-		if (boxes > host->leftovers)
-			host->leftovers = boxes;
+		all &= sweep(host, line);
 	}
 	fclose(file);
-	unlink(path);
+	if (all)
+		unlink(path);
 }
 
 static void notes_sweep(struct cgroup_host *host)
@@ -518,6 +519,7 @@ int cgroup_host_open(struct cgroup_host *host, const char *wanted, struct err *e
 
 void cgroup_host_close(struct cgroup_host *host)
 {
+	bool left = false;
 	char path[128];
 
 	cgroup_stock_close(host);
@@ -531,12 +533,12 @@ void cgroup_host_close(struct cgroup_host *host)
 		base_fd = open_dir(host->base[i]);
 		if (base_fd < 0)
 			continue;
-		remove_dead(base_fd, host->name);
+		left |= remove_dead(base_fd, host->name, END_PATIENCE_MS) < 0;
 		if (host->evacuated)
 			move_back(host, base_fd);
 		close(base_fd);
 	}
 	note_path(host->name, path, sizeof(path));
-	if (geteuid() == 0)
-		unlink(path);
+	if (geteuid() == 0 && !left)
+		unlink(path); /* else the next start finds it */
 }
