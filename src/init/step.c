@@ -1,10 +1,10 @@
 /*
  * The life of one step: pipes, fork, stdin, output, and an end that is certain.
  *
- * A step is over when its own process is, whoever still holds its stdout. Then, always: kill(-1) from PID 1
- * reaches every process of the namespace (a fork in progress sees the signal pending and fails), all are
- * reaped until there is no child, and only then are the pipes drained: nobody can write any more, so the
- * end of file is real.
+ * A step is over when its own process is, whoever still holds its stdout. Then, unless PID 1 has no child left:
+ * kill(-1) from it reaches every process of the namespace (a fork in progress sees the signal pending and fails), all
+ * are reaped until there is no child, and only then are the pipes drained: nobody can write any more, so the end of
+ * file is real.
  */
 #include "init/session.h"
 #include "init/tty.h"

@@ -52,10 +52,11 @@ static void down(struct docker *d, const char *why)
  */
 static void begin(struct docker *d, const char *path, daemon_fn done)
 {
+	uint32_t patience_ms = HELLO_CALL_MS << d->hello_failures;
 	const struct daemon_request request = {
 		.method = "GET",
 		.path = path,
-		.timeout_ms = HELLO_CALL_MS << d->hello_failures,
+		.timeout_ms = patience_ms < CALL_MS ? patience_ms : CALL_MS,
 		.answer_max = LARGE_ANSWER,
 	};
 	struct err err = ERR_INIT;
@@ -67,7 +68,7 @@ static void begin(struct docker *d, const char *path, daemon_fn done)
 
 static void on_hello_lost(struct docker *d, const struct daemon_answer *answer)
 {
-	if (HELLO_CALL_MS << (d->hello_failures + 1) <= CALL_MS)
+	if (HELLO_CALL_MS << d->hello_failures < CALL_MS)
 		d->hello_failures++;
 	d->call = NULL;
 	down(d, answer->text);

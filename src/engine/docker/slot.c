@@ -294,6 +294,13 @@ static void inspect(struct slot *slot)
 		lost(slot, KEEPER_EVENT_DIED, 0, slot->why);
 }
 
+/* It has ended: how? */
+static void look_after(struct slot *slot)
+{
+	slot->inspections = 0;
+	inspect(slot);
+}
+
 static void on_attach_closed(void *user, const char *why)
 {
 	struct slot *slot = user;
@@ -308,8 +315,7 @@ static void on_attach_closed(void *user, const char *why)
 	/* A change of its limits is under way: its end will show. */
 	if (slot->call || (slot->state != SLOT_READY && slot->state != SLOT_RUNNING))
 		return;
-	slot->inspections = 0;
-	inspect(slot);
+	look_after(slot);
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -727,7 +733,7 @@ static void on_step_prepared(void *user, const struct daemon_answer *answer)
 	slot_reply(slot, daemon_succeeded(answer) ? 0 : errno_of(answer), answer->text, -1);
 	/* It has ended meanwhile. */
 	if (slot->why[0] && slot->state == SLOT_RUNNING)
-		on_attach_closed(slot, slot->why);
+		look_after(slot);
 }
 
 void slot_step(struct slot *slot, const struct keeper_request *request)
