@@ -1,5 +1,6 @@
 """Fixtures of the tests against the real program: tests/api and tests/integration."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -72,16 +73,14 @@ def server(program, canary_file, engine):
 @pytest.fixture(scope="module")
 def servers():
     """Makes servers with settings of their own; all of them end well at the end of the module."""
-    started = []
+    with contextlib.ExitStack() as ends:
 
-    def start(**settings):
-        started.append(Server(**settings).start())
-        return started[-1]
+        def start(**settings):
+            server = Server(**settings)
+            ends.callback(server.end)
+            return server.start()
 
-    yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.stop()
+        yield start
 
 
 @pytest.fixture

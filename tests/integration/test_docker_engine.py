@@ -398,6 +398,14 @@ def test_a_front_that_crashes_is_started_again_and_loses_only_its_runs(mortal, d
     mortal.stop()
 
 
+def test_a_front_whose_death_comes_to_its_keeper_all_at_once_is_started_again(mortal):
+    for _ in range(3):
+        mortal.kill_front(unseen=True)
+        mortal.wait_ready(PATIENCE_S)
+        assert step(mortal.run(python("print('again')")))["stdout"] == "again\n"
+    mortal.stop()
+
+
 def test_a_daemon_that_is_away_at_the_start_is_waited_for(docker):
     server = make(docker, own={"host": f"unix://{docker.folder}/nobody"}).spawn()
     host.wait_until(lambda: is_answering(server), 20, server.log)

@@ -3,9 +3,7 @@
 The suite of the API runs through this engine too, sessions included, when asked: ./check api-docker.
 """
 
-import os
 import re
-import signal
 
 import pytest
 
@@ -214,10 +212,8 @@ def test_it_expires_and_nothing_of_it_stays(server, docker):
 
 
 def kill_front(server):
-    front = server.front_pid()
-    os.kill(front, signal.SIGKILL)
-    host.wait_until(lambda: not host.is_alive(front), 10, "the front does not die")
-    host.wait_until(server.is_ready, PATIENCE_S, "no new front")
+    server.kill_front()
+    server.wait_ready(PATIENCE_S)
 
 
 def test_kill_9_of_the_front_leaves_files_and_services(mortal, docker):

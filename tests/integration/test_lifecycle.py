@@ -201,6 +201,15 @@ def test_killing_the_front_again_and_again_leaves_nothing(mortal):
     server.stop()
 
 
+def test_a_front_whose_death_comes_to_its_keeper_all_at_once_is_started_again(mortal):
+    server = mortal().start()
+    for _ in range(3):
+        server.kill_front(unseen=True)
+        server.wait_ready(RESTART_S)
+        assert text(server.run(shell("echo again"))) == "again\n"
+    server.stop()
+
+
 def test_the_deadline_holds_while_the_front_is_stopped(mortal):
     server = mortal().start()
     connection = connect(server.port, 30)

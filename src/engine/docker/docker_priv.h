@@ -108,8 +108,9 @@ struct docker {
 	unsigned handles; /* of this and of the slots, not closed yet */
 	/* the front */
 	int front_fd;
-	uv_poll_t front_poll;
-	bool front_watched, hello_wanted;
+	uv_poll_t *
+		front_poll; /* of its own: the next front may begin while that of the last one is being closed */
+	bool hello_wanted;
 	uint32_t hello_tag;
 	uint64_t hello_ms;	 /* since when it is wanted */
 	unsigned hello_failures; /* of the questions on the way up, one after the other */

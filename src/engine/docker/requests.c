@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -265,37 +266,43 @@ static void on_front(uv_poll_t *poll, int status, int events)
 	}
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+	((struct docker *)handle->data)->handles--;
+	free(handle);
+}
+
 int requests_begin(struct docker *d, int front_fd, struct err *err)
 {
 	const struct timeval patience = { .tv_usec = SEND_PATIENCE_US };
+	uv_poll_t *poll;
 	int r;
 
 	d->front_fd = front_fd;
 	if (setsockopt(front_fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
 		return err_set(err, -errno, "the front's socket");
-	r = uv_poll_init(&d->loop, &d->front_poll, front_fd);
-	if (r < 0)
+	poll = malloc(sizeof(*poll));
+	if (!poll)
+		return err_set(err, -ENOMEM, "watch the front's socket");
+	r = uv_poll_init(&d->loop, poll, front_fd);
+	if (r < 0) {
+		free(poll);
 		return err_set(err, r, "the front's socket");
-	d->front_poll.data = d;
-	d->front_watched = true;
+	}
+	poll->data = d;
+	d->front_poll = poll;
 	d->handles++;
-	r = uv_poll_start(&d->front_poll, UV_READABLE, on_front);
+	r = uv_poll_start(poll, UV_READABLE, on_front);
 	return r < 0 ? err_set(err, r, "the front's socket") : 0;
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-	struct docker *d = handle->data;
-
-	d->handles--;
-	d->front_watched = false;
 }
 
 void requests_end(struct docker *d)
 {
 	if (d->front_fd < 0)
 		return;
-	uv_close((uv_handle_t *)&d->front_poll, on_closed);
+	if (d->front_poll)
+		uv_close((uv_handle_t *)d->front_poll, on_closed);
+	d->front_poll = NULL;
 	close(d->front_fd);
 	d->front_fd = -1;
 	d->hello_wanted = false;

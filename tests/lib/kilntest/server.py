@@ -158,6 +158,17 @@ class Server:
         assert candidates, f"{self.pid} has no front below it"
         return candidates[0]
 
+    def kill_front(self, unseen=False):
+        """`unseen`: while the keeper stands still, so that it hears of the closed socket and of the death at the same moment."""
+        front = self.front_pid()
+        if unseen:
+            os.kill(self.pid, signal.SIGSTOP)
+        os.kill(front, signal.SIGKILL)
+        host.wait_until(lambda: not host.is_alive(front), 10, "the front does not die")
+        if unseen:
+            os.kill(self.pid, signal.SIGCONT)
+        return front
+
     def sandboxed(self):
         """Processes in sandboxes; with containers in those of all servers, for they are their daemon's children."""
         if ENGINE_DAEMON:
@@ -207,13 +218,20 @@ class Server:
         return self.process.wait(seconds(timeout))
 
     def stop(self):
-        """SIGTERM, exit code 0, and nothing of it left."""
+        """SIGTERM, exit code 0, and nothing of it left. Where that fails, it is over all the same."""
         everything = [self.pid, *host.descendants(self.pid)]
         self.terminate()
-        code = self.wait()
-        assert code == 0, f"exit code {code} after SIGTERM:\n{self.log()[-4000:]}"
-        host.wait_until(lambda: not [p for p in everything if host.is_alive(p)], 5, "processes are left after the end")
-        self.close()
+        try:
+            code = self.wait()
+            assert code == 0, f"exit code {code} after SIGTERM:\n{self.log()[-4000:]}"
+            host.wait_until(lambda: not [p for p in everything if host.is_alive(p)], 5, "processes are left after the end")
+        finally:
+            self.kill()
+
+    def end(self):
+        """What a fixture does behind its tests: one that did not start, or that they have ended, has nothing to show any more."""
+        if self.process and self.process.poll() is None:
+            self.stop()
 
     def kill(self, everything=True):
         """For tests whose server is meant to die, and for cleaning up after a failed one."""
