@@ -1,6 +1,7 @@
 """Fixtures of the tests against the real program: tests/api and tests/integration."""
 
 import contextlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,7 +28,11 @@ ENGINE_DAEMONS = {"docker": "dockerd", "podman": "podman", "gvisor": "dockerd"}
 def program():
     if not KILN.exists():
         pytest.exit(f"{KILN} is not there: build it, or say where it is with KILN_BIN", returncode=2)
-    return KILN
+    yield KILN
+    # Those of tests that failed half-way. What is wrong with them is told already.
+    for one in Server.spawned:
+        with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+            one.end()
 
 
 @pytest.fixture(scope="session", autouse=True)

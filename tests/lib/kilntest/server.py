@@ -85,6 +85,8 @@ def identity():
 class Server:
     """One server. Settings are keyword arguments with the names of kiln.conf; `tokens` is a list of secrets."""
 
+    spawned = []  # all of them
+
     def __init__(self, listen=None, tokens=(), flags=(), home=None, **settings):
         self.own_home = home is None
         self.home = home or Home()
@@ -120,6 +122,7 @@ class Server:
                 start_new_session=True,
                 **identity(),
             )
+        self.spawned.append(self)
         return self
 
     def start(self):
