@@ -2,262 +2,13 @@
  * The Docker keeper against a daemon that follows a script: what it makes of good answers, of bad ones, and of
  * none. A real daemon stands behind tests/integration/test_docker_engine.py.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "docker_fixture.h"
 
 #include "base/cleanup.h"
-#include "base/fd.h"
-#include "engine/docker/docker_priv.h"
 #include "engine/docker/images.h"
 #include "wire/init_proto.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define PATIENCE_MS 30000
-#define IMAGE	    "1111111111111111111111111111111111111111111111111111111111111111"
-#define CONTAINERS  4
-#define CONTAINER   "2222222222222222222222222222222222222222222222222222222222222222"
-
-/* ---- the scripted daemon ---- */
-
-struct line {
-	const char *request; /* begin of "METHOD /path" behind the version */
-	const char *
-		answer; /* "STATUS body", behind "~" a moment later; NULL: closes without a word; "": never answers */
-	unsigned times; /* that it answers so; 0: always */
-};
-
-/* One for each test; the first line that fits answers, those of `well` behind it. */
-struct script {
-	const struct line *own;
-	const char *stream; /* what the container's init "says", raw, when it is started */
-	size_t stream_len;
-};
-
-static const struct line well[] = {
-	{ "GET /info", "200 {\"MemoryLimit\":true,\"SwapLimit\":true,\"CpuCfsQuota\":true,\"PidsLimit\":true,"
-		       "\"CgroupVersion\":\"2\"}" },
-	{ "GET /containers/json", "200 []" },
-	{ "GET /images/json", "200 [{\"Id\":\"sha256:" IMAGE "\",\"RepoTags\":[\"a/b:1\"],\"Created\":7}]" },
-	{ "GET /images/sha256:",
-	  "200 {\"Id\":\"sha256:" IMAGE "\",\"Os\":\"linux\",\"Size\":5,\"Config\":{}}" },
-	{ "POST /volumes/create", "201 {}" },
-	{ "POST /containers/create", "201 {\"Id\":\"" CONTAINER "\"}" },
-	{ "PUT /containers/", "200 " },
-	{ "POST /containers/" CONTAINER "/attach", "101 " },
-	{ "POST /containers/" CONTAINER "/start", "204 " },
-	{ "GET /containers/" CONTAINER "/json", "200 {\"State\":{\"OOMKilled\":true,\"Error\":\"\"}}" },
-	{ "DELETE /containers/", "204 " },
-	{ NULL, NULL },
-};
-
-static const char *answer_of(const struct line *lines, const char *request, bool *ret_found)
-{
-	static unsigned had; /* times, of the one line of a script that has a number */
-
-	for (; lines && lines->request; lines++) {
-		if (strncmp(request, lines->request, strlen(lines->request)) == 0 &&
-		    (!lines->times || had++ < lines->times)) {
-			*ret_found = true;
-			return lines->answer;
-		}
-	}
-	return NULL;
-}
-
-/* Reads a request; "METHOD /path" behind the version into `ret`. False: the client closed. */
-static bool read_request(int fd, char *ret, size_t size)
-{
-	static char data[1 << 22];
-	size_t len = 0, want = 0;
-	char *end = NULL, *path;
-
-	while (!end || len < want) {
-		ssize_t n = read(fd, data + len, sizeof(data) - 1 - len);
-
-		if (n <= 0)
-			return false;
-		len += (size_t)n;
-		data[len] = '\0';
-		if (!end && (end = strstr(data, "\r\n\r\n"))) {
-			const char *length = strcasestr(data, "content-length: ");
-
-			want = (size_t)(end + 4 - data) +
-			       (length && length < end ? strtoull(length + 16, NULL, 10) : 0);
-		}
-	}
-	path = strchr(data, ' ');
-	*strstr(data, " HTTP/") = '\0';
-	snprintf(ret, size, "%.*s %s", (int)(path - data), data,
-		 strncmp(path + 1, "/v1.", 4) == 0 ? strchr(path + 2, '/') : path + 1);
-	return true;
-}
-
-static void respond(int fd, const char *answer)
-{
-	char head[256];
-	int status = (int)strtoll(answer, NULL, 10);
-	const char *body = strchr(answer, ' ') + 1;
-
-	if (status == 101)
-		snprintf(head, sizeof(head), "HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n");
-	else
-		snprintf(head, sizeof(head),
-			 "HTTP/1.1 %d x\r\nApi-Version: 1.41\r\nConnection: close\r\nContent-Length: "
-			 "%zu\r\n\r\n",
-			 status, strlen(body));
-	if (fd_write_all(fd, head, strlen(head)) < 0 || fd_write_all(fd, body, strlen(body)) < 0)
-		return;
-}
-
-static _Noreturn void be_daemon(int listen_fd, const struct script *script)
-{
-	int attached = -1;
-
-	for (;;) {
-		int fd = accept(listen_fd, NULL, NULL);
-		char request[4096];
-		bool found = false;
-		const char *answer;
-
-		if (fd < 0 || !read_request(fd, request, sizeof(request))) {
-			close(fd);
-			continue;
-		}
-		answer = answer_of(script->own, request, &found);
-		if (!found)
-			answer = answer_of(well, request, &found);
-		if (!found && strncmp(request, "GET /_ping", 10) == 0)
-			answer = "200 OK";
-		if (answer && answer[0] == '~')
-			poll(NULL, 0, 300);
-		if (answer && answer[0])
-			respond(fd, answer + (answer[0] == '~'));
-		if (strstr(request, "/attach")) {
-			attached = fd;
-			continue;
-		}
-		if (strstr(request, "/start") && script->stream &&
-		    fd_write_all(attached, script->stream, script->stream_len) < 0)
-			attached = -1;
-		if (answer && !answer[0])
-			continue; /* held for ever */
-		close(fd);
-	}
-}
-
-struct fixture {
-	char folder[64], path[96];
-	int listen_fd, front_fd;
-	pid_t daemon, keeper;
-};
-
-static void begin(struct fixture *f, const struct script *script)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct docker_options options = {
-		.owner = "test", .uid_base = 100000, .uid_count = 1000, .containers = CONTAINERS
-	};
-	static char host[128];
-	struct err err = ERR_INIT;
-
-	*f = (struct fixture){ .folder = "/tmp/kiln-docker-XXXXXX", .listen_fd = -1 };
-	assert_non_null(mkdtemp(f->folder));
-	snprintf(f->path, sizeof(f->path), "%s/socket", f->folder);
-	snprintf(host, sizeof(host), "unix://%s", f->path);
-	options.host = host;
-	if (script) {
-		memcpy(address.sun_path, f->path, strlen(f->path) + 1);
-		f->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		assert_int_equal(bind(f->listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
-		assert_int_equal(listen(f->listen_fd, 64), 0);
-		f->daemon = fork();
-		if (f->daemon == 0)
-			be_daemon(f->listen_fd, script);
-		close(f->listen_fd);
-	}
-	assert_int_equal(docker_keeper_start(&options, &f->front_fd, &f->keeper, &err), 0);
-}
-
-/* The keeper ends with its front; it may wait for a daemon that does not answer, which nobody waits for here. */
-static void end(struct fixture *f)
-{
-	close(f->front_fd);
-	if (f->daemon > 0) {
-		kill(f->daemon, SIGKILL);
-		waitpid(f->daemon, NULL, 0);
-	}
-	kill(f->keeper, SIGKILL);
-	waitpid(f->keeper, NULL, 0);
-	unlink(f->path);
-	rmdir(f->folder);
-}
-
-static void ask(struct fixture *f, struct keeper_request *request)
-{
-	assert_int_equal(send(f->front_fd, request, sizeof(*request), MSG_NOSIGNAL), sizeof(*request));
-}
-
-/* The next message of that kind; others are passed over. `*ret_fd` of it, or -1. */
-static struct keeper_message await(struct fixture *f, enum keeper_event event, int *ret_fd)
-{
-	struct keeper_message message;
-	struct pollfd p = { .fd = f->front_fd, .events = POLLIN };
-
-	for (;;) {
-		int fd = -1;
-
-		assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
-		assert_int_equal(fd_receive(f->front_fd, &message, sizeof(message), 0, &fd), sizeof(message));
-		if (message.event == event) {
-			if (ret_fd)
-				*ret_fd = fd;
-			else if (fd >= 0)
-				close(fd);
-			return message;
-		}
-		if (fd >= 0)
-			close(fd);
-	}
-}
-
-static struct keeper_message hello(struct fixture *f)
-{
-	struct keeper_request request = { .op = KEEPER_HELLO, .tag = 1 };
-
-	ask(f, &request);
-	return await(f, KEEPER_REPLY, NULL);
-}
-
-static void ask_for_one(struct fixture *f, uint32_t tag)
-{
-	struct keeper_request request = { .op = KEEPER_CREATE, .tag = tag, .image = KEEPER_IMAGE_STORED };
-
-	memset(request.digest, 0x11, sizeof(request.digest));
-	for (int i = 0; i < LIMIT_COUNT; i++)
-		request.limits.value[i] = limit_table[i].default_value;
-	ask(f, &request);
-}
-
-static struct keeper_message create(struct fixture *f, int *ret_fd)
-{
-	ask_for_one(f, 2);
-	return await(f, KEEPER_REPLY, ret_fd);
-}
 
 /* Its whole answer to a CREATE, from a daemon that has one line other than well. */
 static struct keeper_message create_with(const struct line *own, const char *stream, size_t stream_len)
@@ -493,9 +244,56 @@ static void what_is_wanted_no_more_gives_its_place_free(void **state)
 	ask(&f, &unwanted);
 	unwanted.tag = 0;
 	ask(&f, &unwanted);
-	unwanted.op = KEEPER_USAGE;
-	unwanted.tag = 3;
+	unwanted = (struct keeper_request){ .op = KEEPER_USAGE, .tag = 3 };
 	ask(&f, &unwanted);
+	assert_int_equal(await(&f, KEEPER_REPLY, NULL).tag, 3);
+	end(&f);
+}
+
+static void what_was_asked_of_one_that_is_destroyed_is_answered(void **state)
+{
+	const struct line own[] = { { "POST /containers/" CONTAINER "/update", "" }, { NULL, NULL } };
+	const struct script script = { own, greeting, sizeof(greeting) - 1 };
+	struct keeper_request request = a_request(KEEPER_ADOPT, 60);
+	struct keeper_message made, reply;
+	struct fixture f;
+
+	begin(&f, &script);
+	hello(&f);
+	made = create(&f, NULL);
+	request.slot = made.slot;
+	request.generation = made.generation;
+	request.limits.value[LIMIT_MEMORY_BYTES] /= 2;
+	ask(&f, &request);
+	request.op = KEEPER_DESTROY;
+	request.tag = 0;
+	ask(&f, &request);
+	reply = await(&f, KEEPER_REPLY, NULL);
+	assert_int_equal(reply.tag, 60);
+	assert_int_equal(reply.error, -ECANCELED);
+	end(&f);
+}
+
+static void a_daemon_that_dies_is_told_of_once(void **state)
+{
+	const struct script script = { .stream = greeting, .stream_len = sizeof(greeting) - 1 };
+	struct keeper_request next = { .op = KEEPER_USAGE, .tag = 3 }, destroy = { .op = KEEPER_DESTROY };
+	struct keeper_message made;
+	struct fixture f;
+
+	begin(&f, &script);
+	hello(&f);
+	made = create(&f, NULL);
+	destroy.slot = made.slot;
+	destroy.generation = made.generation;
+	ask(&f, &destroy);
+	poll(NULL, 0, 300); /* nobody hears of the removal */
+	kill(f.daemon, SIGKILL);
+	waitpid(f.daemon, NULL, 0);
+	f.daemon = 0;
+	ask_for_one(&f, 77);
+	assert_int_equal(await(&f, KEEPER_REPLY, NULL).tag, 77);
+	ask(&f, &next);
 	assert_int_equal(await(&f, KEEPER_REPLY, NULL).tag, 3);
 	end(&f);
 }
@@ -525,11 +323,10 @@ static void requests_out_of_place_change_nothing(void **state)
 
 static struct keeper_request session_request(enum keeper_op op)
 {
-	struct keeper_request request = { .op = op, .tag = 3, .ttl_ms = 60000, .id = "dojo" };
+	struct keeper_request request = a_request(op, 3);
 
-	memset(request.digest, 0x11, sizeof(request.digest));
-	for (int i = 0; i < LIMIT_COUNT; i++)
-		request.limits.value[i] = limit_table[i].default_value;
+	request.ttl_ms = 60000;
+	memcpy(request.id, "dojo", 5);
 	return request;
 }
 
@@ -675,7 +472,13 @@ static void a_session_that_cannot_be_made_says_why(void **state)
 		{ "POST /containers/" CONTAINER "/start", "500 {\"message\":\"no space left\"}" },
 		{ NULL, NULL },
 	};
+	static const struct line no_attachment[] = {
+		{ "POST /volumes/create", "201 {\"Mountpoint\":\"/v\"}" },
+		{ "POST /containers/" CONTAINER "/attach", "500 {\"message\":\"no room for it\"}" },
+		{ NULL, NULL },
+	};
 	const struct script first = { .own = no_volume }, second = { .own = no_holder };
+	const struct script third = { .own = no_attachment };
 	const struct script mute = { .own = with_volumes,
 				     .stream = "\1\0\0\0\0\0\0\10\0\0\0\0\115\0\0\0",
 				     .stream_len = 16 };
@@ -690,6 +493,9 @@ static void a_session_that_cannot_be_made_says_why(void **state)
 	reply = open_session(&f, &second);
 	assert_int_equal(reply.error, -EIO);
 	assert_string_equal(reply.stage, "no space left");
+	end(&f);
+	reply = open_session(&f, &third);
+	assert_string_equal(reply.stage, "no room for it");
 	end(&f);
 	reply = open_session(&f, &mute);
 	assert_string_equal(reply.stage, "the session's init said what it may not");
@@ -749,6 +555,8 @@ int main(void)
 		cmocka_unit_test(an_answer_without_end_is_cut_off),
 		cmocka_unit_test(without_a_daemon_hello_is_answered_and_says_so),
 		cmocka_unit_test(what_is_wanted_no_more_gives_its_place_free),
+		cmocka_unit_test(what_was_asked_of_one_that_is_destroyed_is_answered),
+		cmocka_unit_test(a_daemon_that_dies_is_told_of_once),
 		cmocka_unit_test(requests_out_of_place_change_nothing),
 		cmocka_unit_test(a_session_is_made_has_members_and_ends_with_them),
 		cmocka_unit_test(a_request_whose_session_is_gone_leaves_its_place_to_the_next),

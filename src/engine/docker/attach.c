@@ -45,7 +45,7 @@ struct attach {
 	bool remote_open, front_open; /* their polls are */
 	unsigned handles;
 	int front_fd;
-	bool front_eof, remote_eof;
+	bool front_eof;
 	bool more;   /* the daemon may have more that its socket does not show */
 	bool closed; /* by our owner */
 	size_t passed;
@@ -204,7 +204,7 @@ static size_t take_passed(struct attach *a, size_t len)
 	return part;
 }
 
-/* Takes the daemon's framing off. Before there is a front nothing is taken but what init says of its failing. */
+/* Takes the daemon's framing off. */
 static int take_apart(struct attach *a)
 {
 	const uint8_t *data = a->raw, *piece;
@@ -494,9 +494,4 @@ int attach_take_front(struct attach *a)
 	a->front_open = false;
 	a->front_fd = -1;
 	return fd;
-}
-
-const char *attach_said(const struct attach *a)
-{
-	return a->said;
 }

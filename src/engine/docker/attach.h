@@ -31,9 +31,6 @@ void attach_relay(struct attach *attach, int front_fd, size_t passed);
 /* Hands the front's socket out again, -1 when there is none. */
 int attach_take_front(struct attach *attach);
 
-/* What the container's init said on standard error, as one line; "" without. */
-const char *attach_said(const struct attach *attach);
-
 /* Closes both sides; no event comes any more. NULL is fine. */
 void attach_close(struct attach *attach);
 

@@ -97,7 +97,8 @@ struct docker_host {
 	json_t *runtimes;		      /* the daemon's, by name; NULL: not known */
 	bool mapped; /* root in containers is somebody else outside, and there are 65536 ids */
 	int cgroup_version;
-	uint32_t leftovers;
+	uint32_t leftovers; /* of an earlier keeper */
+	bool was_up;	    /* once */
 };
 
 struct docker {
@@ -114,7 +115,8 @@ struct docker {
 	uint32_t hello_tag;
 	uint64_t hello_ms;	 /* since when it is wanted */
 	unsigned hello_failures; /* of the questions on the way up, one after the other */
-	uint32_t lost;		 /* containers that an earlier front left behind */
+	uint32_t lost;		 /* runs that ended with earlier fronts */
+	uint32_t front_lost;	 /* and with the one that has just gone */
 	bool ending;
 	/* the daemon */
 	struct docker_host host;
@@ -184,6 +186,8 @@ void slot_adopt(struct slot *slot, const struct keeper_request *request);
 void slot_step(struct slot *slot, const struct keeper_request *request);
 void slot_step_end(struct slot *slot);
 void slot_destroy(struct slot *slot);
+/* As the front wishes, whose questions about it are answered. */
+void slot_discard(struct slot *slot);
 /* What is open for it is closed, and nothing is waited for: the keeper ends. */
 void slot_forget_calls(struct slot *slot);
 void slots_destroy_all(struct docker *d);
@@ -241,6 +245,7 @@ void place_end(struct docker *d);
 void images_look(struct docker *d);
 /* The same at once, or again when one is under way, and tells the front of it with this tag. */
 void images_look_for(struct docker *d, uint32_t tag);
+void images_give_up(struct docker *d);
 void images_end(struct docker *d);
 const struct docker_image *images_find(const struct docker *d, const uint8_t *digest);
 /* The description of all as a memfd, or -1. */

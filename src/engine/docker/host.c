@@ -40,6 +40,7 @@ static void down(struct docker *d, const char *why)
 	d->daemon.version[0] = '\0';
 	place_give_up(d);
 	names_give_up(d);
+	images_give_up(d);
 	if (was_up)
 		front_tell_host(d, -1);
 	slots_give_up_calls(d, why);
@@ -70,7 +71,6 @@ static void on_hello_lost(struct docker *d, const struct daemon_answer *answer)
 {
 	if (HELLO_CALL_MS << d->hello_failures < CALL_MS)
 		d->hello_failures++;
-	d->call = NULL;
 	down(d, answer->text);
 }
 
@@ -127,7 +127,8 @@ static void remove_strays(struct docker *d, const struct daemon_answer *answer)
 		    names_has_container(d, id) || !is_left_behind(d, container))
 			continue;
 		host_remove(d, id);
-		d->host.leftovers++;
+		/* Later it is one of this keeper's own that was lost, or that could not be removed before. */
+		d->host.leftovers += !d->host.was_up;
 	}
 }
 
@@ -192,7 +193,7 @@ static void on_listed(void *user, const struct daemon_answer *answer)
 	d->volumes_due = true;
 	if (d->host.up)
 		return;
-	d->host.up = true;
+	d->host.up = d->host.was_up = true;
 	images_look(d);
 	slots_advance(d);
 	/* Before the images are known there is nothing to run, so who waits for HELLO waits for them. */

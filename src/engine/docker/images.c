@@ -314,6 +314,24 @@ void images_look_for(struct docker *d, uint32_t tag)
 	images_look(d);
 }
 
+/* Its images are asked for again when it is back. */
+void images_give_up(struct docker *d)
+{
+	uint32_t under_way = d->look_under_way, wanted = d->look_wanted;
+
+	if (!d->images_call)
+		return;
+	daemon_call_forget(d->images_call);
+	d->images_call = NULL;
+	json_decref(d->images_todo);
+	d->images_todo = NULL;
+	d->look_under_way = d->look_wanted = 0;
+	if (under_way)
+		front_tell_looked(d, under_way);
+	if (wanted && wanted != under_way)
+		front_tell_looked(d, wanted);
+}
+
 void images_end(struct docker *d)
 {
 	daemon_call_forget(d->images_call);

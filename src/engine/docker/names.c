@@ -509,8 +509,12 @@ void names_give_up(struct docker *d)
 	d->names->call = NULL;
 	d->names->job = (struct job){ 0 };
 	forget_files(d);
-	for (struct known *image = d->names->images; image; image = image->next)
+	for (struct known *image = d->names->images; image; image = image->next) {
 		image->failed_ms = image->without_ms = 0;
+		/* Half of it may have been read. */
+		for (int i = 0; i < TABLE_COUNT && !image->read; i++)
+			buf_finish(&image->text[i]);
+	}
 }
 
 static void on_volume_removed(void *user, const struct daemon_answer *answer)

@@ -151,7 +151,7 @@ static void handle_usage(struct docker *d, struct slot *slot, const struct keepe
 
 static void handle_destroy(struct docker *d, struct slot *slot, const struct keeper_request *request)
 {
-	slot_destroy(slot);
+	slot_discard(slot);
 }
 
 static void handle_of_session(struct docker *d, struct slot *slot, const struct keeper_request *request)

@@ -135,15 +135,24 @@ static uint32_t count_used(const struct docker *d)
 	return used;
 }
 
+/* Its socket is seen to be closed before its death is, as a rule. */
+static void leave_front(struct docker *d)
+{
+	d->front_lost += count_used(d);
+	slots_destroy_of_front(d);
+	docker_sessions_forget_front(d);
+}
+
 static void front_died(struct server *s, int status)
 {
 	struct docker *d = s->docker;
 	struct err err = ERR_INIT;
-	uint32_t used = count_used(d);
+	uint32_t used;
 
 	requests_end(d);
-	slots_destroy_of_front(d);
-	docker_sessions_forget_front(d);
+	leave_front(d);
+	used = d->front_lost;
+	d->front_lost = 0;
 	if (WIFSIGNALED(status) && !s->told_to_end && !crashes_too_often(&s->crashes, uv_now(&d->loop))) {
 		keeper_say("the front was killed by signal %d; %u %s lost; starting it again",
 			   WTERMSIG(status), used, plural(used, "run is", "runs are"));
@@ -185,8 +194,7 @@ static void on_ending(uv_signal_t *handle, int number)
 /* In a server its process tells how it went; else there is nobody left to serve. */
 void front_lost(struct docker *d)
 {
-	slots_destroy_of_front(d);
-	docker_sessions_forget_front(d);
+	leave_front(d);
 	if (!d->server)
 		d->ending = true;
 }

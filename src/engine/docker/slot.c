@@ -191,6 +191,19 @@ void slot_destroy(struct slot *slot)
 	end(slot);
 }
 
+/* Whoever asked something is told that nothing comes of it. */
+static void leave_asked(struct slot *slot, const char *why)
+{
+	if (slot->asked != ASKED_NOTHING)
+		slot_reply(slot, -ECANCELED, why, -1);
+}
+
+void slot_discard(struct slot *slot)
+{
+	leave_asked(slot, "it is not wanted any more");
+	slot_destroy(slot);
+}
+
 bool slots_give_up(struct docker *d, uint32_t tag)
 {
 	for (uint32_t i = 0; i < d->sandboxes_count; i++) {
@@ -213,6 +226,7 @@ static void lost(struct slot *slot, enum keeper_event event, uint32_t oom_kills,
 		docker_session_holder_died(slot->session, why);
 	else
 		tell_event(slot, event, oom_kills, why);
+	leave_asked(slot, why);
 	/* The end of a session may be that of its holder already. */
 	if (slot->state != SLOT_ENDING && slot->state != SLOT_FREE)
 		end(slot);
@@ -374,9 +388,12 @@ static void make_failed(struct slot *slot, int error, const char *why)
 	}
 	if (slot->holds) {
 		struct session *session = slot->session;
+		char words[KEEPER_STAGE_SIZE];
 
+		/* They may be the slot's own. */
+		snprintf(words, sizeof(words), "%s", why);
 		free_slot(slot);
-		docker_session_holder_made(session, error, why, -1);
+		docker_session_holder_made(session, error, words, -1);
 		return;
 	}
 	slot_reply(slot, error, why, -1);
@@ -398,7 +415,9 @@ static int errno_of(const struct daemon_answer *answer)
 static void call_failed(struct slot *slot, const struct daemon_answer *answer)
 {
 	host_doubt(slot->docker, answer);
-	make_failed(slot, errno_of(answer), answer->text);
+	/* With a daemon that is away all that was being made is given up, this too. */
+	if (slot->state == SLOT_MAKING)
+		make_failed(slot, errno_of(answer), answer->text);
 }
 
 static void made(struct slot *slot)
@@ -545,7 +564,7 @@ void slots_give_up_calls(struct docker *d, const char *why)
 		struct slot *slot = &d->slots[i];
 		bool making = slot->state == SLOT_MAKING;
 
-		if (!making && (!slot->call || slot->asked == ASKED_NOTHING))
+		if (!making && (!slot->call || slot->asked == ASKED_NOTHING || slot->state == SLOT_ENDING))
 			continue;
 		daemon_call_forget(slot->call);
 		slot->call = NULL;
@@ -653,7 +672,11 @@ static void on_adopted(void *user, const struct daemon_answer *answer)
 	struct slot *slot = user;
 
 	slot->call = NULL;
-	if (!daemon_succeeded(answer) || slot->why[0]) {
+	if (slot->why[0]) {
+		slot_reply(slot, -ESTALE, slot->why, -1);
+		return;
+	}
+	if (!daemon_succeeded(answer)) {
 		replace(slot);
 		return;
 	}
@@ -712,8 +735,11 @@ void slot_adopt(struct slot *slot, const struct keeper_request *request)
 
 	ask(slot, request, ASKED_ADOPT);
 	fit = groups_fit(slot);
-	if (!spec_same_disk(&slot->limits, &slot->wanted) || slot->why[0] || fit == GROUPS_WILL_DO ||
-	    fit == GROUPS_FIXED)
+	/* The front's end of its socket has ended with it: another one in its place is no use. */
+	if (slot->why[0])
+		slot_reply(slot, -ESTALE, slot->why, -1);
+	else if (!spec_same_disk(&slot->limits, &slot->wanted) || fit == GROUPS_WILL_DO ||
+		 fit == GROUPS_FIXED)
 		replace(slot);
 	else if (fit == GROUPS_FIT)
 		slot_reply(slot, 0, "", -1);

@@ -48,8 +48,11 @@ int link_ask(struct keeper_link *link, const struct keeper_request *request, str
 		r = receive(link, 0, ret, ret_fd);
 		if (r < 0)
 			return err_set(err, r, "hear the keeper");
-		if (r > 0 && ret->event == KEEPER_REPLY)
+		if (r > 0 && ret->event == KEEPER_REPLY && ret->tag == request->tag)
 			return 0;
+		/* What an earlier front had asked. */
+		if (r > 0 && ret->event == KEEPER_REPLY && *ret_fd >= 0)
+			close(*ret_fd);
 		if (r > 0 && ret->event == KEEPER_EVENT_HOST)
 			native_host_changed(link->native, ret, *ret_fd);
 		else if (r > 0)
