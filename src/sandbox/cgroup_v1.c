@@ -15,6 +15,7 @@
 
 #define TCP_BUFFER_BYTES (4L * 1024 * 1024)
 #define CPU_PERIOD_US	 100000L
+#define UNKNOWN		 (-1) /* like no limit */
 
 static const struct {
 	enum cgroup_hierarchy hierarchy;
@@ -114,6 +115,18 @@ static int write_memory(const struct cgroup_box *box, int64_t bytes)
 	return 0;
 }
 
+/* A group that is kept is another sandbox's next: what one that failed has written must not pass for what it had. */
+static int write_noted(int64_t *have, int64_t want, int fd, const char *file, long value)
+{
+	int r;
+
+	*have = UNKNOWN;
+	r = cgroup_write(fd, file, "%ld", value);
+	if (r == 0)
+		*have = want;
+	return r;
+}
+
 static int v1_limits(struct cgroup_box *box, const struct limits *limits, struct err *err)
 {
 	const int64_t *want = limits->value;
@@ -126,16 +139,17 @@ static int v1_limits(struct cgroup_box *box, const struct limits *limits, struct
 		return err_set(err, r, "cgroup: limit memory to %lld bytes",
 			       (long long)want[LIMIT_MEMORY_BYTES]);
 	if (box->fd[CGROUP_PIDS] >= 0 && want[LIMIT_PROCESSES] != have[LIMIT_PROCESSES])
-		r = cgroup_write(box->fd[CGROUP_PIDS], "pids.max", "%lld",
-				 (long long)want[LIMIT_PROCESSES] + 1);
+		r = write_noted(&have[LIMIT_PROCESSES], want[LIMIT_PROCESSES], box->fd[CGROUP_PIDS],
+				"pids.max", (long)want[LIMIT_PROCESSES] + 1);
 	if (r < 0)
 		return err_set(err, r, "cgroup: limit processes");
 	if (box->fd[CGROUP_CPU] >= 0 && want[LIMIT_CPU_PERCENT] != have[LIMIT_CPU_PERCENT]) {
 		bool all = want[LIMIT_CPU_PERCENT] >= 100 * box->host->processors;
 
 		if (!all || have[LIMIT_CPU_PERCENT])
-			r = cgroup_write(box->fd[CGROUP_CPU], "cpu.cfs_quota_us", "%ld",
-					 all ? -1 : want[LIMIT_CPU_PERCENT] * (CPU_PERIOD_US / 100));
+			r = write_noted(&have[LIMIT_CPU_PERCENT], want[LIMIT_CPU_PERCENT],
+					box->fd[CGROUP_CPU], "cpu.cfs_quota_us",
+					all ? -1 : (long)(want[LIMIT_CPU_PERCENT] * (CPU_PERIOD_US / 100)));
 	}
 	if (r < 0)
 		return err_set(err, r, "cgroup: limit the share of processors");

@@ -1,5 +1,6 @@
 """What of one sandbox serves another one, and what all sandboxes are made from: nobody can tell."""
 
+import os
 import subprocess
 import sys
 import time
@@ -43,6 +44,32 @@ def test_no_map_of_a_user_namespace_can_be_written_by_a_program(server):
     step = server.run(tries)["steps"][0]
     assert step["stdout"] == ""
     assert step["stderr"].count("Read-only file system") == 4
+
+
+@pytest.fixture
+def half_a_processor():
+    """A group with a quota of its own in each hierarchy of version 1, by its name."""
+    name = f"kiln-docker-{os.getpid()}-quota"  # as ./check knows groups of tests
+    folders = [folder / name for folder in map(host.CGROUP_ROOT.joinpath, ("cpu", "cpuacct", "memory", "pids")) if folder.is_dir()]
+    if len(folders) < 4 or not runs_as_root():
+        pytest.skip("holds only where kiln runs as root")
+    for folder in folders:
+        folder.mkdir()
+    (folders[0] / "cpu.cfs_quota_us").write_text("50000")
+    yield name
+    for folder in folders:
+        folder.rmdir()
+
+
+def test_a_limit_of_a_sandbox_that_failed_is_not_the_next_ones(mortal, half_a_processor):
+    """Of its groups one that is used again may have its limit, and the kernel refuses another's: what is above cannot be had."""
+    server = mortal(cgroup=half_a_processor, pool=False).start()
+    for _ in range(4):
+        server.run(command("true"))
+        failed = server.post({**command("true"), "limits": {"processes": 1, "cpu_percent": 60}}).json()
+        assert failed["outcome"] == "engine_error"
+        assert text(server.run(shell("for i in 1 2 3 4 5 6; do sleep 0.1 & done; wait; echo all"))) == "all\n"
+    server.stop()
 
 
 @pytest.mark.skipif(not runs_as_root(), reason="holds only where kiln runs as root")
