@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define WAYS_MAX 64 /* tries to make way for an upload where somebody puts something in it again and again */
+
 /* Makes `path` a folder below dir_fd; one that is there already is fine. */
 static int make_dir(int dir_fd, const char *path, const char *name)
 {
@@ -231,21 +233,43 @@ static void begin_dir(struct init *init, char *path, mode_t mode)
 		close(fd);
 }
 
-/* Opens the file for what will follow. */
-static int begin_file(struct init *init)
+/*
+ * The file for what will follow. In a session it is a new one: programs of its users go on meanwhile, and a name that one
+ * of them makes again may lead to a file of somebody else's (link(2)).
+ */
+static int open_file(struct init *init)
 {
 	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY;
+	struct uploads *up = &init->uploads;
+	int fd, way = 1;
+
+	for (int i = 0; i < WAYS_MAX; i++) {
+		if (init->role != ROLE_ALONE)
+			way = session_make_way(init, up->path);
+		if (way < 0)
+			return way;
+		fd = open_beneath(init->sandbox_fd, up->path,
+				  flags | (way == 0 || init->role == ROLE_FILES ? O_EXCL : 0), 0600);
+		if (fd >= 0 || errno != EEXIST)
+			return fd < 0 ? -errno : fd;
+	}
+	return -EBUSY;
+}
+
+static int begin_file(struct init *init)
+{
 	struct uploads *up = &init->uploads;
 	int r = make_dirs(init->sandbox_fd, up->path, false);
 
 	if (r == 0 && up->stamp)
 		r = restore_remove(init->sandbox_fd, up->path);
-	if (r == 0 && init->role != ROLE_ALONE)
+	if (r == 0 && up->is_link && init->role != ROLE_ALONE)
 		r = session_make_way(init, up->path);
 	if (r < 0 || up->is_link)
-		return r;
-	up->fd = open_beneath(init->sandbox_fd, up->path, flags, 0600);
-	return up->fd < 0 ? -errno : 0;
+		return r < 0 ? r : 0;
+	r = open_file(init);
+	up->fd = r < 0 ? -1 : r;
+	return r < 0 ? r : 0;
 }
 
 void files_begin(struct init *init, const struct wire_file *file)

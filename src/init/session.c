@@ -240,9 +240,9 @@ int session_make_way(struct init *init, char *path)
 
 	if (parent_fd < 0)
 		return -errno;
-	/* In a folder that the user has closed to himself it may still be written in place. */
-	if (unlinkat(parent_fd, name, 0) < 0 && errno != ENOENT && errno != EACCES && errno != EPERM)
-		r = -errno;
+	if (unlinkat(parent_fd, name, 0) < 0 && errno != ENOENT)
+		/* In a folder that the user has closed to himself it may still be written. */
+		r = errno == EACCES || errno == EPERM ? 1 : -errno;
 	close(parent_fd);
 	return r;
 }

@@ -14,7 +14,7 @@ void session_own_pages(struct init *init);
 void files_as_init(const struct init *init, bool *done);
 /* Notes what is there, once, before anything is changed. */
 void session_look(struct init *init);
-/* Makes way for an upload: what has its name goes. 0 or -errno. */
+/* Makes way for an upload: what has its name goes; 1: it may be there still, to be written in place. 0 or -errno. */
 [[nodiscard]] int session_make_way(struct init *init, char *path);
 /* The modification time of the next upload. */
 struct timespec session_next_time(struct init *init);
