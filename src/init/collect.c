@@ -277,29 +277,6 @@ static void visit_link(struct walk *w, int dir_fd, const char *name, const struc
 		send_node(w, st, target, (size_t)len);
 }
 
-/*
- * As init, whose capabilities open what the user has closed to himself. What is not his own, in a session, is opened as
- * he could open it: others may have put it here.
- */
-static int open_entry(const struct walk *w, int dir_fd, const char *name, int flags, struct stat *ret)
-{
-	const struct init *init = w->init;
-	int fd = openat(dir_fd, name, flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0 || fstat(fd, ret) < 0 || init->role != ROLE_RUN ||
-	    ret->st_uid == init->config->payload_uid)
-		return fd;
-	close(fd);
-	files_as(&init->foreign, init->config->payload_uid);
-	fd = openat(dir_fd, name, flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	files_as(&init->foreign, getuid());
-	if (fd >= 0 && fstat(fd, ret) < 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 /* In a session with more files than can be remembered: what was not touched since is not new. */
 static bool is_old(const struct walk *w, const struct stat *st)
 {
@@ -320,7 +297,7 @@ static void visit_file(struct walk *w, int dir_fd, const char *name)
 		was->seen = true;
 	if (!wanted(w) || (was && w->knows_changes))
 		return;
-	fd = open_entry(w, dir_fd, name, O_NONBLOCK | O_NOCTTY, &st);
+	fd = session_open_entry(w->init, dir_fd, name, O_NONBLOCK | O_NOCTTY, &st);
 	if (fd < 0 || !S_ISREG(st.st_mode))
 		omit(w, WIRE_OMIT_UNREADABLE, 0);
 	else if (w->what->kind == WIRE_COLLECT_KEEP || is_tree(w) || (!was && !is_old(w, &st)))
@@ -404,7 +381,7 @@ static void visit(struct walk *w, int dir_fd, const char *name, unsigned depth)
 	} else if (depth >= COLLECT_DEPTH_MAX) {
 		omit(w, WIRE_OMIT_TOO_DEEP, 0);
 	} else {
-		fd = open_entry(w, dir_fd, name, O_DIRECTORY, &st);
+		fd = session_open_entry(w->init, dir_fd, name, O_DIRECTORY, &st);
 		if (fd < 0)
 			omit(w, WIRE_OMIT_UNREADABLE, 0);
 		else
@@ -480,7 +457,7 @@ static int open_folder(const struct walk *w, const char *path, size_t len)
 		name[end - begin] = '\0';
 		next = w->init->contained && !is_folder_itself(at, name)
 			       ? -1
-			       : open_entry(w, at, name, O_DIRECTORY, &st);
+			       : session_open_entry(w->init, at, name, O_DIRECTORY, &st);
 		close(at);
 		at = next;
 	}

@@ -43,16 +43,35 @@ static int64_t coarse_now_ns(void)
 	return time_ns(&now);
 }
 
+int session_open_entry(const struct init *init, int dir_fd, const char *name, int flags, struct stat *ret)
+{
+	int fd = openat(dir_fd, name, flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, ret) < 0 || init->role != ROLE_RUN ||
+	    ret->st_uid == init->config->payload_uid)
+		return fd;
+	close(fd);
+	files_as(&init->foreign, init->config->payload_uid);
+	fd = openat(dir_fd, name, flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	files_as(&init->foreign, getuid());
+	if (fd >= 0 && fstat(fd, ret) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 /* A file whose time lies ahead of now does not count: whoever set it wants make to be fooled. */
 static void note_file(struct look *look, int dir_fd, const char *name, const struct stat *st)
 {
 	struct uploads *up = &look->init->uploads;
 	int64_t newest_ns = up->newest_ns;
 	uint64_t hash = HASH_UNKNOWN;
+	struct stat opened;
 	int fd = -1;
 
 	if (st->st_size <= HASH_FILE_MAX && up->hashed + (uint64_t)st->st_size <= HASH_TOTAL_MAX)
-		fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		fd = session_open_entry(look->init, dir_fd, name, O_NONBLOCK | O_NOCTTY, &opened);
 	if (fd >= 0 && hash_file(fd, &hash) < 0)
 		hash = HASH_UNKNOWN;
 	if (fd >= 0)
@@ -89,7 +108,7 @@ static void look_at(struct look *look, int dir_fd, const char *name, unsigned de
 	if (S_ISREG(st.st_mode)) {
 		note_file(look, dir_fd, name, &st);
 	} else if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX) {
-		fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = session_open_entry(look->init, dir_fd, name, O_DIRECTORY, &st);
 		if (fd >= 0)
 			look_into(look, fd, depth + 1);
 	}

@@ -12,6 +12,11 @@ void session_begin(struct init *init);
 void session_own_pages(struct init *init);
 /* Once there is something to look at: as init itself, whose capabilities open what the user made unreadable. */
 void files_as_init(const struct init *init, bool *done);
+/*
+ * As init, whose capabilities open what the user has closed to himself. What is not his own, in a session, is opened as
+ * he could open it: others may have put it here. A descriptor, or -1 and errno.
+ */
+int session_open_entry(const struct init *init, int dir_fd, const char *name, int flags, struct stat *ret);
 /* Notes what is there, once, before anything is changed. */
 void session_look(struct init *init);
 /* Makes way for an upload: what has its name goes; 1: it may be there still, to be written in place. 0 or -errno. */

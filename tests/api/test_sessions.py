@@ -110,6 +110,17 @@ def test_what_is_made_ahead_for_the_next_run_leaves_a_closed_home_closed(session
         assert dojo.printed("lion", "stat -c %a .") == "700\n"
 
 
+def test_what_others_keep_closed_in_a_users_home_is_not_told_of(session):
+    dojo = session()
+    dojo.user("lion")
+    dojo.user("tiger")
+    dojo.shell("lion", "mkdir inbox && chmod 777 inbox")
+    dojo.shell("tiger", "mkdir -m 700 ../lion/inbox/mine && echo x >../lion/inbox/mine/secret-plan")
+    result = dojo.shell("lion", "echo >seen")
+    assert "inbox/mine/secret-plan" not in json.dumps(result), result
+    assert dojo.shell("tiger", "cat ../lion/inbox/mine/secret-plan")["steps"][0]["stdout"] == "x\n"
+
+
 def test_a_user_has_a_home_and_a_name_of_his_own(session):
     dojo = session()
     assert dojo.user("lion")["home"] == "/sandboxes/lion"
