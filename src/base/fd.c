@@ -58,7 +58,8 @@ ssize_t fd_receive(int socket_fd, void *data, size_t size, int flags, int *ret_f
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
+		.msg_controllen =
+			CMSG_LEN(sizeof(int)), /* with the alignment behind it there is room for two */
 	};
 	ssize_t n = recvmsg(socket_fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c;

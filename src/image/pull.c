@@ -28,13 +28,24 @@ static const char *tls_option(const char *reference)
 	return local ? "false" : "true";
 }
 
+/* No name of a repository has one: Docker then takes it for a host's. */
+static bool has_capital(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] >= 'A' && text[i] <= 'Z')
+			return true;
+	}
+	return false;
+}
+
 bool image_registry_allowed(char *const *allowed, const char *reference)
 {
 	static const char hub[] = "docker.io";
 	size_t first = strcspn(reference, "/");
 	const char *dot = strpbrk(reference, ".:");
 	bool registry = reference[first] == '/' &&
-			((dot && dot < reference + first) || strncmp(reference, "localhost/", 10) == 0);
+			((dot && dot < reference + first) || strncmp(reference, "localhost/", 10) == 0 ||
+			 has_capital(reference, first));
 	char full[IMAGE_NAME_MAX + 32];
 
 	if (!allowed || !*allowed)

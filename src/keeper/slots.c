@@ -478,7 +478,8 @@ void slot_on_sync(struct keeper *k, struct slot *slot)
 	}
 	if (n == (ssize_t)sizeof(report) && report.kind == SETUP_REPORT_DISK)
 		return;
-	if (n == (ssize_t)sizeof(report) && report.kind == SETUP_REPORT_MAP && k->privileged) {
+	if (n == (ssize_t)sizeof(report) && report.kind == SETUP_REPORT_MAP && k->privileged &&
+	    !slot->reaped) {
 		setup_map(k, slot);
 		return;
 	}

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/glob.h"
 #include "base/limits.h"
 #include "base/strv.h"
@@ -13,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -201,6 +204,35 @@ static void base64_decodes_and_encodes(void **state)
 	assert_base64_round_trip("Zm9vYmE=", "fooba", 5);
 	assert_base64_round_trip("Zm9vYmFy", "foobar", 6);
 	assert_base64_round_trip("AP/+gA==", "\0\xff\xfe\x80", 4);
+}
+
+static void a_message_brings_one_descriptor_and_no_second_one(void **state)
+{
+	union {
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} control = { .align = { CMSG_LEN(2 * sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	char byte = 'x';
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	const struct msghdr message = { .msg_iov = &iov,
+					.msg_iovlen = 1,
+					.msg_control = &control,
+					.msg_controllen = sizeof(control.bytes) };
+	int ends[2], fd, before, after;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	memcpy(CMSG_DATA(&control.align), ends, sizeof(ends));
+	assert_int_equal(sendmsg(ends[0], &message, 0), 1);
+	before = dup(ends[0]);
+	close(before);
+	assert_int_equal(fd_receive(ends[1], &byte, 1, 0, &fd), 1);
+	assert_int_equal(fd, before);
+	close(fd);
+	after = dup(ends[0]);
+	assert_int_equal(after, before);
+	close(after);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 static void base64_decodes_every_pair_of_bytes(void **state)
@@ -440,6 +472,7 @@ int main(void)
 		cmocka_unit_test(glob_does_not_blow_up),
 		cmocka_unit_test(base64_decodes_and_encodes),
 		cmocka_unit_test(base64_decodes_every_pair_of_bytes),
+		cmocka_unit_test(a_message_brings_one_descriptor_and_no_second_one),
 		cmocka_unit_test(base64_refuses_all_that_is_not_strict),
 		cmocka_unit_test(base64_refuses_a_nul_inside),
 		cmocka_unit_test(utf8_takes_the_corners_of_every_length),

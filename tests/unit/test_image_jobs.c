@@ -512,6 +512,8 @@ static void registries_are_compared_as_wholes(void **state)
 		{ "127.0.0.1:5000/x", true },
 		{ "127.0.0.1:50000/x", false },
 		{ "localhost/x", false },
+		{ "LIBRARY/x", false },
+		{ "Ghcr.io/x", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
