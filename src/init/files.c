@@ -234,8 +234,8 @@ static void begin_dir(struct init *init, char *path, mode_t mode)
 }
 
 /*
- * The file for what will follow. In a session it is a new one: programs of its users go on meanwhile, and a name that one
- * of them makes again may lead to a file of somebody else's (link(2)).
+ * The file for what will follow. In a session it is a new one: programs of its users go on meanwhile, and a name that
+ * one of them makes again may lead to a file of somebody else's (link(2)).
  */
 static int open_file(struct init *init)
 {

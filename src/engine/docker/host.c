@@ -177,7 +177,7 @@ static void on_listed(void *user, const struct daemon_answer *answer)
 
 	d->call = NULL;
 	d->swept_ms = uv_now(&d->loop);
-	if (!daemon_succeeded(answer)) {
+	if (answer->error) {
 		/* Up it is all the same, unless a ping says otherwise. */
 		if (d->host.up)
 			host_doubt(d, answer);
@@ -187,8 +187,11 @@ static void on_listed(void *user, const struct daemon_answer *answer)
 	}
 	d->heard_ms = uv_now(&d->loop);
 	d->hello_failures = 0;
-	/* What is being made at this moment may be in the list, and not yet be known by its id. */
-	if (!d->making && d->placed != PLACING && !names_busy(d))
+	/*
+	 * What is being made at this moment may be in the list, and not yet be known by its id. A daemon that has no
+	 * list, as Podman's where a crash left half of a container, may be good for all else.
+	 */
+	if (daemon_succeeded(answer) && !d->making && d->placed != PLACING && !names_busy(d))
 		remove_strays(d, answer);
 	d->volumes_due = true;
 	if (d->host.up)
