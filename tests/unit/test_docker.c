@@ -54,13 +54,13 @@ static void a_container_is_made_and_its_init_is_heard(void **state)
 	end(&f);
 }
 
-/* A list that hangs, and one that fails as Podman's does when a container goes meanwhile. */
+/* A list that hangs; one that always fails, as Podman's where half a container was left, is not waited for. */
 static void a_question_that_is_lost_is_soon_asked_again(void **state)
 {
 	static const char *const first[] = { "", "500 {\"message\":\"no such container\"}" };
 
 	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
-		const struct line own[] = { { "GET /containers/json", first[i], 1 }, { 0 } };
+		const struct line own[] = { { "GET /containers/json", first[i], i == 0 }, { 0 } };
 		const struct script script = { .own = own };
 		struct docker_images images = { 0 };
 		struct keeper_request request = { .op = KEEPER_HELLO };
