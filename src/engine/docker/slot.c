@@ -4,8 +4,8 @@
  * How it goes: create, attach, start, and the front gets its end of a socket pair; the bytes between are
  * attach.c's. At most one call of the API is under way for a container. What fails before anything of a run is
  * in it is tried once more: making one, and giving a waiting one other limits, for which a new one takes its
- * place if need be (a tmpfs cannot be given another size from outside, and a container may vanish while it
- * waits). After that a loss is told, in the daemon's words.
+ * place if need be (a tmpfs cannot be given another size from outside). One that has died while it waited is told
+ * of, and the run takes another. After that a loss is told, in the daemon's words.
  */
 #include "engine/docker/names.h"
 #include "engine/docker/sessions.h"
