@@ -28,6 +28,7 @@ test('a verdict is a sentence that names limit and use', () => {
 	assert.equal(said('processes_exceeded', { exit_code: 1, limit: { name: 'processes', value: 64, used: 64, enforced_by: 'cgroup' } }), 'Too many processes: Stopped at 64 processes: the limit; 64 processes were there.')
 	assert.equal(said('compile_failed', { name: 'compile', exit_code: 1 }), 'Not compiled: The compiler: ended with exit code 1.')
 	assert.equal(said('cancelled', { exit_code: null, signal: 9 }), 'Stopped: Stopped by you after 19 ms, 9.0 MiB of memory.')
+	assert.equal(verdict({ ...result('cancelled', {}), steps: [] }).text, 'Stopped by you before it began.')
 	assert.match(said('engine_error', { error: 'init died' }), /kiln's own fault: init died/)
 	assert.match(verdict({ ...result('engine_error', {}), steps: [] }).text, /no reason/)
 })

@@ -48,10 +48,10 @@ function took(step: Step): string {
 export function verdict(result: RunResult): Verdict {
 	const step = result.steps.at(-1)
 	const name = result.outcome
+	if (name === 'cancelled') return { kind: 'bad', title: 'Stopped', text: step ? `Stopped by you after ${took(step)}.` : 'Stopped by you before it began.' }
 	if (!step || name === 'engine_error') return { kind: 'broken', title: 'kiln failed', text: `That is kiln's own fault: ${step?.error ?? step?.explanation ?? 'no reason was given'}.` }
 	const again = step.cached ? ' The step was answered from the cache: times and memory are those of when it ran.' : ''
 	if (name === 'ok') return { kind: 'good', title: 'Finished', text: `Exit code 0 after ${took(step)}.${again}` }
-	if (name === 'cancelled') return { kind: 'bad', title: 'Stopped', text: `Stopped by you after ${took(step)}.` }
 	const sentence = `${upper(ended(step))}.`
 	if (name === 'compile_failed') return { kind: 'bad', title: 'Not compiled', text: `The compiler: ${ended(step)}.${again}` }
 	if (step.limit) return { kind: 'limit', title: limitTitles[name] ?? 'At a limit', text: sentence }

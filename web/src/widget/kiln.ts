@@ -125,8 +125,8 @@ class Snippet {
 					output: (stream, bytes) => this.output.append(stream, bytes),
 					result: (result) => {
 						const { title, text, kind } = verdict(result)
-						void this.output.finish()
-						this.over(`${title}. ${text}`, kind)
+						/* What it printed stands there before it is said to be over. */
+						void this.output.finish().then(() => this.over(`${title}. ${text}`, kind))
 					},
 					failed: (error) => this.over(`Not run: ${error.message}.`, 'broken'),
 				},
