@@ -2,10 +2,12 @@
 
 #include "base/cleanup.h"
 #include "base/strv.h"
+#include "base/utf8.h"
 #include "engine/engine.h"
 #include "run/request_read.h"
 #include "session/compose.h"
 #include "session/store.h"
+#include "wire/keeper_proto.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +23,6 @@
 #define START_MS	  60000
 #define START_MS_MAX	  600000
 #define ARGS_BYTES_MAX	  65536
-#define FOLDER_MAX	  127
 #define FOLDERS_BYTES_MAX 511
 #define USER_NAME_MAX	  31
 
@@ -133,39 +134,11 @@ static int read_service_limits(struct reader *r, const json_t *v, const struct p
 	return ret;
 }
 
-/* The sandbox's own, which nothing of a service's can cover. */
-static bool is_of_system(const char *folder)
-{
-	static const char *const own[] = { "/dev", "/proc", "/sys" };
-
-	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-		size_t len = strlen(own[i]);
-
-		if (strncmp(folder, own[i], len) == 0 && (folder[len] == '\0' || folder[len] == '/'))
-			return true;
-	}
-	return false;
-}
-
-/* The keeper holds to the same by itself (wire/keeper_proto.c). */
 static const char *folder_fault(const char *folder)
 {
 	size_t len = strlen(folder);
 
-	if (folder[0] != '/' || len < 2 || folder[len - 1] == '/')
-		return "must be an absolute path without a slash at its end";
-	if (len > FOLDER_MAX)
-		return "has more than 127 bytes";
-	if (file_name_fault(folder + 1, len - 1))
-		return "has an empty component, \".\" or \"..\", or is not UTF-8";
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)folder[i] < ' ' || folder[i] == 127)
-			return "has a control character";
-	}
-	if (is_of_system(folder))
-		return "must not lie in /dev, /proc or /sys, which are every sandbox's own (/dev/shm can be "
-		       "written)";
-	return NULL;
+	return keeper_folder_fault(folder, len) ?: utf8_valid(folder, len) ? NULL : "is not UTF-8";
 }
 
 /* Folders that the service can write, beside those that every sandbox can. */

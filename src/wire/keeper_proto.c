@@ -21,40 +21,33 @@ static bool is_user_name(const char name[KEEPER_NAME_SIZE])
 	return true;
 }
 
-static bool is_component(const char *name, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)name[i] < ' ' || name[i] == 127)
-			return false;
-	}
-	return len > 0 && !(len == 1 && name[0] == '.') && !(len == 2 && name[0] == '.' && name[1] == '.');
-}
-
-/* The sandbox's own, which are made in ways of their own. */
+/* The sandbox's own, which nothing of a service's can cover. */
 static bool is_of_system(const char *name, size_t len)
 {
 	return len == 3 ? strncmp(name, "dev", 3) == 0 || strncmp(name, "sys", 3) == 0
 			: len == 4 && strncmp(name, "proc", 4) == 0;
 }
 
-/* "/a/b": no empty, "." or ".." component, no control characters. */
-static bool is_folder(const char *path, size_t len)
+const char *keeper_folder_fault(const char *path, size_t len)
 {
-	const char *at = path, *end = path + len;
-
-	if (len < 2 || len >= KEEPER_FOLDER_SIZE)
-		return false;
-	while (at < end) {
-		size_t size;
-
-		if (*at++ != '/')
-			return false;
-		size = strcspn(at, "/");
-		if (!is_component(at, size) || (at == path + 1 && is_of_system(at, size)))
-			return false;
-		at += size;
+	if (len < 2 || path[0] != '/' || path[len - 1] == '/')
+		return "must be an absolute path without a slash at its end";
+	if (len >= KEEPER_FOLDER_SIZE)
+		return "has more than 127 bytes";
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)path[i] < ' ' || path[i] == 127)
+			return "has a control character";
 	}
-	return true;
+	if (is_of_system(path + 1, strcspn(path + 1, "/")))
+		return "must not lie in /dev, /proc or /sys, which are every sandbox's own (/dev/shm can be "
+		       "written)";
+	for (const char *at = path; *at; at += strcspn(at, "/")) {
+		size_t size = strcspn(++at, "/");
+
+		if (size == 0 || (size <= 2 && strncmp(at, "..", size) == 0))
+			return "has an empty component, \".\" or \"..\"";
+	}
+	return NULL;
 }
 
 static bool are_folders(const char folders[KEEPER_FOLDERS_SIZE])
@@ -67,7 +60,7 @@ static bool are_folders(const char folders[KEEPER_FOLDERS_SIZE])
 	while (at < folders + KEEPER_FOLDERS_SIZE && *at) {
 		size_t len = strlen(at);
 
-		if (++count > KEEPER_FOLDERS_MAX || !is_folder(at, len))
+		if (++count > KEEPER_FOLDERS_MAX || keeper_folder_fault(at, len))
 			return false;
 		at += len + 1;
 	}

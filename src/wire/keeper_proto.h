@@ -126,6 +126,9 @@ struct keeper_request {
 	char folders[KEEPER_FOLDERS_SIZE]; /* absolute paths, each with its NUL; "" ends them */
 };
 
+/* Why a service may not have this folder (`len` bytes and a NUL), or NULL. Front and keeper ask by themselves. */
+const char *keeper_folder_fault(const char *path, size_t len);
+
 /* Whether what a CREATE says of a session, and as what of it, can be at all. Pure. */
 bool keeper_member_valid(const struct keeper_request *request);
 

@@ -30,10 +30,8 @@ def looks_the_same(session):
 
 
 def kill_front(server):
-    front = server.front_pid()
-    os.kill(front, signal.SIGKILL)
-    host.wait_until(lambda: not host.is_alive(front), 10, "the front does not die")
-    host.wait_until(server.is_ready, RESTART_S, "no new front")
+    server.kill_front()
+    server.wait_ready(RESTART_S)
 
 
 def test_kill_9_of_the_front_leaves_it_open(kept):

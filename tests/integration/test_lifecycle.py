@@ -375,9 +375,7 @@ def test_a_second_server_of_a_state_folder_keeps_its_sessions_apart_and_says_so(
 
 def test_a_state_folder_stays_taken_when_a_front_dies(mortal):
     server = mortal().start()
-    front = server.front_pid()
-    os.kill(front, signal.SIGKILL)
-    host.wait_until(lambda: not host.is_alive(front), 10, "the front does not die")
+    server.kill_front()
     for _ in range(2):
         second, log = beside(server)
         assert f"(pid {server.pid})" in log

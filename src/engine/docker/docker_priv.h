@@ -109,8 +109,8 @@ struct docker {
 	unsigned handles; /* of this and of the slots, not closed yet */
 	/* the front */
 	int front_fd;
-	uv_poll_t *
-		front_poll; /* of its own: the next front may begin while that of the last one is being closed */
+	/* Allocated: the next front may begin while the handle of the last one is being closed. */
+	uv_poll_t *front_poll;
 	bool hello_wanted;
 	uint32_t hello_tag;
 	uint64_t hello_ms;	 /* since when it is wanted */

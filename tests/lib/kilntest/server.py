@@ -170,7 +170,6 @@ class Server:
         host.wait_until(lambda: not host.is_alive(front), 10, "the front does not die")
         if unseen:
             os.kill(self.pid, signal.SIGCONT)
-        return front
 
     def sandboxed(self):
         """Processes in sandboxes; with containers in those of all servers, for they are their daemon's children."""

@@ -125,7 +125,7 @@ class Snippet {
 					output: (stream, bytes) => this.output.append(stream, bytes),
 					result: (result) => {
 						const { title, text, kind } = verdict(result)
-						/* What it printed stands there before it is said to be over. */
+						// What it printed stands there before it is said to be over.
 						void this.output.finish().then(() => this.over(`${title}. ${text}`, kind))
 					},
 					failed: (error) => this.over(`Not run: ${error.message}.`, 'broken'),
